@@ -1,0 +1,46 @@
+# Everything is set up by the first target that needs it: Python 3.11+, make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+STORE ?= .state/store
+ONCE ?=
+
+.PHONY: run install test test-all lint bench clean help
+
+run: $(STAMP)  ## set up, then train, serve, watch, break and repair a model (ONCE=1: end by itself)
+	$(BIN)/plumbline up --demo --state .state $(if $(ONCE),--once)
+
+install: $(STAMP)  ## make .venv with everything
+
+test: $(STAMP)  ## the default suite
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(STAMP)  ## the default suite and the slow tests
+	$(BIN)/pytest
+
+lint: $(STAMP)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## measure; see benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what was built, trained and logged here
+	rm -rf .venv .state build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+# torch is pinned by exactly this requirement, alone and first: where a CPU build is offered it is the
+# one taken. gym-anytrading is installed without its dependencies: only its CSV file is read.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet torch==2.13.0 --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	  --editable ".[service,torchscript,training,monitoring,drills,dev]"
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt gym-anytrading
+	touch $(STAMP)

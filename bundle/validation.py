@@ -1,0 +1,27 @@
+"""The validation report: what the gate saw and said when the bundle was made."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bundle.finding import Diagnosis, Verdict
+from bundle.record import Record
+
+
+class ValidationReport(Record):
+    """The gate's evidence on held-out rows and, for a retrain, on what was really served."""
+
+    passed: bool = Field(description="Whether the bundle may be promoted without force.")
+    validation: Diagnosis = Field(description="Verdict on the validation rows.")
+    live: Diagnosis | None = Field(None, description="Verdict on sampled live windows, if any.")
+    metrics: dict[str, float] = Field(
+        description="log_loss, log_loss_constant, accuracy, majority_share, macro_f1, ece, ..."
+    )
+    reasons: tuple[str, ...] = Field((), description="Why it did not pass, one sentence each.")
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that decided: the live one when that is what failed."""
+        if self.live is not None and self.validation.sized and not self.live.sized:
+            return self.live.verdict
+        return self.validation.verdict

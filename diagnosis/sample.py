@@ -1,0 +1,68 @@
+"""The rows to be judged, wherever they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bundle.array import FloatArray, IntArray
+from bundle.policy import DecisionPolicy
+from bundle.reference import ReferenceProfile
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Predictions, oldest first: of a validation set, of sampled windows, or of the live stream.
+
+    Attributes
+    ----------
+    logits, probabilities : (n, k) floating
+        Raw, and calibrated; finite.
+    actions : (n,) integer
+        Of the decision policy.
+    features : (n, f) floating, or None
+        Last step of each input window, before scaling.
+    labels : (n,) integer, or None
+        True class, -1 where masked or not known yet.
+    bar_time : (n,) int64, or None
+        Microseconds since 1970 UTC.
+    symbol : (n,) str, or None
+        None means one symbol.
+    window_hash : (n,) str, or None
+        Equal for bit-identical input windows.
+    """
+
+    logits: FloatArray
+    probabilities: FloatArray
+    actions: IntArray
+    features: FloatArray | None = None
+    labels: IntArray | None = None
+    bar_time: IntArray | None = None
+    symbol: np.ndarray | None = None
+    window_hash: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rows are held against.
+
+    Attributes
+    ----------
+    classes
+        Names in the order of the logits.
+    features
+        Names in the order of the features' columns.
+    policy
+        The decision policy; its prior is the training prior.
+    reference
+        The healthy stream, or None when there is none yet (a first training judges itself).
+    """
+
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    policy: DecisionPolicy
+    reference: ReferenceProfile | None = None

@@ -1,0 +1,1 @@
+"""Online: reads the log, detects, diagnoses, reports, retrains, promotes, rolls back."""

@@ -1,0 +1,1 @@
+"""Online: loads bundles, answers predictions, counts them, logs them."""

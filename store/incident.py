@@ -1,0 +1,116 @@
+"""Incidents: what was seen, decided and tried, and how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from bundle.finding import Diagnosis, Verdict
+from bundle.record import Record
+from store.errors import NotFoundError
+from store.objects import Objects
+from store.pointer import Generation, Pointer
+
+
+class IncidentStatus(StrEnum):
+    """Where an incident stands; the last three end it."""
+
+    OPEN = "open"
+    RETRAINING = "retraining"
+    RECALIBRATING = "recalibrating"
+    WATCHING = "watching"
+    RESOLVED = "resolved"
+    PAGED = "paged"
+    SUPERSEDED = "superseded"
+
+
+class EventKind(StrEnum):
+    """What can happen in an incident."""
+
+    ALARMED = "alarmed"
+    DIAGNOSED = "diagnosed"
+    WEBHOOK_RECEIVED = "webhook_received"
+    RETRAIN_STARTED = "retrain_started"
+    RECALIBRATION_STARTED = "recalibration_started"
+    ATTEMPT_FAILED = "attempt_failed"
+    CANDIDATE_REFUSED = "candidate_refused"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    PAGED = "paged"
+    RECOVERED = "recovered"
+    SUPERSEDED = "superseded"
+
+
+class IncidentEvent(Record):
+    """One line of the timeline."""
+
+    time: datetime
+    kind: EventKind
+    detail: str
+    version: str | None = Field(None, description="The bundle concerned.")
+
+
+class Incident(Record):
+    """One episode of one model version, from alarm to end."""
+
+    id: str
+    model: str
+    version: str = Field(description="The version that was serving.")
+    verdict: Verdict
+    status: IncidentStatus
+    trigger: str = Field(description="verdict, webhook, schedule or the name of a person.")
+    opened: datetime
+    closed: datetime | None = None
+    detected_after: int = Field(ge=0, description="Predictions of the episode until the verdict.")
+    attempts: int = Field(0, ge=0, description="Retrains or refits launched.")
+    candidate: str | None = Field(None, description="Version made for it, once there is one.")
+    diagnosis: Diagnosis
+    events: tuple[IncidentEvent, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be done about it."""
+        return self.closed is not None
+
+
+class IncidentBook:
+    """The incidents of one model, as pointers under ``incidents/<model>/<id>/``."""
+
+    def __init__(self, objects: Objects, model: str) -> None:
+        self._objects = objects
+        self._model = model
+        self._pointers: dict[str, Pointer[Incident]] = {}
+
+    def open(self, incident: Incident) -> Generation[Incident]:
+        """Record a new incident.
+
+        Raises
+        ------
+        ConflictError
+            If another controller opened it first; read that one instead.
+        """
+        return self._pointer(incident.id).advance(incident, after=0)
+
+    def advance(self, incident: Incident, *, after: int) -> Generation[Incident]:
+        """Record the next state; `ConflictError` tells the loser of a race to read again."""
+        return self._pointer(incident.id).advance(incident, after=after)
+
+    def get(self, incident_id: str) -> Generation[Incident]:
+        """Return an incident's present state; `NotFoundError` if there is none."""
+        head = self._pointer(incident_id).head()
+        if head is None:
+            raise NotFoundError(f"there is no incident {incident_id} of model {self._model}")
+        return head
+
+    def all(self) -> list[Generation[Incident]]:
+        """Return every incident's present state, oldest first."""
+        names = self._objects.folders(f"incidents/{self._model}")
+        return sorted((self.get(name) for name in names), key=lambda head: head.value.opened)
+
+    def _pointer(self, incident_id: str) -> Pointer[Incident]:
+        if incident_id not in self._pointers:
+            folder = f"incidents/{self._model}/{incident_id}"
+            self._pointers[incident_id] = Pointer(self._objects, folder, Incident)
+        return self._pointers[incident_id]

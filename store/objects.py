@@ -1,0 +1,137 @@
+"""Objects by key on any backend: the one place that knows obstore.
+
+Keys are `/`-separated. Objects are never changed: `create` refuses a key that exists, which is the
+only atomic primitive that local disk, memory and S3 have in common (compare-and-set is not
+implemented for local files, so nothing is built on it).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from store.errors import ConflictError, NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Backend
+
+_memory: dict[str, MemoryStore] = {}
+
+
+class Objects:
+    """The objects under one store URL.
+
+    Parameters
+    ----------
+    url
+        ``file:///path``, ``memory://name`` (one per process and name), ``s3://bucket/prefix``,
+        ``gs://…`` or ``az://…``; credentials come from the environment, as each cloud expects.
+
+    Raises
+    ------
+    StoreError
+        If the URL cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parsed = urlparse(url)
+        self._root: Path | None = None
+        if parsed.scheme == "file":
+            self._root = Path(unquote(parsed.path))
+        self._backend = self._open(parsed.scheme)
+
+    def _open(self, scheme: str) -> Backend:
+        try:
+            if self._root is not None:
+                self._root.mkdir(parents=True, exist_ok=True)
+                return LocalStore(self._root)
+            if scheme == "memory":
+                return _memory.setdefault(self.url, MemoryStore())
+            return from_url(self.url)
+        except (BaseError, OSError, ValueError) as error:
+            raise StoreError(f"cannot open the store {self.url!r}: {error}") from error
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a new object; durable on return.
+
+        Raises
+        ------
+        ConflictError
+            If the key exists.
+        StoreError
+            If the backend failed.
+        """
+        try:
+            obstore.put(self._backend, key, data, mode="create")
+        except AlreadyExistsError as error:
+            raise ConflictError(f"{key} exists already") from error
+        except (BaseError, OSError) as error:
+            raise StoreError(f"cannot write {key}: {error}") from error
+        self._fsync(key)
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such key.
+        StoreError
+            If the backend failed.
+        """
+        try:
+            return bytes(obstore.get(self._backend, key).bytes())
+        except FileNotFoundError as error:
+            raise NotFoundError(f"there is no {key} in {self.url}") from error
+        except (BaseError, OSError) as error:
+            raise StoreError(f"cannot read {key}: {error}") from error
+
+    def keys(self, prefix: str, *, after: str | None = None) -> list[str]:
+        """Return the keys below a prefix in lexical order, those after ``after`` alone if given."""
+        try:
+            pages = obstore.list(self._backend, prefix, offset=after)
+            return sorted(entry["path"] for page in pages for entry in page)
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise StoreError(f"cannot list {prefix}: {error}") from error
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders directly below a prefix, sorted."""
+        try:
+            found = obstore.list_with_delimiter(self._backend, prefix)["common_prefixes"]
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise StoreError(f"cannot list {prefix}: {error}") from error
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; used for retention alone."""
+        try:
+            obstore.delete(self._backend, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise StoreError(f"cannot delete {key}: {error}") from error
+
+    def _fsync(self, key: str) -> None:
+        """Flush a local file and its folders; the other backends are durable by contract."""
+        if self._root is None:
+            return
+        path = self._root / key
+        for target in (path, *path.parents):
+            descriptor = os.open(target, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if target == self._root:
+                break

@@ -1,0 +1,1 @@
+"""Offline: data, features, labels, families, calibration, gate and export; writes bundles."""
