@@ -64,6 +64,7 @@ class Incident(Record):
     opened: datetime
     closed: datetime | None = None
     detected_after: int = Field(ge=0, description="Predictions of the episode until the verdict.")
+    decided_by: str | None = Field(None, description="Prediction id of the row that decided it.")
     attempts: int = Field(0, ge=0, description="Retrains or refits launched.")
     candidate: str | None = Field(None, description="Version made for it, once there is one.")
     diagnosis: Diagnosis
