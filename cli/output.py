@@ -1,0 +1,90 @@
+"""What every command prints: one JSON document, or something for people; and how it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+
+def default_store() -> str:
+    """Return the URL of the store in the present folder: ``./.state/store``, made absolute."""
+    return (Path.cwd() / ".state" / "store").as_uri()
+
+
+def store_url(text: str) -> str:
+    """Return a store URL; a plain path becomes an absolute ``file://`` URL."""
+    return text if "://" in text else Path(text).expanduser().resolve().as_uri()
+
+
+StoreOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="PLUMBLINE_STORE",
+        default_factory=default_store,
+        show_default="./.state/store",
+        callback=store_url,
+        help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",
+    ),
+]
+ModelOption: TypeAlias = Annotated[str, typer.Option("--model", help="Name of the model.")]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document to stdout.")
+]
+
+
+def emit(value: object, as_json: bool, *, people: RenderableType | None = None) -> None:
+    """Print a result to stdout.
+
+    Parameters
+    ----------
+    value
+        Records, frozen dataclasses, mappings, sequences and plain values, nested at will.
+    as_json
+        Print ``value`` as one JSON document, for scripts.
+    people
+        What to print otherwise, a rich table for instance; ``value`` itself by default.
+    """
+    if as_json:
+        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        typer.echo(text)
+    else:
+        Console().print(_plain(value) if people is None else people)
+
+
+def table(*columns: str, rows: Iterable[Iterable[object]], title: str | None = None) -> Table:
+    """Return a table for people; None shows as a dash."""
+    drawn = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        drawn.add_row(*("-" if cell is None else str(cell) for cell in row))
+    return drawn
+
+
+def fail(message: str) -> typer.Exit:
+    """Print a message to stderr and return the exit to raise: ``raise fail("no such model")``."""
+    typer.echo(f"error: {message}", err=True)
+    return typer.Exit(1)
+
+
+def _plain(value: object) -> object:
+    """Turn a value into what `json.dumps` takes."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
