@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+from cli.drill import drill
+from cli.up import up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="""
+    Serves trading-signal models and keeps them honest.
+
+    Start with `plumbline up --demo`. One step at a time: `train` a model, look at it with `models
+    show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, and break
+    it on purpose with `drill`.
+    """,
+)
+for command in (up, drill):
+    app.command()(command)
 
 
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Bundles broken on purpose: whole, verifiable, and wrong in exactly one way.
+
+Each starts from the champion and keeps its reference profile and its identity; only the graph, and
+the golden rows that belong to it, change. The bundles say so in their validation report, which did
+not pass, so that nobody can promote one without force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from bundle.archive import Bundle, digest_of
+from bundle.array import FloatArray
+from bundle.calibration import Calibration
+from bundle.finding import REMEDIES, Diagnosis, Verdict
+from bundle.golden import GoldenRows
+from bundle.manifest import MANIFEST, Manifest
+from bundle.validation import ValidationReport
+from store.objects import Objects
+
+_OPSET = 18
+_IR_VERSION = 10
+
+
+def collapsed_graph(bundle: Bundle, mean: FloatArray, std: FloatArray, seed: int) -> bytes:
+    """Return a graph whose logits vary with the input, but about a fixed point.
+
+    Each logit is ``mean + std * g(x)``, where ``g`` is a random projection of the standardised last
+    step, with mean 0 and standard deviation 1 over the reference rows.
+
+    Parameters
+    ----------
+    bundle
+        Gives the input's shape and the reference rows.
+    mean, std : (k,) float64
+        Of the logits.
+    seed
+        Of the projection.
+    """
+    rows = bundle.reference.features.astype(np.float64)
+    centre, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-9)
+    clipped = np.clip((rows - centre) / spread, -3, 3)
+    weights = np.random.default_rng(seed).normal(size=(rows.shape[1], len(mean)))
+    projected = clipped @ weights
+    weights = weights / projected.std(axis=0) * std
+    offset = mean - (projected.mean(axis=0) / projected.std(axis=0)) * std
+
+    steps, features = bundle.manifest.window_length, rows.shape[1]
+    constants = {
+        "last": np.array(steps - 1, dtype=np.int64),
+        "centre": centre.astype(np.float32),
+        "spread": spread.astype(np.float32),
+        "low": np.array(-3, dtype=np.float32),
+        "high": np.array(3, dtype=np.float32),
+        "weights": weights.astype(np.float32),
+        "offset": offset.astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Gather", ["features", "last"], ["step"], axis=1),
+        helper.make_node("Sub", ["step", "centre"], ["centred"]),
+        helper.make_node("Div", ["centred", "spread"], ["scaled"]),
+        helper.make_node("Clip", ["scaled", "low", "high"], ["clipped"]),
+        helper.make_node("MatMul", ["clipped", "weights"], ["projected"]),
+        helper.make_node("Add", ["projected", "offset"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "collapsed",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", steps, features])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(mean)])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def shifted_graph(bundle: Bundle, offset: FloatArray) -> bytes:
+    """Return the bundle's own graph with a constant added to its logits: ``(k,) float64``."""
+    model = onnx.load_from_string(bundle.files["model.onnx"])
+    for node in model.graph.node:
+        node.output[:] = ["unshifted" if name == "logits" else name for name in node.output]
+        node.input[:] = ["unshifted" if name == "logits" else name for name in node.input]
+    constant = numpy_helper.from_array(offset.astype(np.float32), "drill_offset")
+    model.graph.initializer.append(constant)
+    model.graph.node.append(helper.make_node("Add", ["unshifted", "drill_offset"], ["logits"]))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def run_graph(graph: bytes, inputs: FloatArray) -> FloatArray:
+    """Run a graph on windows ``(n, t, f) float32`` and return its logits ``(n, k) float32``."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    logits: FloatArray = session.run(["logits"], {"features": inputs.astype(np.float32)})[0]
+    return logits
+
+
+def with_graph(
+    bundle: Bundle, graph: bytes, *, drill: str, calibration: Calibration | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Return the bundle with another graph, ready to be written.
+
+    Parameters
+    ----------
+    bundle
+        The bundle to start from.
+    graph
+        ONNX, with the same input and output.
+    drill
+        Named in the validation report and in the manifest.
+    calibration
+        Instead of the bundle's own.
+    """
+    inputs = bundle.golden.inputs
+    golden = GoldenRows(inputs=inputs, logits=run_graph(graph, inputs))
+    reason = f"made by the drill {drill} on purpose"
+    verdict = Diagnosis(
+        verdict=Verdict.INSUFFICIENT_DATA,
+        remedy=REMEDIES[Verdict.INSUFFICIENT_DATA],
+        cause=reason,
+        n=0,
+    )
+    report = ValidationReport(passed=False, validation=verdict, metrics={}, reasons=(reason,))
+    files = {name: data for name, data in bundle.files.items() if name != "model.pt"}
+    files |= {
+        "model.onnx": graph,
+        "golden.npz": golden.to_bytes(),
+        "calibration.json": (calibration or bundle.calibration).to_json(),
+        "validation.json": report.to_json(),
+    }
+    manifest = bundle.manifest.model_copy(
+        update={
+            "files": {name: digest_of(data) for name, data in files.items()},
+            "parent": bundle.version,
+            "created": datetime.now(UTC),
+            "training": bundle.manifest.training | {"drill": drill},
+        }
+    )
+    return manifest, files
+
+
+def write_corrupt(
+    objects: Objects, manifest: Manifest, files: Mapping[str, bytes], *, name: str
+) -> str:
+    """Upload a bundle with one bit of a file flipped on the way; return its version."""
+    folder = f"models/{name}/versions/{manifest.version}"
+    for file, data in files.items():
+        if file == "model.onnx":
+            middle = len(data) // 2
+            data = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]  # noqa: PLW2901 - the damaged copy replaces the sound one
+        objects.create(f"{folder}/{file}", data)
+    objects.create(f"{folder}/{MANIFEST}", manifest.to_json())
+    return manifest.version

@@ -1,0 +1,125 @@
+"""Held-out real bars, as the requests a client would send."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bundle.array import FloatArray, IntArray
+from drills.errors import DrillError
+
+WEEK = timedelta(weeks=1)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Feature rows of held-out bars, oldest first.
+
+    Attributes
+    ----------
+    bar_time : (n,) int64
+        Open time of each bar, microseconds since 1970 UTC.
+    features : (n, f) float32
+        One row per bar; the window of bar ``i`` is rows ``i - window_length + 1`` to ``i``.
+    labels : (n,) int8
+        True class, -1 where masked.
+    names
+        Feature names in column order.
+    window_length
+        Rows per window.
+    first
+        The first bar that no training has seen.
+    """
+
+    bar_time: IntArray
+    features: FloatArray
+    labels: IntArray
+    names: tuple[str, ...]
+    window_length: int
+    first: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file that ``plumbline replay-data`` writes; raises `DrillError`."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                return cls(
+                    bar_time=data["bar_time"],
+                    features=data["features"],
+                    labels=data["labels"],
+                    names=tuple(str(name) for name in data["feature_names"]),
+                    window_length=int(data["window_length"]),
+                    first=int(data["first"]),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise DrillError(
+                f"{path} is not a replay file ({error}); write one with `plumbline replay-data`"
+            ) from error
+
+    def __len__(self) -> int:
+        """Return the number of held-out bars."""
+        return len(self.features) - self.first
+
+    @property
+    def held_out_labels(self) -> IntArray:
+        """True classes of the held-out bars: ``(len(self),) int8``."""
+        return self.labels[self.first :]
+
+    def window(self, position: int) -> FloatArray:
+        """Return the input window of a held-out bar: ``(window_length, f) float32``."""
+        end = self.first + position % len(self) + 1
+        return self.features[end - self.window_length : end]
+
+    def time(self, position: int) -> datetime:
+        """Return the bar's open time.
+
+        Past the last bar the replay begins again, so many whole weeks later: hours and weekdays
+        stay true and time never runs backwards.
+        """
+        passes, index = divmod(position, len(self))
+        start = self._clock(0)
+        weeks = -(-(self._clock(len(self) - 1) - start) // WEEK) + 1
+        return self._clock(index) + passes * weeks * WEEK
+
+    def quiet_stretch(self, hold: int, share: float, *, least: int) -> range:
+        """Return the longest run of held-out bars of which at least ``share`` are labelled HOLD.
+
+        Masked bars count as not HOLD.
+
+        Raises
+        ------
+        DrillError
+            If the longest is shorter than ``least``.
+        """
+        is_hold = self.held_out_labels == hold
+        surplus = np.concatenate([[0.0], np.cumsum(is_hold - share)])
+        best = range(0)
+        lowest = np.minimum.accumulate(surplus)
+        for end in range(1, len(surplus)):
+            start = int(np.searchsorted(-lowest, -surplus[end]))
+            if start < end and end - start > len(best):
+                best = range(start, end)
+        if len(best) < least:
+            raise DrillError(
+                f"no stretch of {least} bars has {share:.0%} HOLD; longest {len(best)}"
+            )
+        return best
+
+    def _clock(self, index: int) -> datetime:
+        return datetime.fromtimestamp(int(self.bar_time[self.first + index]) / 1e6, UTC)
+
+
+def encode(window: FloatArray, *, prediction: str, symbol: str, time: datetime) -> bytes:
+    """Return the body of a ``POST /predict`` for one window."""
+    instance = {
+        "features": [[float(f"{value:.9g}") for value in row] for row in window.tolist()],
+        "id": prediction,
+        "symbol": symbol,
+        "time": time.isoformat(),
+    }
+    return json.dumps({"instances": [instance]}, separators=(",", ":")).encode()

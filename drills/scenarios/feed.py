@@ -1,0 +1,46 @@
+"""What the drills with a broken feed have in common: the model is sound, its inputs are not."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from drills.drill import DETECTION_SECONDS, RATE, Drill, Observation, recovery_of
+from drills.errors import DrillError
+from drills.traffic import Question, Traffic
+
+
+class FeedDrill(Drill):
+    """Sends broken windows until it is noticed, then sound ones until all is well again."""
+
+    @abstractmethod
+    def broken(self) -> Iterator[Question]:
+        """Yield the broken feed."""
+
+    @override
+    async def carry_out(self, traffic: Traffic) -> Observation:
+        await self.settle(traffic)
+        champion = self.system.registry.alias()
+        first = len(traffic.answers)
+        deadline = time.monotonic() + DETECTION_SECONDS
+        self.tell("breaking the feed")
+        await traffic.stream(
+            self.broken(),
+            rate=RATE,
+            until=lambda: bool(self.new_incidents()) or time.monotonic() > deadline,
+        )
+        if not (incidents := self.new_incidents()):
+            raise DrillError("the broken feed was not noticed")
+        incident = incidents[0]
+        after = self.position_of(traffic, incident, first)
+        self.tell(f"{incident.verdict}; mending the feed")
+        ended = await self.recover(traffic, incident)
+        observation = Observation(incident.verdict, after, recovery_of(ended))
+        if self.system.registry.alias() != champion:
+            observation.shortfalls.append("the champion was changed for a fault of the feed")
+        if len(self.new_incidents()) > 1:
+            observation.shortfalls.append("more than one incident was opened")
+        return observation

@@ -1,0 +1,62 @@
+"""A real quiet stretch: nine labels in ten are HOLD, and the model is right to say so."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import httpx
+from typing_extensions import override
+
+from bundle.finding import Verdict
+from drills.drill import RATE, Drill, Observation
+from drills.errors import DrillError
+from drills.traffic import Question, Traffic
+
+HOLD_SHARE = 0.90
+LEAST = 200
+
+
+class QuietMarket(Drill):
+    """Replays the longest held-out stretch with 90 % HOLD labels, and posts what came of it."""
+
+    name: ClassVar[str] = "quiet-market"
+    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY,)
+
+    @override
+    async def carry_out(self, traffic: Traffic) -> Observation:
+        await self.settle(traffic)
+        classes = self.system.champion().manifest.classes
+        replay = self.system.replay
+        stretch = replay.quiet_stretch(classes.index("HOLD"), HOLD_SHARE, least=LEAST)
+        start = next(self.system.cursor)
+        questions = [
+            Question(replay.window(position), replay.time(start + offset))
+            for offset, position in enumerate(stretch)
+        ]
+        first = len(traffic.answers)
+        self.tell(f"replaying {len(questions)} quiet bars")
+        await traffic.stream(questions, rate=RATE, until=lambda: bool(self.new_incidents()))
+        for _ in range(len(questions)):
+            next(self.system.cursor)
+        answers = traffic.answers[first:]
+        labels = [classes[replay.held_out_labels[position]] for position in stretch]
+        await self._post_outcomes(traffic, [a.prediction_id for a in answers], labels)
+        if incidents := self.new_incidents():
+            return Observation(incidents[0].verdict, shortfalls=["a quiet market is no fault"])
+        held = sum(answer.action == "HOLD" for answer in answers) / len(answers)
+        right = sum(a.action == label for a, label in zip(answers, labels, strict=True))
+        self.tell(f"HOLD {held:.0%}, right {right / len(answers):.0%}")
+        await self.settle(traffic)
+        word = self.system.bulletin()
+        if word is None:
+            raise DrillError("the monitor said nothing")
+        return Observation(word.diagnosis.verdict)
+
+    async def _post_outcomes(self, traffic: Traffic, ids: list[str], labels: list[str]) -> None:
+        outcomes = [
+            {"prediction_id": name, "label": label}
+            for name, label in zip(ids, labels, strict=False)
+        ]
+        response = await traffic.client.post("/outcomes", json={"outcomes": outcomes})
+        if response.status_code != httpx.codes.OK:
+            raise DrillError(f"the outcomes were refused: {response.text[:200]}")

@@ -1,0 +1,130 @@
+"""A running system, as an operator sees it: its URLs, its store and its replay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import httpx
+from store.log import PredictionLog
+
+from bundle.archive import Bundle
+from drills.errors import DrillError
+from drills.replay import Replay
+from drills.traffic import Question, Traffic
+from store.board import Bulletin, verdict_board
+from store.errors import StoreError
+from store.incident import EventKind, Incident, IncidentBook
+from store.objects import Objects
+from store.registry import ModelRegistry
+
+STATE_FILE = "system.json"
+_POLL_SECONDS = 0.1
+
+
+@dataclass
+class System:
+    """Where a running system is, and where the replay stands.
+
+    Attributes
+    ----------
+    service_url, store_url, model
+        The system to be drilled.
+    replay
+        Held-out bars.
+    train_config
+        The file from which the monitor's retrains are configured, read anew at each attempt.
+    service_pid
+        Process whose descendants are the workers, when it runs on this machine.
+    cursor
+        Position of the next bar; it only moves forward, so bar times do too.
+    """
+
+    service_url: str
+    store_url: str
+    model: str
+    replay: Replay
+    train_config: Path | None = None
+    service_pid: int | None = None
+    cursor: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        objects = Objects(self.store_url)
+        self.objects = objects
+        self.registry = ModelRegistry(objects, self.model)
+        self.incidents = IncidentBook(objects, self.model)
+        self.log = PredictionLog(objects, self.model)
+        self._board = verdict_board(objects, self.model)
+
+    @classmethod
+    def read(cls, state: Path) -> Self:
+        """Find the system that ``plumbline up`` started in a state folder; raises `DrillError`."""
+        path = state / STATE_FILE
+        try:
+            found = json.loads(path.read_text())
+            return cls(
+                service_url=found["service_url"],
+                store_url=found["store_url"],
+                model=found["model"],
+                replay=Replay.read(Path(found["replay"])),
+                train_config=Path(found["train_config"]),
+                service_pid=found["service_pid"],
+            )
+        except (OSError, KeyError, ValueError) as error:
+            raise DrillError(
+                f"no running system in {state} ({error}); start one with `plumbline up`"
+            ) from error
+        except StoreError as error:
+            raise DrillError(str(error)) from error
+
+    def questions(self) -> Iterator[Question]:
+        """Yield the next bars, for ever; the replay begins again after its last bar."""
+        for position in self.cursor:
+            yield Question(self.replay.window(position), self.replay.time(position))
+
+    def champion(self) -> Bundle:
+        """Return the bundle that the champion alias names; raises `DrillError` if there is none."""
+        head = self.registry.alias()
+        if head is None:
+            raise DrillError(f"model {self.model} has no champion; train and promote one first")
+        return self.registry.open(head.value.version)
+
+    def bulletin(self) -> Bulletin | None:
+        """Return the newest word of the monitor."""
+        head = self._board.head()
+        return head.value if head else None
+
+    def open_incidents(self, known: frozenset[str]) -> list[Incident]:
+        """Return the incidents that were not known before, oldest first."""
+        everything = (head.value for head in self.incidents.all())
+        return [incident for incident in everything if incident.id not in known]
+
+    async def served_version(self, traffic: Traffic) -> str | None:
+        """Ask the service which version it serves."""
+        try:
+            response = await traffic.client.get("/models")
+        except httpx.TransportError:
+            return None
+        models = response.json().get("models", [])
+        return next((m["version"] for m in models if m["name"] == self.model), None)
+
+    async def wait(self, reached: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Wait until something is so; raises `DrillError` naming it when it never was."""
+        deadline = time.monotonic() + seconds
+        while not reached():
+            if time.monotonic() > deadline:
+                raise DrillError(f"waited {seconds:.0f} s in vain for {what}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def seconds_between(incident: Incident, first: EventKind, last: EventKind) -> float | None:
+    """Return the time from the first event of one kind to the last of another, in seconds."""
+    starts = [event.time for event in incident.events if event.kind is first]
+    ends = [event.time for event in incident.events if event.kind is last]
+    return (ends[-1] - starts[0]).total_seconds() if starts and ends else None
