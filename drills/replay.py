@@ -97,7 +97,7 @@ class Replay:
             If the longest is shorter than ``least``.
         """
         is_hold = self.held_out_labels == hold
-        surplus = np.concatenate([[0.0], np.cumsum(is_hold - share)])
+        surplus = np.round(np.concatenate([[0.0], np.cumsum(is_hold - share)]), 9)
         best = range(0)
         lowest = np.minimum.accumulate(surplus)
         for end in range(1, len(surplus)):
