@@ -8,6 +8,8 @@ implemented for local files, so nothing is built on it).
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
@@ -16,11 +18,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from store.disk import fsync_folder
 from store.errors import ConflictError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend
 
+_KEY = re.compile(r"[\w.=+@:-]+(/[\w.=+@:-]+)*", re.ASCII)
 _memory: dict[str, MemoryStore] = {}
 
 
@@ -69,12 +73,14 @@ class Objects:
             If the backend failed.
         """
         try:
-            obstore.put(self._backend, key, data, mode="create")
-        except AlreadyExistsError as error:
+            if self._root is not None:
+                _create_file(self._root, _checked(key), data)
+            else:
+                obstore.put(self._backend, _checked(key), data, mode="create")
+        except (AlreadyExistsError, FileExistsError) as error:
             raise ConflictError(f"{key} exists already") from error
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot write {key}: {error}") from error
-        self._fsync(key)
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -122,16 +128,31 @@ class Objects:
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot delete {key}: {error}") from error
 
-    def _fsync(self, key: str) -> None:
-        """Flush a local file and its folders; the other backends are durable by contract."""
-        if self._root is None:
-            return
-        path = self._root / key
-        for target in (path, *path.parents):
-            descriptor = os.open(target, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if target == self._root:
-                break
+
+def _checked(key: str) -> str:
+    """Return a key that means the same on every backend; names never climb out of the store."""
+    if not _KEY.fullmatch(key) or {".", ".."} & set(key.split("/")):
+        raise StoreError(f"{key!r} is no key: expected letters, digits and ._=+@:- between slashes")
+    return key
+
+
+def _create_file(root: Path, key: str, data: bytes) -> None:
+    """Write a local file that is durable before it has its name, and its name before we return.
+
+    A listing leaves names that end in ``#`` and digits out: a killed writer leaves such a file.
+    """
+    path = root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}#{os.getpid()}{time.time_ns()}")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+    for folder in path.parents:
+        fsync_folder(folder)
+        if folder == root:
+            break

@@ -1,0 +1,168 @@
+"""Segments: sealed rows as Parquet, under names that say when, how many and what.
+
+A segment lies in ``<table>/<model>/date=YYYY-MM-DD/hour=HH/`` and is called
+``<first>-<last>-<rows>-<digest>.parquet``: its first and last time in microseconds since 1970 UTC,
+the number of rows, and a digest of the rows (not of the file, whose bytes may change with the
+Parquet library). So a reader knows from a listing alone what it needs, and the same rows always get
+the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.errors import StoreError
+from store.table import Cells, LogTable
+
+HOUR = 3_600_000_000
+"""Microseconds."""
+
+_NAME = re.compile(r"(\d{16})-(\d{16})-(\d+)-([0-9a-f]{16})\.parquet")
+_REPEATED = ("symbol", "model", "version", "label")
+
+
+@dataclass(frozen=True, order=True)
+class SegmentName:
+    """What a segment's name says; sorts by first time."""
+
+    first: int
+    last: int
+    rows: int
+    digest: str
+    folder: str
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the store."""
+        name = f"{self.first:016d}-{self.last:016d}-{self.rows}-{self.digest}.parquet"
+        return f"{self.folder}/{name}"
+
+    @classmethod
+    def parse(cls, key: str) -> Self | None:
+        """Read a key; None for an object that is no segment."""
+        folder, _, name = key.rpartition("/")
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        first, last, rows, digest = match.groups()
+        return cls(int(first), int(last), int(rows), digest, folder)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows of one table, model and hour, ready to be written."""
+
+    name: SegmentName
+    data: bytes
+
+
+def hour_folder(table: str, model: str, time: int) -> str:
+    """Return the folder of the hour that holds a time, microseconds since 1970 UTC."""
+    moment = datetime.fromtimestamp(time // 1_000_000, UTC)
+    return f"{table}/{model}/date={moment:%Y-%m-%d}/hour={moment:%H}"
+
+
+def build_segments(table: LogTable, rows: Sequence[Cells]) -> list[Segment]:
+    """Turn rows into segments, one per model and hour; the same rows give the same segments.
+
+    Parameters
+    ----------
+    table
+        What kind of rows.
+    rows
+        In column order; any order of time, models mixed.
+    """
+    clock, model = table.position(table.clock), table.position("model")
+
+    def place(row: Cells) -> tuple[str, int]:
+        return str(row[model]), _integer(row[clock]) // HOUR
+
+    segments = []
+    for (owner, hour), group in groupby(sorted(rows, key=place), key=place):
+        mine = list(group)
+        times = [_integer(row[clock]) for row in mine]
+        digest = hashlib.sha256(repr(mine).encode()).hexdigest()[:16]
+        folder = hour_folder(table.name, owner, hour * HOUR)
+        name = SegmentName(min(times), max(times), len(mine), digest, folder)
+        segments.append(Segment(name, write_segment(table, mine)))
+    return segments
+
+
+def write_segment(table: LogTable, rows: Sequence[Cells]) -> bytes:
+    """Return rows as Parquet: zstd, pages with checksums, bytes that depend on the rows alone."""
+    columns = [
+        _column(field.type, [row[i] for row in rows]) for i, field in enumerate(table.schema)
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(
+        pa.table(columns, schema=table.schema),
+        buffer,
+        compression="zstd",
+        use_dictionary=[name for name in _REPEATED if name in table.columns],
+        write_page_checksum=True,
+    )
+    return buffer.getvalue()
+
+
+def read_segment(
+    table: LogTable, data: bytes, *, columns: Sequence[str] | None = None, source: str = "segment"
+) -> pa.Table:
+    """Return a segment as Arrow columns.
+
+    Raises
+    ------
+    StoreError
+        If it is no such segment, or a page fails its checksum; names ``source``.
+    """
+    wanted = list(columns or table.columns)
+    try:
+        reader = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        read = reader.read(columns=wanted, use_threads=False)
+        return read.select(wanted).cast(pa.schema([table.schema.field(name) for name in wanted]))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoreError(f"{source}: not a readable {table.name} segment: {error}") from error
+
+
+def rows_of(table: LogTable, arrow: pa.Table) -> list[Cells]:
+    """Return Arrow columns as rows in column order, the reverse of `write_segment`."""
+    columns = []
+    for name in table.columns:
+        column = arrow.column(name)
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.int64())
+        values = column.to_pylist()
+        if pa.types.is_list(column.type):
+            values = [v if v is None else np.asarray(v, np.float32).tobytes() for v in values]
+        columns.append(values)
+    return list(zip(*columns, strict=True))
+
+
+def _column(kind: pa.DataType, values: list[object]) -> pa.Array:
+    if pa.types.is_timestamp(kind):
+        return pa.array(values, pa.int64()).cast(kind)
+    if not pa.types.is_list(kind):
+        return pa.array(values, kind)
+    packed = [value if isinstance(value, bytes) else b"" for value in values]
+    lengths = np.fromiter((len(value) // 4 for value in packed), np.int32, len(packed))
+    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int32)
+    absent = np.fromiter((value is None for value in values), np.bool_, len(values))
+    floats = pa.array(np.frombuffer(b"".join(packed), np.float32))
+    mask = pa.array(absent) if absent.any() else None
+    return pa.ListArray.from_arrays(pa.array(offsets), floats, mask=mask)
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected a time in microseconds, found {value!r}")
+    return value
