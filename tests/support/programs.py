@@ -1,0 +1,43 @@
+"""Programs of the operating system that some tests run: found, skipped over, or demanded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+REQUIRE = "PLUMBLINE_REQUIRE_TOOLS"
+"""Set to 1 where every program has to be there, as in continuous integration."""
+
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
+    "kubectl": "kubernetes-client",
+    "wrk": "wrk",
+    "git": "git",
+    "make": "make",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+}
+"""The Debian package of each program."""
+
+
+def require_program(name: str) -> str:
+    """Return the path of a program; without it the test is skipped, or fails where it is demanded.
+
+    Parameters
+    ----------
+    name : str
+        One of `PACKAGES`.
+    """
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    reason = f"{name} is not installed; apt-get install {PACKAGES[name]}"
+    if os.environ.get(REQUIRE) == "1":
+        pytest.fail(f"{reason} ({REQUIRE}=1 demands it)", pytrace=False)
+    pytest.skip(reason)
