@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bundle.array import FloatArray, IntArray
 from bundle.policy import DecisionPolicy
 from bundle.reference import ReferenceProfile
+from diagnosis.baseline import Baseline, fit_baseline
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,8 @@ class Context:
     features: tuple[str, ...]
     policy: DecisionPolicy
     reference: ReferenceProfile | None = None
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The reference, measured on first use; None where there is none or it is too short."""
+        return None if self.reference is None else fit_baseline(self.reference)

@@ -1,0 +1,198 @@
+"""A sample before the judge: every statistic a verdict may ask for, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+
+import numpy as np
+
+from bundle.array import FloatArray, IntArray
+from bundle.finding import Interval
+from diagnosis.baseline import Baseline, Envelope, alignment
+from diagnosis.evidence import Evidence
+from diagnosis.movement import Movement, clr, movement, previous_rows, step_scale
+from diagnosis.offset import log_odds_range, offset_size
+from diagnosis.sample import Context, Sample
+from diagnosis.share import top_action
+from diagnosis.skill import Skill, skill
+from diagnosis.spread import probability_spread
+from diagnosis.thresholds import Thresholds
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sample, what it is held against, and what the sequential detectors say.
+
+    Without evidence (a validation set, sampled windows) the sample speaks for itself. With evidence
+    (the live stream) the model is accused by a detector, and the sample says of what.
+    """
+
+    sample: Sample
+    context: Context
+    thresholds: Thresholds
+    evidence: Sequence[Evidence] = ()
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.sample)
+
+    @property
+    def accused(self) -> bool:
+        """Whether a detector of the model's outputs has alarmed."""
+        return any(each.alarmed for each in self.evidence if each.subject == "output")
+
+    def alarm(self, detector: str) -> Evidence | None:
+        """Return the evidence of this detector if it has alarmed."""
+        found = (each for each in self.evidence if each.detector == detector and each.alarmed)
+        return next(found, None)
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The measured reference."""
+        return self.context.baseline
+
+    @cached_property
+    def envelope(self) -> Envelope | None:
+        """The reference's widest windows of this length."""
+        return None if self.baseline is None else self.baseline.envelope(self.n)
+
+    @cached_property
+    def previous(self) -> IntArray:
+        """Previous row of the same symbol."""
+        return previous_rows(self.sample.symbol, self.n)
+
+    @cached_property
+    def log_ratios(self) -> FloatArray:
+        """Centred log-probabilities ``(n, k)``."""
+        return clr(self.sample.probabilities)
+
+    @cached_property
+    def movement(self) -> Movement | None:
+        """Steps of inputs and outputs; None without features."""
+        features = self.sample.features
+        if features is None or self.n == 0:
+            return None
+        scale = (
+            step_scale(features, self.previous)
+            if self.baseline is None
+            else self.baseline.step_scale
+        )
+        return movement(features, self.log_ratios, self.previous, scale)
+
+    @cached_property
+    def repeated(self) -> tuple[int, int] | None:
+        """Steps whose input is identical to the one before, and steps in all; None if unknown."""
+        hashes = self.sample.window_hash
+        has = self.previous >= 0
+        if hashes is not None and (np.asarray(hashes) != "").all():
+            same = np.asarray(hashes)[has] == np.asarray(hashes)[self.previous[has]]
+            return int(same.sum()), int(has.sum())
+        if self.movement is None:
+            return None
+        return int(self.movement.still.sum()), int(has.sum())
+
+    @cached_property
+    def spread(self) -> float | None:
+        """Largest standard deviation of a probability."""
+        return probability_spread(self.sample.probabilities)
+
+    @cached_property
+    def top(self) -> tuple[int, float, Interval] | None:
+        """Most frequent action, share, interval."""
+        return top_action(self.sample.actions, len(self.context.classes))
+
+    @property
+    def top_name(self) -> str:
+        """Its name."""
+        return "none" if self.top is None else self.context.classes[self.top[0]]
+
+    @property
+    def top_low(self) -> float:
+        """Wilson lower bound of its share."""
+        return 0.0 if self.top is None else self.top[2].low
+
+    @cached_property
+    def skill(self) -> Skill | None:
+        """Predictions against labels; None without labels."""
+        if self.sample.labels is None:
+            return None
+        return skill(self.sample.probabilities, self.sample.actions, self.sample.labels)
+
+    @cached_property
+    def median_gain(self) -> float | None:
+        """Median movement of log-probabilities per unit of input movement."""
+        if self.movement is None:
+            return None
+        gain = self.movement.gain[np.isfinite(self.movement.gain)]
+        return float(np.median(gain)) if len(gain) else None
+
+    @cached_property
+    def gain_ratio(self) -> float | None:
+        """Median gain relative to the nearest the reference's windows come to it; 1 inside them."""
+        if self.median_gain is None or self.envelope is None:
+            return None
+        low, high = self.envelope.gain_low, self.envelope.gain_high
+        if self.median_gain < low:
+            return self.median_gain / low
+        if self.median_gain > high:
+            return self.median_gain / high if high > 0 else inf
+        return 1.0
+
+    @cached_property
+    def residuals(self) -> FloatArray | None:
+        """Log-probabilities minus what the reference head's surrogate says for these inputs."""
+        if self.baseline is None or self.sample.features is None or self.n == 0:
+            return None
+        return self.log_ratios - self.baseline.surrogate.predict(self.sample.features)
+
+    @cached_property
+    def offset(self) -> FloatArray | None:
+        """Mean residual of each class ``(k,)``, in nats."""
+        return None if self.residuals is None else self.residuals.mean(axis=0)
+
+    @property
+    def offset_size(self) -> float | None:
+        """Largest difference between two classes' offsets, in nats."""
+        return None if self.offset is None else offset_size(self.offset)
+
+    @property
+    def offset_bound(self) -> float | None:
+        """Largest offset that the reference itself, with some slack, shows in such windows."""
+        if self.envelope is None:
+            return None
+        slack = self.thresholds.envelope_slack
+        return max(slack * self.envelope.offset, self.thresholds.offset_floor)
+
+    @cached_property
+    def residual_ratio(self) -> float | None:
+        """Scatter of the residuals around the offset, relative to the reference's widest window."""
+        if self.residuals is None or self.envelope is None or self.envelope.residual <= 0:
+            return None
+        inner = self.residuals - self.residuals.mean(axis=0)
+        return float(np.sqrt((inner**2).sum(axis=1).mean())) / self.envelope.residual
+
+    @cached_property
+    def aligned(self) -> bool:
+        """Whether log-probabilities follow the surrogate as well as in the reference's worst window."""
+        if self.residuals is None or self.envelope is None:
+            return False
+        found = alignment(self.log_ratios, self.log_ratios - self.residuals)
+        return found >= min(self.envelope.alignment, 0.9) - 0.15
+
+    @cached_property
+    def agreed(self) -> bool | None:
+        """Whether the reference head says the same for these inputs; None if that is unknown."""
+        if self.offset_size is None or self.offset_bound is None or self.gain_ratio is None:
+            return None
+        limits = self.thresholds
+        responsive = limits.lost_gain <= self.gain_ratio <= limits.raised_gain
+        return responsive and self.offset_size <= self.offset_bound
+
+    @cached_property
+    def prior_log_odds(self) -> float:
+        """Log-odds between the most and the least frequent class in training."""
+        return log_odds_range(np.asarray(self.context.policy.prior))

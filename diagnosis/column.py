@@ -1,0 +1,111 @@
+"""Which feature columns are not what they were: zero, stale, rescaled, shifted, or another column.
+
+Marginals alone cannot tell a client's unit error from a volatile week: both change the scale of a
+column. The columns' relation to each other can. Each column is predicted from all others; in a
+volatile week the slope of the column on its prediction stays one, while a column that arrives three
+times too large, or that is really another column, breaks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bundle.array import BoolArray, FloatArray
+
+_PENALTY = 0.01
+_CLIP = 8.0
+
+
+def zero_share(features: FloatArray) -> FloatArray:
+    """Share of rows in which each column is exactly zero: ``(n, f)`` to ``(f,) float64``."""
+    shares: FloatArray = (np.asarray(features) == 0).mean(axis=0)
+    return shares
+
+
+def repeat_share(features: FloatArray, previous: np.ndarray) -> FloatArray:
+    """Share of steps in which each column keeps its value exactly: ``(f,) float64``."""
+    has = previous >= 0
+    if not has.any():
+        return np.zeros(features.shape[1])
+    shares: FloatArray = (features[has] == features[previous[has]]).mean(axis=0)
+    return shares
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How each column relates to the others in one window of rows: all ``(f,) float64``.
+
+    Attributes
+    ----------
+    slope
+        Of the column on its prediction from the others.
+    level
+        Mean of column minus prediction, in standard deviations of the column.
+    outside
+        Share of rows beyond the reference's range, extended by a tenth on both sides.
+    """
+
+    slope: FloatArray
+    level: FloatArray
+    outside: FloatArray
+
+
+@dataclass(frozen=True)
+class ColumnModel:
+    """Each column predicted from all others.
+
+    Attributes
+    ----------
+    centre, scale : (f,) float64
+        Of the features it was fitted on.
+    low, high : (f,) float64
+        Their range.
+    precision : (f, f) float64
+        Inverse of the ridge-regularised correlation matrix. Column ``j`` given the others is
+        predicted by ``x_j - (precision x)_j / precision_jj``.
+
+    References
+    ----------
+    Lauritzen (1996), "Graphical Models", section 5.1: the concentration matrix holds the regression
+    of each variable on all the others.
+    """
+
+    centre: FloatArray
+    scale: FloatArray
+    low: FloatArray
+    high: FloatArray
+    precision: FloatArray
+
+    @cached_property
+    def related(self) -> BoolArray:
+        """Columns of whose variance the others explain at least half: ``(f,)``."""
+        return 1.0 - 1.0 / np.diag(self.precision) >= 0.5
+
+    def relate(self, features: FloatArray) -> Relation:
+        """Measure a window ``(n, f)``."""
+        x = np.asarray(features, np.float64)
+        z = np.clip((x - self.centre) / self.scale, -_CLIP, _CLIP)
+        predicted = z - z @ self.precision / np.diag(self.precision)
+        inner = predicted - predicted.mean(axis=0)
+        variance = (inner**2).sum(axis=0)
+        covariance = (inner * (z - z.mean(axis=0))).sum(axis=0)
+        margin = 0.1 * (self.high - self.low)
+        beyond = (x < self.low - margin) | (x > self.high + margin)
+        return Relation(
+            slope=covariance / np.maximum(variance, 1e-9),
+            level=(z - predicted).mean(axis=0),
+            outside=beyond.mean(axis=0),
+        )
+
+
+def fit_columns(features: FloatArray) -> ColumnModel:
+    """Fit on reference rows ``(n, f)``."""
+    x = np.asarray(features, np.float64)
+    centre, scale = x.mean(axis=0), x.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    z = np.clip((x - centre) / scale, -_CLIP, _CLIP)
+    covariance = z.T @ z / len(z) + _PENALTY * np.eye(z.shape[1])
+    return ColumnModel(centre, scale, x.min(axis=0), x.max(axis=0), np.linalg.inv(covariance))

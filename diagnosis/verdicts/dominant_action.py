@@ -1,0 +1,50 @@
+"""One action whatever the input, though the log-probabilities may vary."""
+
+from __future__ import annotations
+
+from bundle.finding import Finding, Level
+from diagnosis.case import Case
+from diagnosis.ruling import Ruling
+
+
+def rule(case: Case) -> Ruling:
+    """Hold when the share is beyond the threshold and nothing but the model explains it."""
+    limits = case.thresholds
+    if case.top is None:
+        return Ruling(False)
+    _, share, interval = case.top
+    alone = interval.low >= limits.dominant_share and case.n >= limits.share_rows
+    named = case.accused and interval.low >= limits.leaning_share and case.n >= limits.accused_rows
+    holds = (named or (alone and case.agreed is not True)) and not _labels_agree(case)
+    threshold = limits.leaning_share if case.accused else limits.dominant_share
+    finding = Finding(
+        name="dominant_action_share",
+        level=Level.FAIL
+        if holds
+        else Level.WARN
+        if interval.low >= limits.leaning_share
+        else Level.PASS,
+        value=share,
+        threshold=threshold,
+        interval=interval,
+        n=case.n,
+        message=f"{case.top_name} holds {share:.1%} of {case.n} rows, "
+        f"at least {interval.low:.1%} with {interval.level:.0%} confidence.",
+    )
+    reason = (
+        "the reference head says otherwise for these inputs"
+        if case.agreed is False
+        else "the log-probabilities vary, the action does not"
+    )
+    cause = f"{case.top_name} is the answer to {share:.1%} of {case.n} rows: {reason}."
+    return Ruling(holds, cause, (finding,))
+
+
+def _labels_agree(case: Case) -> bool:
+    """Whether the true labels are as one-sided as the actions, and the rare classes are found."""
+    measured = case.skill
+    if measured is None or case.top is None or measured.n < case.thresholds.labelled_rows:
+        return False
+    one_sided = measured.label_shares[case.top[0]] >= case.thresholds.leaning_share
+    others = [r for j, r in enumerate(measured.recalls) if r is not None and j != case.top[0]]
+    return bool(one_sided and others and max(others) > 0)

@@ -1,0 +1,17 @@
+"""One action holds nearly all rows, and for these inputs the reference head would say the same."""
+
+from __future__ import annotations
+
+from diagnosis.case import Case
+from diagnosis.ruling import Ruling
+
+
+def rule(case: Case) -> Ruling:
+    """Hold when the share is beyond the threshold and the market, or the labels, explain it."""
+    limits = case.thresholds
+    dominant = case.top_low >= limits.dominant_share and case.n >= limits.share_rows
+    cause = (
+        f"{case.top_name} holds nearly all of {case.n} rows, and the reference head says the same "
+        "for these inputs: it is the market."
+    )
+    return Ruling(dominant and not case.accused and case.agreed is True, cause)

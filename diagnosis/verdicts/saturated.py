@@ -1,0 +1,41 @@
+"""Softmax pinned at one: certain of the same answer whatever the input."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bundle.finding import Finding, Level
+from diagnosis.case import Case
+from diagnosis.ruling import Ruling
+from diagnosis.wilson import wilson
+
+
+def rule(case: Case) -> Ruling:
+    """Hold when nearly every row is certain and nearly every row says the same."""
+    limits = case.thresholds
+    if case.n == 0:
+        return Ruling(False)
+    confidence = np.asarray(case.sample.probabilities, np.float64).max(axis=1)
+    pinned = int((confidence > limits.pinned_confidence).sum())
+    interval = wilson(pinned, case.n)
+    certain = pinned / case.n >= limits.pinned_share and case.n >= limits.min_rows
+    dominant = case.top_low >= limits.leaning_share
+    finding = Finding(
+        name="pinned_share",
+        level=Level.FAIL
+        if certain and dominant
+        else Level.WARN
+        if certain or (dominant and confidence.mean() > limits.pinned_share)
+        else Level.PASS,
+        value=pinned / case.n,
+        threshold=limits.pinned_share,
+        interval=interval,
+        n=case.n,
+        message=f"{pinned} of {case.n} rows have a confidence above {limits.pinned_confidence:g}; "
+        f"the mean confidence is {confidence.mean():.3f}.",
+    )
+    cause = (
+        f"The softmax is pinned: {pinned} of {case.n} rows are more than "
+        f"{limits.pinned_confidence:.1%} certain, and {case.top_name} holds nearly all of them."
+    )
+    return Ruling(certain and dominant, cause, (finding,))

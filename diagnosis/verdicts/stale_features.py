@@ -1,0 +1,47 @@
+"""Some columns stand still while the rest of the input moves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bundle.finding import Finding, Level
+from diagnosis.case import Case
+from diagnosis.column import repeat_share
+from diagnosis.ruling import Ruling
+
+MIN_MOVES = 30
+
+
+def rule(case: Case) -> Ruling:
+    """Hold when columns keep their value though in the reference they change."""
+    alarm = case.alarm("stale")
+    names = alarm.columns if alarm is not None else ()
+    names += tuple(name for name in _still(case) if name not in names)
+    finding = Finding(
+        name="stale_columns",
+        level=Level.FAIL if names else Level.PASS,
+        value=float(len(names)),
+        threshold=0.0,
+        n=case.n,
+        message=f"{len(names)} columns keep their value though in the reference they change."
+        if names
+        else "Every column that changes in the reference changes here.",
+        columns=names,
+    )
+    cause = (
+        f"{len(names)} features are stale or imputed by a constant: {', '.join(names[:12])}. "
+        "The others move."
+    )
+    return Ruling(bool(names), cause, (finding,))
+
+
+def _still(case: Case) -> tuple[str, ...]:
+    features, moves = case.sample.features, case.movement
+    if features is None or moves is None or case.baseline is None:
+        return ()
+    if moves.moved.sum() < MIN_MOVES:
+        return ()
+    limit = case.thresholds.stale_share
+    still = repeat_share(features, np.where(moves.moved, case.previous, -1))
+    stale = (still >= limit) & (still > case.baseline.repeat + (1 - case.baseline.repeat) / 2)
+    return tuple(case.context.features[j] for j in np.flatnonzero(stale))
