@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from store.errors import StoreError
-from store.table import Row
+from store.spool import Row
 
 MAX_ROWS = 1024
 

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from bundle.array import AnyArray, BoolArray, FloatArray, IntArray
+from store.index import SegmentIndex, microseconds
+from store.objects import Objects
+from store.prediction import PredictionBatch
+from store.segment import read_segment
+from store.table import LogTable
+
+_SKEW = 60_000_000
+"""Microseconds by which the clocks of two workers may differ."""
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -42,3 +55,135 @@ class OutcomeRow:
     model: str
     label: str | None
     forward_return: float | None
+
+
+OUTCOMES = LogTable("outcomes", OutcomeRow, OUTCOME_SCHEMA, clock="received")
+
+
+@dataclass(frozen=True)
+class OutcomeBatch:
+    """Outcomes as columns, the deciding one of each prediction alone.
+
+    Attributes
+    ----------
+    prediction_id : (n,) str
+        Sorted, each once.
+    time, received : (n,) int64
+        Microseconds since 1970 UTC.
+    label : (n,) str
+        Class name, empty where the client gave none.
+    forward_return : (n,) float64
+        NaN where the client gave none.
+    """
+
+    prediction_id: AnyArray
+    time: IntArray
+    received: IntArray
+    label: AnyArray
+    forward_return: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class JoinedOutcomes:
+    """What became of each row of a batch of predictions, in its order.
+
+    Attributes
+    ----------
+    known : (n,) bool
+        Whether any outcome has arrived.
+    label : (n,) str
+        Class name, empty where there is none.
+    forward_return : (n,) float64
+        NaN where there is none.
+    """
+
+    known: BoolArray
+    label: AnyArray
+    forward_return: FloatArray
+
+
+class OutcomeLog:
+    """The outcomes of one model's predictions; the last by event time wins."""
+
+    def __init__(self, objects: Objects, model: str) -> None:
+        self._objects = objects
+        self._index = SegmentIndex(objects, OUTCOMES, model)
+
+    def read(self, start: datetime | None = None, end: datetime | None = None) -> OutcomeBatch:
+        """Return the outcomes *received* in ``start <= received < end``.
+
+        Raises
+        ------
+        StoreError
+            If the store failed or a segment is damaged.
+        """
+        first = None if start is None else microseconds(start)
+        last = None if end is None else microseconds(end)
+        return self._read(first, last)
+
+    def join(self, predictions: PredictionBatch) -> JoinedOutcomes:
+        """Find what became of these predictions, by id.
+
+        Raises
+        ------
+        StoreError
+            If the store failed or a segment is damaged.
+        """
+        n = len(predictions)
+        joined = JoinedOutcomes(np.zeros(n, np.bool_), np.full(n, ""), np.full(n, np.nan))
+        if n == 0:
+            return joined
+        outcomes = self._read(int(predictions.time.min()) - _SKEW, None)
+        if len(outcomes) == 0:
+            return joined
+        place = np.searchsorted(outcomes.prediction_id, predictions.prediction_id)
+        place = np.minimum(place, len(outcomes) - 1)
+        known = outcomes.prediction_id[place] == predictions.prediction_id
+        return JoinedOutcomes(
+            known=known,
+            label=np.where(known, outcomes.label[place], ""),
+            forward_return=np.where(known, outcomes.forward_return[place], np.nan),
+        )
+
+    def _read(self, first: int | None, last: int | None) -> OutcomeBatch:
+        names = self._index.between(first, last)
+        contents = self._objects.read_many([name.key for name in names])
+        tables = [OUTCOME_SCHEMA.empty_table()]
+        for name, data in zip(names, contents, strict=True):
+            tables.append(read_segment(OUTCOMES, data, source=name.key))
+        rows = pa.concat_tables(tables)
+        received = _integers(rows, "received")
+        wanted = np.ones(len(rows), np.bool_)
+        if first is not None:
+            wanted &= received >= first
+        if last is not None:
+            wanted &= received < last
+        return _latest(rows.filter(pa.array(wanted)))
+
+
+def _latest(rows: pa.Table) -> OutcomeBatch:
+    """Keep the row of each prediction with the latest event time, then the latest arrival."""
+    ids = _texts(rows, "prediction_id")
+    time, received = _integers(rows, "time"), _integers(rows, "received")
+    order = np.lexsort((received, time, ids))
+    ids = ids[order]
+    keep = order[np.append(ids[1:] != ids[:-1], True)[: len(ids)]]
+    return OutcomeBatch(
+        prediction_id=_texts(rows, "prediction_id")[keep],
+        time=time[keep],
+        received=received[keep],
+        label=_texts(rows, "label")[keep],
+        forward_return=pc.fill_null(rows.column("forward_return"), np.nan).to_numpy()[keep],
+    )
+
+
+def _texts(rows: pa.Table, name: str) -> AnyArray:
+    return np.asarray(pc.fill_null(rows.column(name), "").to_numpy(), dtype=str)
+
+
+def _integers(rows: pa.Table, name: str) -> IntArray:
+    times: IntArray = rows.column(name).cast(pa.int64()).to_numpy()
+    return times

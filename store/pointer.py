@@ -74,6 +74,16 @@ class Pointer(Generic[R]):
             ) from error
         return Generation(number, value)
 
+    def forget(self, *, before: int) -> None:
+        """Delete the generations with numbers below ``before``; the newest always stays.
+
+        For histories nobody needs. Whoever was slow enough to decide on a forgotten generation could
+        create its successor anew: look at `head` after `advance` where that matters.
+        """
+        for key in self._objects.keys(self._folder)[:-1]:
+            if key < self._key(before):
+                self._objects.delete(key)
+
     def _key(self, number: int) -> str:
         return f"{self._folder}/{number:0{_DIGITS}d}.json"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bundle.array import FloatArray, IntArray
+from store.table import LogTable
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -64,6 +65,9 @@ class PredictionRow:
     window_hash: str
     latency_us: int
     window: bytes | None
+
+
+PREDICTIONS = LogTable("predictions", PredictionRow, PREDICTION_SCHEMA, clock="time")
 
 
 @dataclass(frozen=True)

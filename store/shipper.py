@@ -17,8 +17,8 @@ from pathlib import Path
 from store.errors import ConflictError, StoreError
 from store.objects import Objects
 from store.segment import build_segments
-from store.spool import ShippingSpool, SpoolDatabase, spool_folders
-from store.table import TABLES, LogTable
+from store.spool import TABLES, ShippingSpool, SpoolDatabase, spool_folders
+from store.table import LogTable
 
 SEGMENT_ROWS = 20_000
 """Rows sealed at a time: bounds memory, and how long a worker may wait for the shipper."""

@@ -23,12 +23,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from store.disk import FileLock, fsync_folder
 from store.errors import SpoolFullError, StoreError
-from store.table import TABLES, Cells, LogTable, Row
+from store.outcome import OUTCOMES, OutcomeRow
+from store.prediction import PREDICTIONS, PredictionRow
+from store.table import Cells, LogTable
 
+Row: TypeAlias = PredictionRow | OutcomeRow
+
+TABLES = (PREDICTIONS, OUTCOMES)
 MAX_BYTES = 2**30
 _DATABASE = "rows.sqlite"
 _OWNER_LOCK = "owner.lock"

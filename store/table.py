@@ -1,18 +1,14 @@
-"""The tables of the log: what a row is called, and which of its times decides where it lies."""
+"""A table of the log: what its rows are, and which of their times decides where they lie."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from store.outcome import OUTCOME_SCHEMA, OutcomeRow
-from store.prediction import PREDICTION_SCHEMA, PredictionRow
-
-Row: TypeAlias = PredictionRow | OutcomeRow
 Cells: TypeAlias = tuple[object, ...]
 
 
@@ -33,7 +29,7 @@ class LogTable:
     """
 
     name: str
-    kind: type[Row]
+    kind: type[Any]
     schema: pa.Schema
     clock: str
 
@@ -46,12 +42,7 @@ class LogTable:
         """Return where a column stands."""
         return self.columns.index(column)
 
-    def cells(self, rows: Sequence[Row]) -> list[Cells]:
+    def cells(self, rows: Sequence[Any]) -> list[Cells]:
         """Return rows as tuples in column order."""
-        take: Callable[[Row], Cells] = attrgetter(*self.columns)
+        take: Callable[[Any], Cells] = attrgetter(*self.columns)
         return [take(row) for row in rows]
-
-
-PREDICTIONS = LogTable("predictions", PredictionRow, PREDICTION_SCHEMA, "time")
-OUTCOMES = LogTable("outcomes", OutcomeRow, OUTCOME_SCHEMA, "received")
-TABLES = (PREDICTIONS, OUTCOMES)
