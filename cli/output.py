@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,9 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
 from rich.table import Table
+
+from bundle.errors import BundleError
+from store.errors import StoreError
 
 
 def default_store() -> str:
@@ -73,6 +77,15 @@ def fail(message: str) -> typer.Exit:
     """Print a message to stderr and return the exit to raise: ``raise fail("no such model")``."""
     typer.echo(f"error: {message}", err=True)
     return typer.Exit(1)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the store and bundles refuse into a message and exit 1."""
+    try:
+        yield
+    except (StoreError, BundleError) as error:
+        raise fail(str(error)) from error
 
 
 def _plain(value: object) -> object:

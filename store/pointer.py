@@ -77,8 +77,8 @@ class Pointer(Generic[R]):
     def forget(self, *, before: int) -> None:
         """Delete the generations with numbers below ``before``; the newest always stays.
 
-        For histories nobody needs. Whoever was slow enough to decide on a forgotten generation could
-        create its successor anew: look at `head` after `advance` where that matters.
+        For histories nobody needs. Whoever was slow enough to decide on a forgotten generation
+        could create its successor anew: look at `head` after `advance` where that matters.
         """
         for key in self._objects.keys(self._folder)[:-1]:
             if key < self._key(before):

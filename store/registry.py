@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import Field
@@ -11,12 +12,14 @@ from bundle.archive import Bundle, digest_of, open_bundle
 from bundle.errors import IntegrityError
 from bundle.manifest import MANIFEST, Manifest
 from bundle.record import Record
+from bundle.validation import ValidationReport
 from store.errors import ConflictError, NotFoundError, RefusedError
 from store.objects import Objects
 from store.pointer import Generation, Pointer
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+_ALIAS = re.compile(r"[a-z][a-z_-]*")
 
 
 class AliasTarget(Record):
@@ -27,6 +30,7 @@ class AliasTarget(Record):
     actor: str
     reason: str
     time: datetime
+    rollback: bool = Field(False, description="Moved back, rather than promoted.")
 
 
 class ModelRegistry:
@@ -51,6 +55,30 @@ class ModelRegistry:
         prefix = f"models/{self.name}/versions"
         keys = self._objects.keys(prefix)
         return [key.split("/")[-2] for key in keys if key.endswith(f"/{MANIFEST}")]
+
+    def uploads(self) -> list[str]:
+        """Return every version that has any file at all, complete or not."""
+        return self._objects.folders(f"models/{self.name}/versions")
+
+    def resolve(self, text: str) -> str:
+        """Return the version meant by an alias, by the first characters of one, or by all of it.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or several begin so; names what there is.
+        """
+        head = self.alias(text) if _ALIAS.fullmatch(text) else None
+        if head is not None:
+            return head.value.version
+        versions = self.uploads()
+        found = [text] if text in versions else [v for v in versions if v.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if len(found) > 1:
+            raise NotFoundError(f"{text!r} could be any of {', '.join(found)}: give more of it")
+        known = ", ".join(versions) or "none"
+        raise NotFoundError(f"model {self.name} has no version or alias {text!r}; it has {known}")
 
     def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
         """Upload a bundle, its manifest last; writing the same one again is a no-op.
@@ -80,22 +108,26 @@ class ModelRegistry:
         NotFoundError
             If there is no such version at all.
         """
-        folder = self._folder(version)
-
-        def read(name: str) -> bytes:
-            try:
-                return self._objects.read(f"{folder}/{name}")
-            except NotFoundError as error:
-                if not self._objects.keys(folder):
-                    raise NotFoundError(f"model {self.name} has no version {version}") from error
-                raise IntegrityError(f"{name}: missing from {self.name} {version}") from error
-
-        return open_bundle(version, read)
+        return open_bundle(version, lambda name: self._read(version, name))
 
     def manifest(self, version: str) -> Manifest:
-        """Read the manifest alone, unverified; for listings."""
-        key = f"{self._folder(version)}/{MANIFEST}"
-        return Manifest.from_json(self._objects.read(key), source=key)
+        """Read the manifest alone, unverified; for listings.
+
+        Raises
+        ------
+        BundleError
+            If it is missing or unreadable.
+        """
+        return Manifest.from_json(self._read(version, MANIFEST), source=MANIFEST)
+
+    def validation(self, version: str) -> ValidationReport:
+        """Read the gate's evidence alone, unverified; for listings. Raises as `manifest`."""
+        name = "validation.json"
+        return ValidationReport.from_json(self._read(version, name), source=name)
+
+    def aliases(self) -> list[str]:
+        """Return the names of the aliases there are."""
+        return self._objects.folders(f"models/{self.name}/aliases")
 
     def alias(self, alias: str = CHAMPION) -> Generation[AliasTarget] | None:
         """Return where an alias points now, or None."""
@@ -145,22 +177,34 @@ class ModelRegistry:
     def rollback(
         self, *, actor: str, reason: str, alias: str = CHAMPION, to: str | None = None
     ) -> Generation[AliasTarget]:
-        """Point an alias back at the version before, or at ``to``, which must verify.
+        """Point an alias back at what it was before its last promotion, or at ``to``.
+
+        Two rollbacks in a row go back twice; they never return to what was rolled back from.
 
         Raises
         ------
-        NotFoundError
-            If there is nothing to go back to.
+        BundleError, NotFoundError
+            If that bundle does not verify, or there is nothing to go back to.
+        ConflictError
+            If another promoter was first.
         """
-        head = self.alias(alias)
-        target = to or (head.value.previous if head else None)
-        if head is None or target is None:
+        moves = self.history(alias)
+        trail = _trail(moves)
+        if not moves or (to is None and len(trail) < 2):
             raise NotFoundError(f"{self.name} has no earlier {alias} to roll back to")
+        target = to or trail[-2]
         self.open(target)
-        return self._move(alias, target, actor, reason, head.number)
+        return self._move(alias, target, actor, reason, moves[-1].number, rollback=True)
 
     def _move(
-        self, alias: str, version: str, actor: str, reason: str, expected: int | None
+        self,
+        alias: str,
+        version: str,
+        actor: str,
+        reason: str,
+        expected: int | None,
+        *,
+        rollback: bool = False,
     ) -> Generation[AliasTarget]:
         head = self.alias(alias)
         number = head.number if head else 0
@@ -170,9 +214,33 @@ class ModelRegistry:
             actor=actor,
             reason=reason,
             time=datetime.now(UTC),
+            rollback=rollback,
         )
         after = number if expected is None else expected
-        return self._pointer(alias).advance(target, after=after)
+        try:
+            return self._pointer(alias).advance(target, after=after)
+        except ConflictError as error:
+            raise self._beaten(alias, version) from error
+
+    def _beaten(self, alias: str, version: str) -> ConflictError:
+        head = self.alias(alias)
+        winner = "the generation it was to follow does not exist"
+        if head is not None:
+            value = head.value
+            winner = f"{value.actor} was first, with {value.version} as generation {head.number}"
+        return ConflictError(
+            f"{self.name}: {alias} was not pointed at {version}: {winner}; "
+            "look at the history and decide again"
+        )
+
+    def _read(self, version: str, name: str) -> bytes:
+        folder = self._folder(version)
+        try:
+            return self._objects.read(f"{folder}/{name}")
+        except NotFoundError as error:
+            if not self._objects.keys(folder):
+                raise NotFoundError(f"model {self.name} has no version {version}") from error
+            raise IntegrityError(f"{name}: missing from {self.name} {version}") from error
 
     def _pointer(self, alias: str) -> Pointer[AliasTarget]:
         if alias not in self._pointers:
@@ -189,3 +257,15 @@ class ModelRegistry:
         except ConflictError:
             if self._objects.read(key) != data:
                 raise IntegrityError(f"{key}: exists with other content") from None
+
+
+def _trail(moves: Sequence[Generation[AliasTarget]]) -> list[str]:
+    """Return the versions that lead to the present one: promotions add, rollbacks take away."""
+    trail: list[str] = []
+    for move in moves:
+        version = move.value.version
+        if move.value.rollback and version in trail:
+            del trail[len(trail) - trail[::-1].index(version) :]
+        elif trail[-1:] != [version]:
+            trail.append(version)
+    return trail

@@ -1,0 +1,326 @@
+"""Bundles and aliases: list, show, verify, promote, roll back, history."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundle.errors import BundleError
+from cli.output import JsonOption, StoreOption, emit, fail, refusals, table
+
+if TYPE_CHECKING:
+    from bundle.archive import Bundle
+    from store.pointer import Generation
+    from store.registry import AliasTarget, ModelRegistry
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+def default_actor() -> str:
+    """Return who runs this command, as ``user@host``."""
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+OneModel = Annotated[
+    str | None, typer.Option("--model", help="Name of the model; need not be said if it is alone.")
+]
+Version = Annotated[
+    str, typer.Argument(help="A version, the first characters of one, or an alias as `champion`.")
+]
+Alias = Annotated[str, typer.Option("--alias", help="Which alias.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the history.")]
+Actor = Annotated[
+    str,
+    typer.Option(
+        "--actor", default_factory=default_actor, show_default="user@host", help="Who decides."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `list`."""
+
+    model: str
+    version: str
+    created: datetime | None
+    family: str | None
+    passed: bool | None
+    verdict: str | None
+    aliases: tuple[str, ...]
+    problem: str | None = None
+
+    def cells(self) -> tuple[object, ...]:
+        """Return what people see of it."""
+        gate = self.problem or ("passed" if self.passed else f"refused: {self.verdict}")
+        created = self.created and f"{self.created:%Y-%m-%d %H:%M}"
+        return (self.model, self.version, created, self.family, gate, ", ".join(self.aliases))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `verify`."""
+
+    version: str
+    sound: bool
+    problem: str | None
+    golden_error: float | None
+
+    def cells(self) -> tuple[object, ...]:
+        """Return what people see of it."""
+        if not self.sound:
+            return (self.version, "DAMAGED", self.problem)
+        return (self.version, "sound", f"golden rows within {self.golden_error:.1e}")
+
+
+@app.command("list")
+def list_models(store: StoreOption, model: OneModel = None, json: JsonOption = False) -> None:
+    """Every bundle, the newest last, and which alias points at it."""
+    from store.objects import Objects
+    from store.registry import ModelRegistry
+
+    with refusals():
+        objects = Objects(store)
+        names = [model] if model else ModelRegistry.names(objects)
+        lines = [line for name in names for line in _listings(ModelRegistry(objects, name))]
+    columns = ("model", "version", "created", "family", "gate", "aliases")
+    drawn = table(*columns, rows=(line.cells() for line in lines))
+    empty = f"no bundles in {store}: make one with `plumbline train`"
+    emit({"models": lines}, json, people=drawn if lines else empty)
+
+
+@app.command()
+def show(
+    store: StoreOption,
+    version: Version = "champion",
+    model: OneModel = None,
+    json: JsonOption = False,
+) -> None:
+    """What a bundle is: its manifest, calibration and the evidence of its gate."""
+    with refusals():
+        registry = _registry(store, model)
+        bundle = registry.open(registry.resolve(version))
+        aliases = _aliases(registry).get(bundle.version, [])
+    reference = bundle.reference
+    value = {
+        "version": bundle.version,
+        "aliases": aliases,
+        "manifest": bundle.manifest,
+        "calibration": bundle.calibration,
+        "validation": bundle.validation,
+        "reference": {
+            "rows": len(reference),
+            "calibrated": reference.calibrated,
+            "action_shares": reference.action_shares.tolist(),
+        },
+    }
+    emit(value, json, people=table("", "", rows=_facts(bundle, aliases).items()))
+
+
+@app.command()
+def verify(
+    store: StoreOption,
+    versions: Annotated[
+        list[str] | None, typer.Argument(help="Versions or aliases; all of them by default.")
+    ] = None,
+    model: OneModel = None,
+    json: JsonOption = False,
+) -> None:
+    """Check every byte of bundles and run their golden rows; exit 1 if any fails."""
+    with refusals():
+        registry = _registry(store, model)
+        wanted = [registry.resolve(text) for text in versions or registry.uploads()]
+        checks = [_check(registry, version) for version in wanted]
+    drawn = table("version", "", "", rows=(check.cells() for check in checks))
+    emit({"model": registry.name, "checks": checks}, json, people=drawn)
+    damaged = [f"{check.version}: {check.problem}" for check in checks if not check.sound]
+    if damaged:
+        raise fail(
+            f"{len(damaged)} of {len(checks)} bundles of {registry.name} must not be served: "
+            + "; ".join(damaged)
+        )
+
+
+@app.command()
+def promote(
+    store: StoreOption,
+    version: Version,
+    reason: Reason,
+    actor: Actor,
+    model: OneModel = None,
+    alias: Alias = "champion",
+    force: Annotated[
+        bool, typer.Option("--force", help="Although its gate refused it; goes on record.")
+    ] = False,
+    expected: Annotated[
+        int | None, typer.Option("--expected", help="Generation the decision was based on.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Point an alias at a bundle that verifies and passed its gate."""
+    with refusals():
+        registry = _registry(store, model)
+        made = registry.promote(
+            registry.resolve(version),
+            actor=actor,
+            reason=reason,
+            alias=alias,
+            force=force,
+            expected=expected,
+        )
+    _emit_moved(registry.name, alias, made, json)
+
+
+@app.command()
+def rollback(
+    store: StoreOption,
+    reason: Reason,
+    actor: Actor,
+    model: OneModel = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="The version to go back to; the one before.")
+    ] = None,
+    alias: Alias = "champion",
+    json: JsonOption = False,
+) -> None:
+    """Point an alias back at the bundle before, or at another that verifies."""
+    with refusals():
+        registry = _registry(store, model)
+        target = registry.resolve(to) if to else None
+        made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target)
+    _emit_moved(registry.name, alias, made, json)
+
+
+@app.command()
+def history(
+    store: StoreOption, model: OneModel = None, alias: Alias = "champion", json: JsonOption = False
+) -> None:
+    """Everything an alias has pointed at: when, by whom and why."""
+    with refusals():
+        registry = _registry(store, model)
+        moves = [_move(made) for made in registry.history(alias)]
+    columns = ("generation", "time", "version", "actor", "reason")
+    drawn = table(*columns, rows=([move[column] for column in columns] for move in moves))
+    empty = f"{registry.name} has no {alias}: make one with `plumbline models promote`"
+    value = {"model": registry.name, "alias": alias, "history": moves}
+    emit(value, json, people=drawn if moves else empty)
+
+
+def _registry(store: str, model: str | None) -> ModelRegistry:
+    """Open the registry of a model, or of the only one there is."""
+    from store.objects import Objects
+    from store.registry import ModelRegistry
+
+    objects = Objects(store)
+    names = ModelRegistry.names(objects)
+    if not names:
+        raise fail(f"there is no model in {store}: make one with `plumbline train`, or say --store")
+    if model is None and len(names) > 1:
+        raise fail(f"{store} has several models, say which with --model: {', '.join(names)}")
+    if model is not None and model not in names:
+        raise fail(f"there is no model {model} in {store}, only {', '.join(names)}")
+    return ModelRegistry(objects, model or names[0])
+
+
+def _aliases(registry: ModelRegistry) -> dict[str, list[str]]:
+    """Return the aliases that point at each version."""
+    pointing: dict[str, list[str]] = {}
+    for alias in registry.aliases():
+        head = registry.alias(alias)
+        if head is not None:
+            pointing.setdefault(head.value.version, []).append(alias)
+    return pointing
+
+
+def _listings(registry: ModelRegistry) -> list[Listing]:
+    """Describe every version from its small files; damage shows as a problem."""
+    aliases = _aliases(registry)
+    lines = []
+    for version in registry.uploads():
+        pointing = tuple(aliases.get(version, ()))
+        try:
+            manifest, report = registry.manifest(version), registry.validation(version)
+        except BundleError as error:
+            lines.append(
+                Listing(registry.name, version, None, None, None, None, pointing, str(error))
+            )
+            continue
+        lines.append(
+            Listing(
+                registry.name,
+                version,
+                manifest.created,
+                manifest.family,
+                report.passed,
+                report.verdict.value,
+                pointing,
+            )
+        )
+    return sorted(lines, key=lambda line: (line.created is not None, line.created or 0))
+
+
+def _check(registry: ModelRegistry, version: str) -> Check:
+    try:
+        error = _golden_error(registry.open(version))
+    except BundleError as refused:
+        return Check(version, False, str(refused), None)
+    return Check(version, True, None, error)
+
+
+def _golden_error(bundle: Bundle) -> float:
+    """Run the golden rows through the graph; raises `BundleError` where it does not give them."""
+    from service.backends.base import backend_class
+
+    manifest = bundle.manifest
+    backend = backend_class("onnx")(bundle.files["model.onnx"], manifest, "cpu")
+    error = bundle.golden.largest_error(backend.run(bundle.golden.inputs))
+    if not error <= manifest.tolerance:
+        raise BundleError(
+            f"model.onnx: golden rows differ by {error:.3g}, more than {manifest.tolerance:.3g}"
+        )
+    return error
+
+
+def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
+    """Return what `show` says to people."""
+    manifest, report, reference = bundle.manifest, bundle.validation, bundle.reference
+    data, names = manifest.data, manifest.features.names
+    shares = ", ".join(
+        f"{name} {share:.1%}"
+        for name, share in zip(manifest.classes, reference.action_shares, strict=True)
+    )
+    return {
+        "model": f"{manifest.name} {bundle.version}",
+        "aliases": ", ".join(aliases) or "none",
+        "created": manifest.created.isoformat(timespec="seconds"),
+        "family": manifest.family,
+        "parent": manifest.parent,
+        "classes": ", ".join(manifest.classes),
+        "input": f"{manifest.window_length} bars of {manifest.bar_interval_seconds} s, "
+        f"{len(names)} features: {', '.join(names)}",
+        "label": f"{manifest.label.kind}, horizon {manifest.label.horizon_seconds} s",
+        "loss": manifest.loss.kind,
+        "trained on": f"{data.source}, {data.train_start:%Y-%m-%d} to {data.train_end:%Y-%m-%d}",
+        "policy": f"tau {manifest.policy.tau}",
+        "calibration": f"temperature {bundle.calibration.temperature:.3f}",
+        "reference": f"{len(reference)} rows, "
+        f"{'calibrated' if reference.calibrated else 'uncalibrated'}: {shares}",
+        "gate": "passed" if report.passed else "refused: " + "; ".join(report.reasons),
+        "metrics": ", ".join(f"{name} {x:.4g}" for name, x in sorted(report.metrics.items())),
+        "files": ", ".join(f"{name} {file.size:,} B" for name, file in manifest.files.items()),
+    }
+
+
+def _move(made: Generation[AliasTarget]) -> dict[str, object]:
+    return {"generation": made.number, **made.value.model_dump(mode="json")}
+
+
+def _emit_moved(model: str, alias: str, made: Generation[AliasTarget], json: bool) -> None:
+    before = made.value.previous or "nothing"
+    text = f"{model}: {alias} is {made.value.version} (generation {made.number}), before {before}"
+    emit({"model": model, "alias": alias, **_move(made)}, json, people=text)
