@@ -1,1 +1,4 @@
-"""Online: loads bundles, answers predictions, counts them, logs them."""
+"""Online: loads bundles, answers predictions, counts them, logs them.
+
+The service judges nothing: it repeats the verdict that the monitor publishes in the store.
+"""

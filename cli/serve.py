@@ -1,0 +1,70 @@
+"""``plumbline serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import default_store, fail, store_url
+
+
+def serve(
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            envvar="PLUMBLINE_STORE",
+            show_default="./.state/store",
+            help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Model to serve; repeat for several."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="IP address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the HTTP API.", show_default="3000")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="2")] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(help="Port of the admin API.", show_default="3002")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Spool, metrics, admin token.", show_default="./.state/service"),
+    ] = None,
+) -> None:
+    """Serve the champion of one or more models over HTTP, until Ctrl-C.
+
+    Options win over PLUMBLINE_SERVICE_* variables, those over the file named by
+    PLUMBLINE_SERVICE_FILE; docs/settings.md has them all. Ask GET /readyz whether a model is loaded,
+    GET /openapi.json what can be sent.
+    """
+    from service.logs import configure_logging
+    from service.server import ServeError
+    from service.server import serve as run
+    from service.settings import ServiceSettings, SettingsError
+    from store.errors import StoreError
+
+    try:
+        settings = ServiceSettings.load(
+            store=store_url(store) if store else None,
+            models=tuple(model) if model else None,
+            host=host,
+            port=port,
+            workers=workers,
+            admin_port=admin_port,
+            state=state,
+        )
+    except SettingsError as error:
+        raise fail(str(error)) from error
+    configure_logging()
+    try:
+        run(settings)
+    except (ServeError, StoreError) as error:
+        raise fail(str(error)) from error

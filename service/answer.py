@@ -1,0 +1,80 @@
+"""The wire format of answers; `openapi` publishes exactly these structures."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bundle.finding import Verdict
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one instance."""
+
+    prediction_id: str
+    action: str
+    probabilities: dict[str, float]
+    confidence: float
+    size: float
+
+
+class PredictAnswer(msgspec.Struct, frozen=True):
+    """Body of the answer of ``POST /predict``; one version gave all of it."""
+
+    model: str
+    version: str
+    verdict: Verdict
+    predictions: list[Prediction]
+
+
+class OutcomesAnswer(msgspec.Struct, frozen=True):
+    """Body of the answer of ``POST /outcomes``."""
+
+    accepted: int
+
+
+class ServedModel(msgspec.Struct, frozen=True):
+    """What a client must know to ask a model."""
+
+    name: str
+    version: str
+    generation: int
+    family: str
+    task: str
+    classes: list[str]
+    features: list[str]
+    features_hash: str
+    window_length: int
+    bar_interval_seconds: int
+    verdict: Verdict
+    sized: bool
+    device: str
+    loaded_at: datetime
+
+
+class ModelsAnswer(msgspec.Struct, frozen=True):
+    """Body of the answer of ``GET /models``; a model that could not be loaded yet is not in it."""
+
+    models: list[ServedModel]
+
+
+class StatusAnswer(msgspec.Struct, frozen=True):
+    """Body of the answer of ``GET /livez`` and ``GET /readyz``."""
+
+    status: str
+
+
+class ErrorContent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong, for programs (``code``) and people (``message``)."""
+
+    code: str
+    message: str
+    expected: Any = None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """Body of every answer that is not a success."""
+
+    error: ErrorContent

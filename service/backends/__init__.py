@@ -1,0 +1,9 @@
+"""Backends: what runs a bundle's graph. A new one is one file and one line here.
+
+The modules are named, not imported: torch is loaded only where its backend was chosen.
+"""
+
+BACKENDS = {
+    "onnx": "service.backends.onnx:OnnxBackend",
+    "torchscript": "service.backends.torchscript:TorchScriptBackend",
+}

@@ -1,0 +1,76 @@
+"""TorchScript: for graphs that ONNX cannot hold. The archive is code, so it is looked at first.
+
+`torch.jit.load` runs the archive's ``__setstate__`` methods and inflates whatever it finds. Before it
+sees a byte, the digest has been checked against the manifest, and here the archive's own directory
+and sources are: stored entries only, no more bytes than the file has, no method or operator that
+touches the outside.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import Any
+
+import numpy as np
+import torch
+from typing_extensions import override
+
+from bundle.array import FloatArray
+from bundle.manifest import Manifest
+from service.backends.base import Backend, BackendError, Device
+
+_FORBIDDEN = re.compile(rb"__setstate__|torch\.save|from_file|aten::save|__torch__\.torch\.classes")
+
+
+class TorchScriptBackend(Backend):
+    """A scripted or traced module in inference mode, with one thread."""
+
+    FILE = "model.pt"
+
+    @override
+    def __init__(self, graph: bytes, manifest: Manifest, device: Device) -> None:
+        _inspect(graph)
+        if device == "cuda" and not torch.cuda.is_available():
+            raise BackendError("device cuda was asked for, but torch finds none: set device to cpu")
+        self._device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        torch.set_num_threads(1)
+        try:
+            module: Any = torch.jit.load(io.BytesIO(graph), map_location=self._device)
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(f"{self.FILE}: torch refused it: {error}") from error
+        self._module = module.eval()
+        self._classes = len(manifest.classes)
+
+    @property
+    @override
+    def device(self) -> str:
+        return self._device
+
+    @override
+    def run(self, windows: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            logits = self._module(torch.from_numpy(windows).to(self._device))
+        return np.asarray(logits.cpu().numpy(), np.float32).reshape(len(windows), self._classes)
+
+
+def _inspect(graph: bytes) -> None:
+    """Refuse an archive that could expand, or whose sources reach beyond tensors."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(graph)) as archive:
+            entries = archive.infolist()
+            packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED]
+            if packed or sum(e.file_size for e in entries) > len(graph):
+                raise BackendError(f"model.pt: expected stored entries only, found {packed}")
+            names = [entry.filename for entry in entries]
+            if len(set(names)) != len(names):
+                raise BackendError("model.pt: an entry is there twice")
+            for entry in entries:
+                if "/code/" not in entry.filename:
+                    continue
+                found = _FORBIDDEN.search(archive.read(entry))
+                if found:
+                    raise BackendError(f"model.pt: {entry.filename} uses {found[0].decode()}")
+    except zipfile.BadZipFile as error:
+        raise BackendError(f"model.pt: not a TorchScript archive: {error}") from error

@@ -1,0 +1,230 @@
+"""Hot swap: the champion a worker serves, and what is said of it.
+
+A thread reads the champion pointer and the verdict board every half second. A new version is read,
+verified, loaded and sent its golden rows there, while requests go on with the old one; then one
+reference is assigned. Any fault keeps the old model: it is logged and counted once per generation,
+and tried again ever more rarely, since a store that was down may be back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from bundle.archive import Bundle
+from bundle.errors import BundleError
+from bundle.finding import SIZED, Verdict
+from service.predictor import Predictor
+from store.board import Bulletin, verdict_board
+from store.errors import StoreError
+from store.objects import Objects
+from store.pointer import Generation
+from store.registry import AliasTarget, ModelRegistry
+
+_FIRST_WAIT_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a request takes hold of: one whole predictor, its place in history and its verdict."""
+
+    predictor: Predictor
+    generation: int
+    verdict: Verdict
+
+    @property
+    def sized(self) -> bool:
+        """Whether a position size may be suggested now."""
+        return self.verdict in SIZED
+
+
+class SwapCounter(Protocol):
+    """Where the slot reports; `metrics.Metrics` is one."""
+
+    def expect_version(self, serving: Serving) -> None:
+        """Make every series of a version exist at zero."""
+
+    def count_swap(self, model: str, result: str) -> None:
+        """Count one swap, ``accepted`` or ``refused``."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """A generation that could not be loaded, and when to look at it again."""
+
+    generation: int
+    wait_seconds: float
+    retry_at: float
+
+
+class ModelSlot:
+    """One model of one worker."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        model: str,
+        *,
+        load: Callable[[Bundle], Predictor],
+        counter: SwapCounter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.model = model
+        self.serving: Serving | None = None
+        self.reason = "the champion has not been read yet"
+        self._registry = ModelRegistry(objects, model)
+        self._board = verdict_board(objects, model)
+        self._load = load
+        self._counter = counter
+        self._clock = clock
+        self._refusal: _Refusal | None = None
+        self._board_fault = ""
+
+    def poll(self) -> None:
+        """Look once at the champion pointer and at the verdict board."""
+        self._poll_champion()
+        self._poll_verdict()
+
+    def _poll_champion(self) -> None:
+        try:
+            head = self._registry.alias()
+        except (StoreError, BundleError) as error:
+            self._note(f"the champion pointer cannot be read: {error}")
+            return
+        if head is None:
+            self._note("no version has been promoted to champion yet")
+            return
+        if self._waits(head.number):
+            return
+        current = self.serving
+        if current is None or current.predictor.version != head.value.version:
+            self._swap(head)
+        elif current.generation != head.number:
+            self.serving = replace(current, generation=head.number)
+
+    def _swap(self, head: Generation[AliasTarget]) -> None:
+        try:
+            predictor = self._load(self._registry.open(head.value.version))
+        except (BundleError, StoreError) as error:
+            self._refuse(head, error)
+            return
+        self._refusal = None
+        serving = Serving(predictor, head.number, Verdict.INSUFFICIENT_DATA)
+        self._counter.expect_version(serving)
+        self.serving = serving
+        self.reason = ""
+        self._counter.count_swap(self.model, "accepted")
+        log.info(
+            "model_swapped",
+            model=self.model,
+            version=predictor.version,
+            generation=head.number,
+            device=predictor.backend.device,
+        )
+
+    def _refuse(self, head: Generation[AliasTarget], error: Exception) -> None:
+        before = self._refusal
+        again = before is not None and before.generation == head.number
+        wait = min(before.wait_seconds * 2, _LONGEST_WAIT_SECONDS) if before and again else None
+        wait = wait or _FIRST_WAIT_SECONDS
+        self._refusal = _Refusal(head.number, wait, self._clock() + wait)
+        self._note(f"version {head.value.version} was refused: {error}")
+        if not again:
+            self._counter.count_swap(self.model, "refused")
+            log.error(
+                "swap_refused",
+                model=self.model,
+                version=head.value.version,
+                generation=head.number,
+                reason=str(error),
+                kept=self.serving.predictor.version if self.serving else None,
+            )
+
+    def _waits(self, generation: int) -> bool:
+        refusal = self._refusal
+        return (
+            refusal is not None
+            and refusal.generation == generation
+            and self._clock() < refusal.retry_at
+        )
+
+    def _poll_verdict(self) -> None:
+        serving = self.serving
+        if serving is None:
+            return
+        try:
+            head = self._board.head()
+        except (StoreError, BundleError) as error:
+            if not self._board_fault:
+                log.warning("verdict_unreadable", model=self.model, reason=str(error))
+            self._board_fault = str(error)
+            return
+        self._board_fault = ""
+        verdict = _verdict_for(serving.predictor.version, head)
+        if verdict is not serving.verdict:
+            self.serving = replace(serving, verdict=verdict)
+            log.info(
+                "verdict_changed",
+                model=self.model,
+                version=serving.predictor.version,
+                verdict=verdict.value,
+            )
+
+    def _note(self, reason: str) -> None:
+        """Remember why nothing is served, for ``/readyz``; a model that serves stays ready."""
+        if self.serving is None:
+            self.reason = reason
+
+
+def _verdict_for(version: str, head: Generation[Bulletin] | None) -> Verdict:
+    """Return the bulletin's verdict if it is about this version: another's says nothing here."""
+    if head is None or head.value.version != version:
+        return Verdict.INSUFFICIENT_DATA
+    return head.value.diagnosis.verdict
+
+
+class Poller:
+    """The thread in which a worker looks after things beside its requests.
+
+    Parameters
+    ----------
+    tasks
+        Called one after another.
+    seconds
+        Pause between rounds.
+    """
+
+    def __init__(self, tasks: Sequence[Callable[[], None]], seconds: float) -> None:
+        self._tasks = tasks
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Start polling."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the round that is running."""
+        self._stopped.set()
+        self._thread.join()
+
+    def poll(self) -> None:
+        """Run one round; a task that fails does not keep the others from running."""
+        for task in self._tasks:
+            try:
+                task()
+            except Exception:  # noqa: BLE001 -- outermost loop: one fault must not end polling
+                log.exception("poll_failed")
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self.poll()

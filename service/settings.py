@@ -1,0 +1,226 @@
+"""Settings of the service: a TOML file first, the environment over it.
+
+``PLUMBLINE_SERVICE_FILE`` names the file; ``PLUMBLINE_SERVICE_<FIELD>`` sets a field. A misspelt key
+is refused in both, with the field that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "PLUMBLINE_SERVICE_"
+FILE = "FILE"
+
+
+class SettingsError(Exception):
+    """A setting is misspelt or out of range; the message says which and what was expected."""
+
+
+class ServiceSettings(BaseSettings):
+    """Everything that can be set about the service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True
+    )
+
+    store: str = Field(
+        default_factory=lambda: (Path.cwd() / ".state" / "store").as_uri(),
+        description="URL of the store: file://, s3://, gs:// or az://; by default ./.state/store.",
+    )
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        min_length=1, description="Names of the models to serve, separated by commas."
+    )
+    host: str = Field("127.0.0.1", description="IP address to listen on; 0.0.0.0 for all.")
+    port: int = Field(3000, ge=1, le=65535, description="Port of the HTTP API.")
+    admin_host: str = Field("127.0.0.1", description="IP address of the admin API.")
+    admin_port: int = Field(3002, ge=1, le=65535, description="Port of the admin API.")
+    admin_token: SecretStr | None = Field(
+        None,
+        description="Bearer token of the admin API; by default one is made and kept in the state "
+        "folder as admin-token, readable by its owner alone.",
+    )
+    workers: int = Field(
+        2, ge=1, le=64, description="Worker processes; each runs the model on one core."
+    )
+    state: Path = Field(
+        Path(".state/service"),
+        description="Folder of the spool, the metrics files and the admin token; not shared between "
+        "servers.",
+    )
+    backend: Literal["onnx", "torchscript"] = Field(
+        "onnx", description="Which file of the bundle runs; torchscript needs torch."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto takes CUDA where the runtime offers it."
+    )
+    poll_seconds: float = Field(
+        0.5, gt=0, le=60, description="How often champion and verdict are read from the store."
+    )
+    body_limit_bytes: int = Field(
+        2**20, ge=1024, le=2**30, description="Larger bodies are answered with 413."
+    )
+    body_timeout_seconds: float = Field(
+        5.0, gt=0, le=300, description="A body that takes longer is answered with 408."
+    )
+    keep_alive_seconds: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="Idle connections are closed after this; longer than the idle timeout of usual "
+        "load balancers, so that these close first.",
+    )
+    log_mode: Literal["strict", "best_effort"] = Field(
+        "strict",
+        description="strict answers after the row is durable, or with 503; best_effort answers at "
+        "once and counts the rows it has to drop.",
+    )
+    log_queue_rows: int = Field(
+        8192, ge=1, description="Rows that may wait to be written in best_effort mode."
+    )
+    spool_limit_bytes: int = Field(
+        256 * 2**20, ge=2**20, description="Bound of each worker's spool on disk."
+    )
+    ship_seconds: float = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="How often spooled rows are sealed into segments of the store.",
+    )
+    window_sample_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of rows logged with their whole input window, chosen by the hash of the "
+        "prediction id; a challenger is judged on them.",
+    )
+    drain_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=300,
+        description="Time between readiness going down and the stop of the workers.",
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("each model once")
+        return value
+
+    @field_validator("host", "admin_host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value))
+
+    @field_validator("state")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where the workers' rows lie until they are shipped."""
+        return self.state / "spool"
+
+    @property
+    def bentoml_home(self) -> Path:
+        """BentoML's own folder."""
+        return self.state / "bentoml"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where the processes keep their metrics; BentoML sets and wipes it, below its home."""
+        return self.bentoml_home / "prometheus_multiproc_dir"
+
+    @property
+    def drain_flag(self) -> Path:
+        """The file by which the parent tells the workers that the end is near."""
+        return self.state / "draining"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- no .env file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- nor a secrets folder
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        file = os.environ.get(PREFIX + FILE)
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read file and environment; ``None`` among the overrides means "not given".
+
+        Raises
+        ------
+        SettingsError
+            Naming the variable or key, and what was expected.
+        """
+        refuse_unknown(os.environ)
+        file = os.environ.get(PREFIX + FILE)
+        if file and not Path(file).is_file():
+            raise SettingsError(f"{PREFIX}{FILE}: there is no file {file}")
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # checked by pydantic
+        except ValidationError as error:
+            raise SettingsError("; ".join(_explain(item) for item in error.errors())) from error
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables from which a worker reads these settings again, without the token."""
+        values = self.model_dump(mode="json", exclude={"admin_token"})
+        values["models"] = ",".join(self.models)
+        return {PREFIX + name.upper(): str(value) for name, value in values.items()}
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Refuse a prefixed variable that is no setting, and say which was probably meant.
+
+    Raises
+    ------
+    SettingsError
+        Naming the variable.
+    """
+    known = [PREFIX + name.upper() for name in ServiceSettings.model_fields] + [PREFIX + FILE]
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise SettingsError(f"{name} is no setting of the service: {hint}")
+
+
+def _explain(error: Mapping[str, object]) -> str:
+    """Say of one validation error which setting it concerns and how to give it."""
+    location = error["loc"]
+    place = ".".join(map(str, location)) if isinstance(location, tuple) else ""
+    if error["type"] == "missing":
+        return f"{place} is not set: give --{place.rstrip('s')} or {PREFIX}{place.upper()}"
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(place, ServiceSettings.model_fields, 1)
+        return f"{place} is no setting" + (f": did you mean {close[0]}?" if close else "")
+    return f"{place}: {error['msg']}, got {error['input']!r}"

@@ -1,0 +1,180 @@
+"""One worker process: everything an answer needs, built once and taken down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+
+import structlog
+
+from service import errors
+from service.answer import ModelsAnswer, ServedModel, StatusAnswer
+from service.errors import NotReadyError, ServiceError
+from service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
+from service.metrics import CONTENT_TYPE, Metrics
+from service.model_slot import ModelSlot, Poller, Serving
+from service.openapi import build_openapi
+from service.outcome import OutcomesHandler
+from service.prediction import ModelSlots, PredictHandler
+from service.predictor import Predictor
+from service.row_log import RowLog
+from service.settings import ServiceSettings
+from store.objects import Objects
+from store.spool import Spool
+
+_DRAINING_SECONDS = 0.1
+
+ROUTES = ("/predict", "/outcomes", "/models", "/livez", "/readyz", "/metrics", "/openapi.json")
+REFUSALS = tuple(
+    sorted(
+        kind.code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, ServiceError)
+    )
+)
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """The parts of a worker.
+
+    Parameters
+    ----------
+    settings
+        Of the service.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        objects = Objects(settings.store)
+        load = partial(Predictor.load, backend=settings.backend, device=settings.device)
+        self.metrics = Metrics(ROUTES, REFUSALS)
+        self.slots = ModelSlots(
+            [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
+        )
+        for name in settings.models:
+            self.metrics.expect_model(name)
+        self._settings = settings
+        self._poller: Poller | None = None
+        self._log: RowLog | None = None
+        self._draining = watch_flag(settings.drain_flag)
+
+    async def start(self) -> HttpApp:
+        """Open the spool, look for the champions once, begin polling; return the application.
+
+        A model that cannot be loaded does not end the worker: it says so at ``/readyz`` and goes on
+        trying, where a worker that dies at its start would only be started again for ever.
+        """
+        settings = self._settings
+        spool = Spool(settings.spool_folder, "worker", max_bytes=settings.spool_limit_bytes)
+        strict = settings.log_mode == "strict"
+        row_log = RowLog(
+            spool, self.metrics, queue_rows=None if strict else settings.log_queue_rows
+        )
+        self._log = row_log
+        poller = Poller(
+            [*(slot.poll for slot in self.slots.all), row_log.watch], settings.poll_seconds
+        )
+        await asyncio.to_thread(poller.poll)
+        poller.start()
+        self._poller = poller
+        gc.collect()
+        gc.freeze()  # what is loaded now stays; collections need not look at it again
+        return HttpApp(
+            self._routes(row_log),
+            BodyLimit(settings.body_limit_bytes, settings.body_timeout_seconds),
+            counter=self.metrics,
+            draining=self._draining,
+        )
+
+    async def stop(self) -> None:
+        """Write what is queued and close the spool; what lies in it is shipped by the parent."""
+        if self._poller is not None:
+            await asyncio.to_thread(self._poller.stop)
+        if self._log is not None:
+            await self._log.stop()
+
+    def _routes(self, row_log: RowLog) -> tuple[Route, ...]:
+        predict = PredictHandler(
+            self.slots, row_log, self.metrics, self._settings.window_sample_ratio
+        )
+        document = json_answer(build_openapi(version("plumbline")))
+        return (
+            Route("/predict", "POST", predict),
+            Route("/outcomes", "POST", OutcomesHandler(self.slots, row_log)),
+            Route("/models", "GET", self._models),
+            Route("/livez", "GET", _livez),
+            Route("/readyz", "GET", partial(self._readyz, row_log)),
+            Route("/metrics", "GET", self._metrics),
+            Route("/openapi.json", "GET", partial(_always, document)),
+        )
+
+    async def _models(self, _: Request) -> Answer:
+        serving = [slot.serving for slot in self.slots.all]
+        return json_answer(ModelsAnswer([_describe(found) for found in serving if found]))
+
+    async def _readyz(self, row_log: RowLog, _: Request) -> Answer:
+        missing = {slot.model: slot.reason for slot in self.slots.all if slot.serving is None}
+        reasons = [f"model {name}: {reason}" for name, reason in missing.items()]
+        if row_log.fault:
+            reasons.append(f"log: {row_log.fault}")
+        if self._draining():
+            reasons.append("stopping")
+        if reasons:
+            raise NotReadyError("; ".join(reasons))
+        return json_answer(StatusAnswer("ready"))
+
+    async def _metrics(self, _: Request) -> Answer:
+        text = await asyncio.to_thread(self.metrics.expose)
+        return Answer(text, content_type=CONTENT_TYPE)
+
+
+def watch_flag(path: Path) -> Callable[[], bool]:
+    """Return a function that says whether the parent has announced the end.
+
+    It does so by a file, which reaches every worker whatever its process id; the function looks ten
+    times a second at most.
+    """
+    seen, looked_at = False, float("-inf")
+
+    def draining() -> bool:
+        nonlocal seen, looked_at
+        now = monotonic()
+        if now - looked_at > _DRAINING_SECONDS:
+            seen, looked_at = path.exists(), now
+        return seen
+
+    return draining
+
+
+def _describe(serving: Serving) -> ServedModel:
+    predictor, manifest = serving.predictor, serving.predictor.manifest
+    return ServedModel(
+        name=manifest.name,
+        version=predictor.version,
+        generation=serving.generation,
+        family=manifest.family,
+        task=manifest.task,
+        classes=list(manifest.classes),
+        features=list(manifest.features.names),
+        features_hash=manifest.features.sha256,
+        window_length=manifest.window_length,
+        bar_interval_seconds=manifest.bar_interval_seconds,
+        verdict=serving.verdict,
+        sized=serving.sized,
+        device=predictor.backend.device,
+        loaded_at=predictor.loaded_at,
+    )
+
+
+async def _livez(_: Request) -> Answer:
+    return json_answer(StatusAnswer("alive"))
+
+
+async def _always(answer: Answer, _: Request) -> Answer:
+    return answer
