@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+
+from pydantic_core import from_json
 
 from bundle.calibration import Calibration
 from bundle.errors import FormatError, IntegrityError
@@ -30,11 +31,13 @@ class Bundle:
 
     manifest: Manifest
     files: Mapping[str, bytes]
+    address: str | None = None
+    """The version it was opened under; for one that was just made, its manifest's."""
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Content address of the bundle."""
-        return self.manifest.version
+        return self.address or self.manifest.version
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -69,6 +72,8 @@ class Bundle:
         window = (self.manifest.window_length, len(self.manifest.features.names))
         classes = len(self.manifest.classes)
         golden = self.golden
+        if len(golden.inputs) == 0:
+            raise FormatError("golden.npz: expected at least one row, found none")
         if golden.inputs.shape[1:] != window or golden.logits.shape[1] != classes:
             raise FormatError(
                 f"golden.npz: expected rows of {window} and {classes} logits, "
@@ -78,7 +83,9 @@ class Bundle:
         if found != (window[1], classes):
             raise FormatError(f"reference.npz: expected {(window[1], classes)}, found {found}")
         if len(self.calibration.bias) != classes:
-            raise FormatError(f"calibration.json: expected {classes} biases")
+            raise FormatError(
+                f"calibration.json: expected {classes} biases, found {len(self.calibration.bias)}"
+            )
         _ = self.validation
 
 
@@ -100,26 +107,30 @@ def open_bundle(version: str, read: Callable[[str], bytes]) -> Bundle:
         A file cannot be read, or the format number is unknown.
     """
     data = read(MANIFEST)
+    if version_of(data) != version:
+        raise IntegrityError(
+            f"{MANIFEST}: truncated or changed: it makes version {version_of(data)}, not {version}"
+        )
     _refuse_unknown_format(data)
     manifest = Manifest.from_json(data, source=MANIFEST)
-    if version_of(data) != version:
-        raise IntegrityError(f"{MANIFEST}: its digest is {version_of(data)}, expected {version}")
     files: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         files[name] = read(name)
         found = digest_of(files[name])
         if found.size != expected.size:
-            raise IntegrityError(f"{name}: {found.size} bytes, expected {expected.size}")
+            raise IntegrityError(
+                f"{name}: truncated or changed: {found.size} bytes, expected {expected.size}"
+            )
         if found.sha256 != expected.sha256:
-            raise IntegrityError(f"{name}: sha256 differs from the manifest's")
-    bundle = Bundle(manifest, files)
+            raise IntegrityError(f"{name}: changed: its sha256 is not the manifest's")
+    bundle = Bundle(manifest, files, version)
     bundle.check()
     return bundle
 
 
 def _refuse_unknown_format(data: bytes) -> None:
     try:
-        found = json.loads(data)["format"]
+        found = from_json(data)["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{MANIFEST}: not a manifest: {error}") from error
     if found != FORMAT:

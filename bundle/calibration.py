@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -29,20 +29,25 @@ def softmax(logits: FloatArray) -> FloatArray:
     return total
 
 
+Offset: TypeAlias = Annotated[float, Field(ge=-1e3, le=1e3)]
+"""Bounded, so that no finite logit becomes an infinite or undefined probability."""
+
+
 class Calibration(Record):
     """``p = softmax((z + prior_correction) / temperature + bias)``.
 
     References
     ----------
     Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4 (temperature and
-    vector scaling). Menon et al. (2021), "Long-tail learning via logit adjustment", eq. 10: training
-    on ``z + tau log prior`` leaves the prior out of ``z``; ``prior_correction`` puts it back.
+    vector scaling). Menon et al. (2021), "Long-tail learning via logit adjustment", eq. 10:
+    training on ``z + tau log prior`` leaves the prior out of ``z``; ``prior_correction`` puts it
+    back.
     """
 
     kind: Literal["vector"] = "vector"
-    temperature: float = Field(gt=0, le=1000)
-    bias: tuple[float, ...] = Field(description="Per class, in nats, in class order.")
-    prior_correction: tuple[float, ...] = Field(description="Per class, added to the raw logits.")
+    temperature: float = Field(ge=1e-3, le=1e3)
+    bias: tuple[Offset, ...] = Field(description="Per class, in nats, in class order.")
+    prior_correction: tuple[Offset, ...] = Field(description="Per class, added to the raw logits.")
     rows: int = Field(ge=0, description="Held-out rows it was fitted on.")
 
     @model_validator(mode="after")

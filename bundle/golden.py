@@ -28,7 +28,7 @@ class GoldenRows:
             )
 
     def largest_error(self, logits: FloatArray) -> float:
-        """Return the largest absolute difference to ``logits``; infinite where those are not finite."""
+        """Return the largest absolute difference to ``logits``; infinite if any is not finite."""
         if logits.shape != self.logits.shape or not np.isfinite(logits).all():
             return float("inf")
         return float(np.abs(np.asarray(logits, np.float64) - self.logits).max())

@@ -1,8 +1,8 @@
 """The manifest: every field whose absence has caused an incident.
 
 A served model must be able to say which features it wants and in which order, what length of window
-at what bar interval, what its classes are called, what its labels meant and how its loss was weighted.
-Each of the five incidents in the design notes began with one of these unrecorded.
+at what bar interval, what its classes are called, what its labels meant and how its loss was
+weighted. Each of the five incidents in the design notes began with one of these unrecorded.
 """
 
 from __future__ import annotations
@@ -132,6 +132,10 @@ class Manifest(Record):
             raise ValueError(f"files: {missing=}, {unknown=}")
         if len(self.policy.prior) != len(self.classes):
             raise ValueError("policy.prior must have one number per class")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must be unique")
+        if {len(self.scaler.mean), len(self.scaler.scale)} != {len(self.features.names)}:
+            raise ValueError("scaler must have one mean and one scale per feature")
         return self
 
     @property

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Self, TypeAlias
+
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bundle.array import FloatArray, IntArray
 from bundle.record import Record
 
 _TINY = 1e-300
+
+
+Share: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 
 
 class DecisionPolicy(Record):
@@ -24,15 +29,21 @@ class DecisionPolicy(Record):
     """
 
     tau: float = Field(1.0, ge=0, le=5)
-    prior: tuple[float, ...] = Field(description="Class shares of the training labels, in order.")
+    prior: tuple[Share, ...] = Field(description="Class shares of the training labels, in order.")
     kelly_fraction: float = Field(0.25, ge=0, le=1)
     size_cap: float = Field(0.1, ge=0, le=1, description="Largest share of capital suggested.")
     cost: float = Field(
         0.0, ge=0, lt=1, description="Cost of a round trip as a share of the label threshold."
     )
 
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if abs(sum(self.prior) - 1.0) > 1e-6:
+            raise ValueError(f"prior must sum to one, found {sum(self.prior)}")
+        return self
+
     def decide(self, probabilities: FloatArray) -> IntArray:
-        """Return the class index of each row: ``(n, k)`` to ``(n,) int64``; ties go to the first."""
+        """Return the class of each row, ``(n, k)`` to ``(n,) int64``; ties go to the first."""
         scores = np.log(np.maximum(probabilities, _TINY)) - self.tau * np.log(self.prior)
         actions: IntArray = scores.argmax(axis=-1)
         return actions
@@ -40,9 +51,9 @@ class DecisionPolicy(Record):
     def size(self, probabilities: FloatArray, actions: IntArray) -> FloatArray:
         """Suggest a share of capital for each row.
 
-        With win probability ``p``, loss probability ``q`` and neither otherwise, a gain of ``b = 1 -
-        cost`` or a loss of ``a = 1 + cost`` per unit, the log-optimal share is ``(p b - q a) /
-        (a b (p + q))``. Only the first (SELL) and last (BUY) class of three carry a position.
+        With win probability ``p``, loss probability ``q`` and neither otherwise, a gain of
+        ``b = 1 - cost`` or a loss of ``a = 1 + cost`` per unit, the log-optimal share is
+        ``(p b - q a) / (a b (p + q))``. Only the first (SELL) and last (BUY) class of three carry a position.
 
         Parameters
         ----------

@@ -56,8 +56,25 @@ class ReferenceProfile:
         for name in _NAMES:
             if len(getattr(self, name)) != n:
                 raise FormatError(f"reference: {name} has another length than bar_time ({n})")
+        if self.features.ndim != 2 or self.logits.ndim != 2:
+            raise FormatError(
+                f"reference: expected features (n, f) and logits (n, k), "
+                f"found {self.features.shape} and {self.logits.shape}"
+            )
         if self.logits.shape != self.probabilities.shape:
             raise FormatError("reference: logits and probabilities differ in shape")
+        self._check_classes("actions", lowest=0)
+        self._check_classes("labels", lowest=-1)
+
+    def _check_classes(self, name: str, *, lowest: int) -> None:
+        values, classes = getattr(self, name), self.logits.shape[1]
+        if values.dtype.kind != "i":
+            raise FormatError(f"reference: {name} must be signed integers, found {values.dtype}")
+        if len(values) and not lowest <= values.min() <= values.max() < classes:
+            raise FormatError(
+                f"reference: {name} must lie in {lowest}..{classes - 1}, "
+                f"found {values.min()}..{values.max()}"
+            )
 
     def __len__(self) -> int:
         return len(self.bar_time)

@@ -67,7 +67,10 @@ class Objects:
                 return _memory.setdefault(self.url, MemoryStore())
             return from_url(self.url, retry_config=_RETRY, client_options={"timeout": _PATIENCE})
         except (BaseError, OSError, ValueError) as error:
-            raise StoreError(f"cannot open the store {self.url!r}: {error}") from error
+            raise StoreError(
+                f"cannot open the store {self.url!r}: {_reason(error)}; "
+                "expected file://, memory://, s3://, gs:// or az://"
+            ) from error
 
     def create(self, key: str, data: bytes) -> None:
         """Write a new object; durable on return.
@@ -87,7 +90,7 @@ class Objects:
         except (AlreadyExistsError, FileExistsError) as error:
             raise ConflictError(f"{key} exists already") from error
         except (BaseError, OSError) as error:
-            raise StoreError(f"cannot write {key}: {error}") from error
+            raise StoreError(f"cannot write {key}: {_reason(error)}") from error
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -104,7 +107,7 @@ class Objects:
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no {key} in {self.url}") from error
         except (BaseError, OSError) as error:
-            raise StoreError(f"cannot read {key}: {error}") from error
+            raise StoreError(f"cannot read {key}: {_reason(error)}") from error
 
     def read_many(self, keys: Sequence[str]) -> list[bytes]:
         """Return the bytes of several objects, in order, fetched side by side; as `read`."""
@@ -121,7 +124,7 @@ class Objects:
         except FileNotFoundError:
             return []
         except (BaseError, OSError) as error:
-            raise StoreError(f"cannot list {prefix}: {error}") from error
+            raise StoreError(f"cannot list {prefix}: {_reason(error)}") from error
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below a prefix, sorted."""
@@ -130,7 +133,7 @@ class Objects:
         except FileNotFoundError:
             return []
         except (BaseError, OSError) as error:
-            raise StoreError(f"cannot list {prefix}: {error}") from error
+            raise StoreError(f"cannot list {prefix}: {_reason(error)}") from error
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete(self, key: str) -> None:
@@ -140,7 +143,12 @@ class Objects:
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
-            raise StoreError(f"cannot delete {key}: {error}") from error
+            raise StoreError(f"cannot delete {key}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a backend said, without its dump of internals."""
+    return str(error).partition("\n\nDebug source")[0]
 
 
 def _checked(key: str) -> str:
