@@ -1,15 +1,16 @@
 """The service: BentoML as the shell, the request path ours. Start reading here.
 
 ``plumbline serve`` (`server`) runs ``bentoml serve service.app:plumbline``. BentoML supervises the
-worker processes, owns the listening socket, respawns what dies and runs the two hooks below. In each
-worker `FrontedService` puts our own application before BentoML's, which is left with the lifespan::
+worker processes, owns the listening socket, respawns what dies and runs the two hooks below. In
+each worker `FrontedService` puts our own application before BentoML's, which is left with the
+lifespan::
 
     uvicorn ─► Front ─┬─ http ──────► http.HttpApp ─► prediction.PredictHandler ─► …
                       └─ lifespan ──► BentoML ─► Plumbline.start, Plumbline.stop
 
 Mounting it the usual way (`bentoml.asgi_app`) would leave BentoML's tracing and timeout layers and
-its own routes in front: layers that cost more than the model, leave a timer behind for a minute after
-each request, and answer ``/livez``, ``/docs.json`` and errors in their own words.
+its own routes in front: layers that cost more than the model, leave a timer behind for a minute
+after each request, and answer ``/livez``, ``/docs.json`` and errors in their own words.
 
 A prediction goes on in `prediction`; a swap in `model_slot`; a row in `row_log`.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 import bentoml
-from _bentoml_sdk import Service
+from _bentoml_sdk import Service  # type: ignore[import-untyped]  # it has none
 from typing_extensions import override
 
 from service.http import HttpApp, Receive, Scope, Send
@@ -43,7 +44,7 @@ class Front:
             await self.app(scope, receive, send)
 
 
-class FrontedService(Service[Any]):
+class FrontedService(Service[Any]):  # type: ignore[misc]  # an untyped base class
     """A BentoML service whose requests pass none of BentoML's layers."""
 
     @override
@@ -58,14 +59,14 @@ class Plumbline:
 
     front: Front
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]  # bentoml is not typed for mypy
     async def start(self) -> None:
         """Build the worker and open the front."""
         configure_logging()
         self._worker = Worker(ServiceSettings.load())
         type(self).front.app = await self._worker.start()
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # as above
     async def stop(self) -> None:
         """Take the worker down; BentoML has finished the requests under way."""
         await self._worker.stop()

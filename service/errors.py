@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 RETRY_AFTER_SECONDS: Final = 1
 
 
@@ -124,6 +126,7 @@ class MethodNotAllowedError(ServiceError):
         self._allowed = allowed
 
     @property
+    @override
     def headers(self) -> Mapping[str, str]:
         """Name the methods that are allowed, as RFC 9110 section 15.5.6 asks."""
         return {"allow": ", ".join(self._allowed)}
@@ -143,6 +146,7 @@ class UnauthorizedError(ServiceError):
     code = "unauthorized"
 
     @property
+    @override
     def headers(self) -> Mapping[str, str]:
         """Say which scheme would do."""
         return {"www-authenticate": "Bearer"}

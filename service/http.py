@@ -1,8 +1,9 @@
 """HTTP over ASGI, as little of it as the request path needs.
 
-BentoML's own layers would cost a millisecond a request, have no body limit and answer errors in three
-shapes, so none of them sees a request: `app` puts this before them. A handler takes a `Request` and
-returns an `Answer` or raises a `ServiceError`; every error leaves as ``{"error": {…}}``.
+BentoML's own layers would cost a millisecond a request, have no body limit and answer errors in
+three shapes, so none of them sees a request: `app` puts this before them. A handler takes a
+`Request` and returns an `Answer` or raises a `ServiceError`; every error leaves as ``{"error":
+{…}}``.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class HttpApp:
                 self._counter.count_refusal(error.code)
         except ClientGoneError:
             return
-        except Exception:  # noqa: BLE001 -- outermost: the caller gets a 500 without its cause
+        except Exception:
             log.exception("request_failed", route=route.path if route else OTHER)
             answer = error_answer(ServiceError("something went wrong here; it has been logged"))
             if self._counter:
@@ -177,7 +178,7 @@ class HttpApp:
 
 
 class ClientGoneError(Exception):
-    """The client closed the connection before its request was complete; nobody is left to answer."""
+    """The client closed the connection before its request was complete: nobody is there."""
 
 
 def refuse_other_types(headers: Mapping[bytes, bytes]) -> None:

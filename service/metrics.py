@@ -1,7 +1,7 @@
 """Every metric of the service, declared in this one place.
 
-All are counters or histograms that add up over workers and replicas; the two gauges say how they are
-combined. With several workers prometheus_client keeps one memory-mapped file per process in
+All are counters or histograms that add up over workers and replicas; the two gauges say how they
+are combined. With several workers prometheus_client keeps one memory-mapped file per process in
 ``PROMETHEUS_MULTIPROC_DIR``, and the worker that is asked adds them all up: counters of a killed
 worker stay counted, its gauges are swept away before each scrape.
 
@@ -226,11 +226,11 @@ class Metrics:
         """Return the metrics of all workers in Prometheus' text format."""
         directory = os.environ.get(DIRECTORY)
         if directory is None:
-            return generate_latest(self.registry)
+            return bytes(generate_latest(self.registry))
         sweep(Path(directory))
         whole = CollectorRegistry()
         MultiProcessCollector(whole, directory)
-        return generate_latest(whole)
+        return bytes(generate_latest(whole))
 
 
 @dataclass(frozen=True)

@@ -206,11 +206,13 @@ class Poller:
         self._tasks = tasks
         self._seconds = seconds
         self._stopped = threading.Event()
+        self._polled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
-    def start(self) -> None:
-        """Start polling."""
+    def start(self, wait_seconds: float) -> None:
+        """Start polling, and wait for the first round, but no longer than this."""
         self._thread.start()
+        self._polled.wait(wait_seconds)
 
     def stop(self) -> None:
         """Stop after the round that is running."""
@@ -222,9 +224,11 @@ class Poller:
         for task in self._tasks:
             try:
                 task()
-            except Exception:  # noqa: BLE001 -- outermost loop: one fault must not end polling
+            except Exception:
                 log.exception("poll_failed")
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
+        while not self._stopped.is_set():
             self.poll()
+            self._polled.set()
+            self._stopped.wait(self._seconds)

@@ -1,4 +1,4 @@
-"""The true OpenAPI 3.1 document: made from the structures that decode and encode, not beside them."""
+"""The true OpenAPI 3.1 document, made from the very structures that decode and encode."""
 
 from __future__ import annotations
 

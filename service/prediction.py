@@ -1,13 +1,14 @@
 """One prediction, from body to answer.
 
 ``decode → schema check → run → calibrate → decide → size → log → count → answer``. The guard before
-it (size limit, deadline, content type) is in `http`; every row is checked before the model sees any,
-so that one bad row fails its own request and nothing else.
+it (size limit, deadline, content type) is in `http`; every row is checked before the model sees
+any, so that one bad row fails its own request and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter, time_ns
 from uuid import uuid4
@@ -65,6 +66,19 @@ class ModelSlots:
         return slot
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A request and all that was found out about it, row by row."""
+
+    request: Request
+    body: PredictRequest
+    serving: Serving
+    windows: FloatArray
+    predicted: Predicted
+    ids: list[str]
+    bar_times: list[int | None]
+
+
 class PredictHandler:
     """``POST /predict``.
 
@@ -102,45 +116,41 @@ class PredictHandler:
         refuse_non_finite(predicted)
         canary = request.headers.get(PURPOSE) == CANARY
         if not canary:
-            hashes = [blake2b(window, digest_size=8).hexdigest() for window in windows]
-            latency = perf_counter() - request.arrived
-            rows = self._rows(body, serving, windows, predicted, ids, bar_times, hashes, latency)
-            await self._log.append(rows)
-            symbols = [instance.symbol for instance in body.instances]
-            self._metrics.count_predictions(serving, predicted, windows, symbols, hashes)
+            await self._record(Judged(request, body, serving, windows, predicted, ids, bar_times))
         answer = build_answer(serving, predicted, ids, sized=serving.sized and not canary)
         return Answer(_encoder.encode(answer), counted=not canary)
 
-    def _rows(
-        self,
-        body: PredictRequest,
-        serving: Serving,
-        windows: FloatArray,
-        predicted: Predicted,
-        ids: list[str],
-        bar_times: list[int | None],
-        hashes: list[str],
-        latency: float,
-    ) -> list[PredictionRow]:
-        now = time_ns() // 1000
+    async def _record(self, judged: Judged) -> None:
+        """Make the answers durable, then count them."""
+        hashes = [blake2b(window, digest_size=8).hexdigest() for window in judged.windows]
+        await self._log.append(self._rows(judged, hashes))
+        symbols = [instance.symbol for instance in judged.body.instances]
+        self._metrics.count_predictions(
+            judged.serving, judged.predicted, judged.windows, symbols, hashes
+        )
+
+    def _rows(self, judged: Judged, hashes: list[str]) -> list[PredictionRow]:
+        predictor, predicted, windows = judged.serving.predictor, judged.predicted, judged.windows
         probabilities = predicted.probabilities.astype(np.float32)
+        now = time_ns() // 1000
+        latency_us = int((perf_counter() - judged.request.arrived) * 1e6)
         return [
             PredictionRow(
-                prediction_id=ids[i],
+                prediction_id=judged.ids[i],
                 time=now,
-                bar_time=bar_times[i],
+                bar_time=judged.bar_times[i],
                 symbol=instance.symbol,
-                model=serving.predictor.manifest.name,
-                version=serving.predictor.version,
+                model=predictor.manifest.name,
+                version=predictor.version,
                 action=int(predicted.actions[i]),
                 logits=predicted.logits[i].tobytes(),
                 probabilities=probabilities[i].tobytes(),
                 features=windows[i, -1].tobytes(),
                 window_hash=hashes[i],
-                latency_us=int(latency * 1e6),
-                window=windows[i].tobytes() if self._sampled(ids[i]) else None,
+                latency_us=latency_us,
+                window=windows[i].tobytes() if self._sampled(judged.ids[i]) else None,
             )
-            for i, instance in enumerate(body.instances)
+            for i, instance in enumerate(judged.body.instances)
         ]
 
     def _sampled(self, prediction_id: str) -> bool:

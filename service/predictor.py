@@ -52,8 +52,8 @@ class Predicted:
 class OutputScale:
     """Centre and spread of each reference probability, ``(k,) float64``.
 
-    Live probabilities are counted as ``u = (p - centre) / std``: a collapse to a spread of 1e-4 of the
-    reference's survives in a sum of squares of ``u``, where one of ``p`` would lose it.
+    Live probabilities are counted as ``u = (p - centre) / std``: a collapse to a spread of 1e-4 of
+    the reference's survives in a sum of squares of ``u``, where one of ``p`` would lose it.
     """
 
     centre: FloatArray

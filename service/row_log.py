@@ -1,8 +1,9 @@
 """What the service promises about its log: an answered row is a durable row.
 
 In ``strict`` mode an answer waits for the commit of its rows, which it shares with whoever else is
-waiting; a row that cannot be written is an answer that is not given. In ``best_effort`` mode answers
-do not wait: rows queue up for the same committer, and those for which there is no room are counted.
+waiting; a row that cannot be written is an answer that is not given. In ``best_effort`` mode
+answers do not wait: rows queue up for the same committer, and those for which there is no room are
+counted.
 
 The rows lie in the worker's spool until the parent process ships them (`shipping`).
 """

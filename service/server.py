@@ -141,7 +141,7 @@ class Server:
                 raise ServeError(f"bentoml did not start (code {code}); its output says why")
             if time.monotonic() > deadline:
                 raise ServeError(f"no worker answered at {url} within {_START_SECONDS:g} s")
-            with suppress(OSError, HTTPException), urlopen(url, timeout=2):  # noqa: S310 -- our own http address
+            with suppress(OSError, HTTPException), urlopen(url, timeout=2):
                 return
         raise _StoppedEarlyError
 
@@ -183,9 +183,9 @@ class Server:
 def child_environment(settings: ServiceSettings) -> dict[str, str]:
     """Return the environment of BentoML and its workers.
 
-    BentoML's home is ours alone, since it holds the metrics files and is wiped at each start. No usage
-    tracking; GPUs are taken as they are given. Without ``BENTOML_CONTAINERIZED`` dead workers are
-    respawned in containers too. The admin token stays here.
+    BentoML's home is ours alone, since it holds the metrics files and is wiped at each start. No
+    usage tracking; GPUs are taken as they are given. Without ``BENTOML_CONTAINERIZED`` dead workers
+    are respawned in containers too. The admin token stays here.
     """
     inherited = {
         name: value
@@ -225,7 +225,8 @@ def _refuse_taken_ports(settings: ServiceSettings) -> None:
                 probe.bind((host, port))
             except OSError as error:
                 raise ServeError(
-                    f"cannot listen on {host}:{port}: {error.strerror}; choose another with {option}"
+                    f"cannot listen on {host}:{port}: {error.strerror}; "
+                    f"choose another port with {option}"
                 ) from error
 
 

@@ -1,7 +1,7 @@
 """Settings of the service: a TOML file first, the environment over it.
 
-``PLUMBLINE_SERVICE_FILE`` names the file; ``PLUMBLINE_SERVICE_<FIELD>`` sets a field. A misspelt key
-is refused in both, with the field that was probably meant.
+``PLUMBLINE_SERVICE_FILE`` names the file; ``PLUMBLINE_SERVICE_<FIELD>`` sets a field. A misspelt
+key is refused in both, with the field that was probably meant.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from typing_extensions import override
 
 PREFIX = "PLUMBLINE_SERVICE_"
 FILE = "FILE"
@@ -28,6 +29,10 @@ FILE = "FILE"
 
 class SettingsError(Exception):
     """A setting is misspelt or out of range; the message says which and what was expected."""
+
+
+def _default_store() -> str:
+    return (Path.cwd() / ".state" / "store").as_uri()
 
 
 class ServiceSettings(BaseSettings):
@@ -38,7 +43,7 @@ class ServiceSettings(BaseSettings):
     )
 
     store: str = Field(
-        default_factory=lambda: (Path.cwd() / ".state" / "store").as_uri(),
+        default_factory=_default_store,
         description="URL of the store: file://, s3://, gs:// or az://; by default ./.state/store.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -58,8 +63,7 @@ class ServiceSettings(BaseSettings):
     )
     state: Path = Field(
         Path(".state/service"),
-        description="Folder of the spool, the metrics files and the admin token; not shared between "
-        "servers.",
+        description="Folder of the spool, the metrics files and the admin token; one per server.",
     )
     backend: Literal["onnx", "torchscript"] = Field(
         "onnx", description="Which file of the bundle runs; torchscript needs torch."
@@ -159,15 +163,16 @@ class ServiceSettings(BaseSettings):
         return self.state / "draining"
 
     @classmethod
+    @override
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- no .env file is read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- nor a secrets folder
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
+        """Arguments win over the environment, that over the TOML file; no other source is read."""
         file = os.environ.get(PREFIX + FILE)
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
@@ -192,7 +197,7 @@ class ServiceSettings(BaseSettings):
             raise SettingsError("; ".join(_explain(item) for item in error.errors())) from error
 
     def environment(self) -> dict[str, str]:
-        """Return the variables from which a worker reads these settings again, without the token."""
+        """Return the variables a worker reads these settings from; the token is not among them."""
         values = self.model_dump(mode="json", exclude={"admin_token"})
         values["models"] = ",".join(self.models)
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}

@@ -1,7 +1,7 @@
 """Shipping: a thread of the parent process that seals spooled rows into the store.
 
-The workers only append. The parent, which answers no requests, ships for all of them, takes over the
-spools of workers that died, and ships what is left when all have stopped.
+The workers only append. The parent, which answers no requests, ships for all of them, takes over
+the spools of workers that died, and ships what is left when all have stopped.
 """
 
 from __future__ import annotations
@@ -77,5 +77,5 @@ class Shipping:
         while not self._stopped.wait(self._seconds):
             try:
                 self.ship()
-            except Exception:  # noqa: BLE001 -- outermost loop: one fault must not end shipping
+            except Exception:
                 log.exception("shipping_failed")

@@ -28,6 +28,7 @@ from store.objects import Objects
 from store.spool import Spool
 
 _DRAINING_SECONDS = 0.1
+_FIRST_POLL_SECONDS = 10.0
 
 ROUTES = ("/predict", "/outcomes", "/models", "/livez", "/readyz", "/metrics", "/openapi.json")
 REFUSALS = tuple(
@@ -80,8 +81,7 @@ class Worker:
         poller = Poller(
             [*(slot.poll for slot in self.slots.all), row_log.watch], settings.poll_seconds
         )
-        await asyncio.to_thread(poller.poll)
-        poller.start()
+        await asyncio.to_thread(poller.start, _FIRST_POLL_SECONDS)
         self._poller = poller
         gc.collect()
         gc.freeze()  # what is loaded now stays; collections need not look at it again

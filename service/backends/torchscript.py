@@ -1,9 +1,9 @@
 """TorchScript: for graphs that ONNX cannot hold. The archive is code, so it is looked at first.
 
-`torch.jit.load` runs the archive's ``__setstate__`` methods and inflates whatever it finds. Before it
-sees a byte, the digest has been checked against the manifest, and here the archive's own directory
-and sources are: stored entries only, no more bytes than the file has, no method or operator that
-touches the outside.
+`torch.jit.load` runs the archive's ``__setstate__`` methods and inflates whatever it finds. Before
+it sees a byte, the digest has been checked against the manifest, and here the archive's own
+directory and sources are: stored entries only, no more bytes than the file has, no method or
+operator that touches the outside.
 """
 
 from __future__ import annotations
