@@ -1,0 +1,50 @@
+"""`plumbline monitor`: watch a model, say what is wrong with it, and repair it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import ModelOption, StoreOption, fail
+
+
+def monitor(
+    store: StoreOption,
+    model: ModelOption = "eurusd-1h",
+    service_url: Annotated[
+        str | None, typer.Option(help="Where the service answers; the canary asks it.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address of the status page.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the status page.")] = None,
+    train_config: Annotated[
+        str | None, typer.Option(help="Configuration of retrains: a name or a file.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder for the logs of retrains.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="TOML file with all settings.")] = None,
+) -> None:
+    """Watch the champion of a model until Ctrl-C; the status page is on port 3001.
+
+    Settings come from the file, the environment (PLUMBLINE_MONITORING_…) and these options, in
+    that order; docs/monitoring.md lists them.
+    """
+    from monitoring.errors import MonitoringError
+    from monitoring.process import run
+    from monitoring.settings import MonitoringSettings
+    from store.errors import StoreError
+
+    try:
+        loaded = MonitoringSettings.load(
+            settings,
+            store=store,
+            model=model,
+            service_url=service_url,
+            host=host,
+            port=port,
+            train_config=train_config,
+            state=state / "monitor" if state else None,
+        )
+        run(loaded)
+    except (MonitoringError, StoreError) as error:
+        raise fail(str(error)) from error

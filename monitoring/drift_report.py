@@ -1,0 +1,166 @@
+"""The drift report for people: reference against the newest predictions, as one HTML page.
+
+Run as ``python -m monitoring.drift_report``, a process of its own: importing Evidently takes
+seconds and hundreds of megabytes, which the control loop must not wait for. This is the one module
+that knows Evidently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bundle.archive import Bundle
+from bundle.array import FloatArray, IntArray
+from store.log import PredictionLog
+from store.objects import Objects
+from store.registry import ModelRegistry
+from store.report import write_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ROWS = 50_000
+MIN_ROWS = 30
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A page, and the columns it found drifted."""
+
+    page: str
+    drifted: tuple[str, ...]
+    columns: int
+    rows: int
+
+
+def build_drift_report(
+    bundle: Bundle,
+    features: FloatArray,
+    probabilities: FloatArray,
+    actions: IntArray,
+    *,
+    max_rows: int = MAX_ROWS,
+) -> DriftReport:
+    """Hold the given predictions of a bundle against its reference.
+
+    Parameters
+    ----------
+    bundle
+        Gives the reference and the names.
+    features : (n, f) floating
+        Last step of each window, before scaling.
+    probabilities : (n, k) floating
+        Calibrated.
+    actions : (n,) integer
+    max_rows
+        Of either side, the newest are taken.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 30 rows: no distribution can be told from so few.
+    """
+    if len(actions) < MIN_ROWS:
+        raise ValueError(f"{len(actions)} predictions, a drift report needs {MIN_ROWS}")
+    os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently import (  # noqa: PLC0415  # seconds and hundreds of megabytes
+            DataDefinition,
+            Dataset,
+            Report,
+        )
+        from evidently.presets import DataDriftPreset  # noqa: PLC0415
+
+        numbers = _numeric_names(bundle)
+        definition = DataDefinition(numerical_columns=numbers, categorical_columns=["action"])
+        past = bundle.reference
+        reference = _frame(bundle, past.features, past.probabilities, past.actions, max_rows)
+        current = _frame(bundle, features, probabilities, actions, max_rows)
+        snapshot = Report([DataDriftPreset()]).run(
+            Dataset.from_pandas(current, data_definition=definition),
+            Dataset.from_pandas(reference, data_definition=definition),
+        )
+        page = str(snapshot.get_html_str(as_iframe=False))
+        results = snapshot.dict()["metrics"]
+    return DriftReport(
+        page=page,
+        drifted=tuple(_drifted(results)),
+        columns=len(current.columns),
+        rows=len(current),
+    )
+
+
+def _drifted(results: list[dict[str, object]]) -> list[str]:
+    """Return the columns that Evidently calls drifted, by its own test and threshold."""
+    found = []
+    for result in results:
+        config, value = result["config"], result["value"]
+        if isinstance(config, dict) and isinstance(value, float) and "column" in config:
+            # p-values alarm when they are small, distances when they are large.
+            small = "p_value" in config["method"]
+            if (value < config["threshold"]) if small else (value >= config["threshold"]):
+                found.append(html.unescape(config["column"]))
+    return found
+
+
+def _numeric_names(bundle: Bundle) -> list[str]:
+    """Return the numeric columns' names; markup in a feature's name stays text."""
+    names = [*bundle.manifest.features.names, *(f"p({name})" for name in bundle.manifest.classes)]
+    return [html.escape(name) for name in names]
+
+
+def _frame(
+    bundle: Bundle,
+    features: FloatArray,
+    probabilities: FloatArray,
+    actions: IntArray,
+    max_rows: int,
+) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  # as heavy as what it is for
+
+    numbers = np.column_stack([features, probabilities])[-max_rows:].astype(np.float64)
+    frame = pd.DataFrame(numbers, columns=_numeric_names(bundle))
+    frame["action"] = [html.escape(bundle.manifest.classes[a]) for a in actions[-max_rows:]]
+    return frame
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report of a version's newest predictions and print where it is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("store", "model", "version"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--rows", type=int, default=5_000)
+    given = parser.parse_args(arguments)
+    objects = Objects(given.store)
+    bundle = ModelRegistry(objects, given.model).open(given.version)
+    rows = PredictionLog(objects, given.model).read(version=given.version, limit=given.rows)
+    try:
+        report = build_drift_report(bundle, rows.features, rows.probabilities, rows.action)
+    except ValueError as error:
+        print(f"no report: {error}", file=sys.stderr)  # noqa: T201  # for the job's log
+        return 1
+    key = write_report(objects, given.model, report.page, datetime.now(UTC))
+    answer = {
+        "key": key,
+        "version": given.version,
+        "drifted": report.drifted,
+        "columns": report.columns,
+        "rows": report.rows,
+    }
+    print(json.dumps(answer))  # noqa: T201  # the job's document
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Every metric of the monitor, in a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from bundle.finding import Verdict
+from diagnosis.evidence import Evidence
+
+
+class Metrics:
+    """The metrics of one monitor process.
+
+    Gauges describe the model as this monitor sees it; of several monitors, ask the one for which
+    ``monitoring_leader_ratio`` is 1.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.verdict = self._gauge(
+            "monitoring_verdict_ratio",
+            "1 for the present verdict, 0 for all others.",
+            ("model", "version", "verdict"),
+        )
+        self.evidence = self._gauge(
+            "monitoring_evidence_nats",
+            "Evidence of a detector against a healthy model.",
+            ("model", "version", "detector"),
+        )
+        self.threshold = self._gauge(
+            "monitoring_threshold_nats",
+            "Evidence at which a detector alarms.",
+            ("model", "version", "detector"),
+        )
+        self.lag = self._gauge(
+            "monitoring_lag_seconds", "From an answer to its being judged.", ("model",)
+        )
+        self.last_success = self._gauge(
+            "monitoring_last_success_timestamp_seconds",
+            "When the control loop last went round without an error.",
+            ("model",),
+        )
+        self.leader = self._gauge(
+            "monitoring_leader_ratio", "1 if this monitor acts, 0 if it stands by.", ("model",)
+        )
+        self.rows = self._counter("monitoring_rows_total", "Predictions judged.", ("model",))
+        self.incidents = self._counter(
+            "monitoring_incidents_total", "Incidents opened.", ("model", "verdict")
+        )
+        self.retrains = self._counter(
+            "monitoring_retrains_total", "Retrains, by how they ended.", ("model", "result")
+        )
+        self.recalibrations = self._counter(
+            "monitoring_recalibrations_total", "Refits, by how they ended.", ("model", "result")
+        )
+        self.pages = self._counter(
+            "monitoring_pages_total", "Times a person was called.", ("model", "reason")
+        )
+        self.webhooks = self._counter(
+            "monitoring_webhooks_total", "Alerts received, by what became of them.", ("result",)
+        )
+        self.canaries = self._counter(
+            "monitoring_canaries_total", "Canaries sent, by result.", ("model", "result")
+        )
+        self.reports = self._counter(
+            "monitoring_reports_total", "Drift reports, by how they ended.", ("model", "result")
+        )
+        self.errors = self._counter(
+            "monitoring_errors_total", "Rounds of the control loop that failed.", ("model",)
+        )
+
+    def show_verdict(self, model: str, version: str, present: Verdict) -> None:
+        """Set the verdict of a version, and drop the gauges of the versions before."""
+        for gauge in (self.verdict, self.evidence, self.threshold):
+            _forget_other_versions(gauge, version)
+        for verdict in Verdict:
+            self.verdict.labels(model, version, verdict.value).set(float(verdict is present))
+
+    def show_evidence(self, model: str, version: str, evidence: Iterable[Evidence]) -> None:
+        """Set what each detector has gathered and what it needs."""
+        for item in evidence:
+            self.evidence.labels(model, version, item.detector).set(item.log_e)
+            self.threshold.labels(model, version, item.detector).set(item.threshold)
+
+    def exposition(self) -> bytes:
+        """Return the text that Prometheus reads."""
+        text: bytes = generate_latest(self.registry)
+        return text
+
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...]) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+
+def _forget_other_versions(gauge: Gauge, version: str) -> None:
+    samples = [sample for metric in gauge.collect() for sample in metric.samples]
+    for stale in {tuple(sample.labels.values()) for sample in samples}:
+        if stale[1] != version:
+            gauge.remove(*stale)

@@ -1,0 +1,270 @@
+"""The monitor: look, judge, say, act; again and again.
+
+One round reads the new rows and judges them (`Observer`), asks the live service for its golden rows
+(`Canary`), publishes the verdict for the service to repeat, lets the `Controller` make its next
+moves, and launches drift reports. Only the monitor that leads publishes and acts; the others keep
+watching, so that each can take over at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bundle.finding import Diagnosis, Remedy, Verdict
+from monitoring.canary import Canary
+from monitoring.controller import Controller, utc_now
+from monitoring.errors import SettingsError
+from monitoring.launchers.base import Launcher
+from monitoring.metrics import Metrics
+from monitoring.observer import Observation, Observer, Watch
+from monitoring.reporter import Reporter
+from monitoring.settings import MonitoringSettings
+from monitoring.situation import Situation
+from monitoring.status import (
+    MAX_INCIDENTS,
+    MAX_REPORTS,
+    CanaryState,
+    DriftState,
+    ReportLink,
+    Status,
+    WatchState,
+    evidence_states,
+)
+from monitoring.triggers import TRIGGERS
+from monitoring.triggers.base import Trigger
+from monitoring.triggers.schedule import ScheduleTrigger
+from monitoring.watcher import Judgement
+from store.board import Bulletin, verdict_board
+from store.errors import ConflictError
+from store.objects import Objects
+from store.report import list_reports
+
+_REPORTS_PAUSE = timedelta(seconds=5)
+
+log = structlog.get_logger()
+
+
+class Monitor:
+    """Watches one model.
+
+    Parameters
+    ----------
+    settings, objects
+        What it has been told, and the store.
+    launcher, report_launcher
+        What runs retrains, and what runs drift reports.
+    clock
+        Returns the present time, in UTC.
+    """
+
+    def __init__(
+        self,
+        settings: MonitoringSettings,
+        objects: Objects,
+        *,
+        launcher: Launcher,
+        report_launcher: Launcher,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.objects = objects
+        self.metrics = Metrics()
+        self._clock = clock
+        self._observer = Observer(objects, settings, clock=clock)
+        self._canary = Canary(settings, self.metrics)
+        self._reporter = Reporter(settings, report_launcher, self.metrics)
+        self._board = verdict_board(objects, settings.model)
+        self.controller = Controller(
+            objects,
+            settings,
+            launcher=launcher,
+            triggers=build_triggers(settings),
+            metrics=self.metrics,
+            clock=clock,
+        )
+        self._leads = False
+        self._since = clock()
+        self._said: Judgement | None = None
+        self._said_of = 0
+        self._reports: tuple[ReportLink, ...] = ()
+        self._reports_due = clock()
+        self._last_row: datetime | None = None
+        self._lag: float | None = None
+        self.status = Status(model=settings.model, time=clock(), leads=False)
+        self.last_success: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Go round until told to stop; nothing that goes wrong in a round ends the monitor."""
+        try:
+            while not stop.is_set():
+                try:
+                    self.step()
+                except Exception as error:  # outermost loop
+                    log.exception("round_failed")
+                    self.metrics.errors.labels(self.settings.model).inc()
+                    failed = {"error": f"{type(error).__name__}: {error}", "time": self._clock()}
+                    self.status = self.status.model_copy(update=failed)
+                stop.wait(self.settings.poll_seconds)
+        finally:
+            self._reporter.close()
+            self.controller.close()
+            log.info("monitor_stopped")
+
+    def step(self) -> None:
+        """Go round once.
+
+        Raises
+        ------
+        StoreError
+            If the store failed; nothing is lost, go round again.
+        """
+        model = self.settings.model
+        self._leads = self.controller.leads()
+        self.metrics.leader.labels(model).set(float(self._leads))
+        observation = self._observer.step()
+        if observation is not None:
+            self._take_in(observation)
+        self.last_success = self._clock()
+        self.metrics.last_success.labels(model).set(self.last_success.timestamp())
+        self.status = self._build_status(observation)
+
+    def _take_in(self, observation: Observation) -> None:
+        champion, model = observation.champion, self.settings.model
+        fault = self._canary.step(champion.number, observation.bundle, observation.fault)
+        for judgement in observation.judgements:
+            said = _with_canary(judgement, fault)
+            self._say(observation, said)
+            situation = Situation(model, champion, said, observation.until, observation.live)
+            self._leads = self.controller.step(situation)
+        self.metrics.rows.labels(model).inc(observation.rows)
+        if observation.lag_seconds is not None:
+            self._lag, self._last_row = observation.lag_seconds, self._clock()
+            self.metrics.lag.labels(model).set(observation.lag_seconds)
+        if self._leads:
+            rows = observation.judgement.rows
+            self._reporter.step(champion.value.version, rows)
+
+    def _say(self, observation: Observation, judgement: Judgement) -> None:
+        """Publish a verdict: as metrics at once, on the board if it differs from what is there."""
+        version, diagnosis = observation.champion.value.version, judgement.diagnosis
+        before = self._said.diagnosis.verdict if self._said else None
+        if before is not diagnosis.verdict or self._said_of != observation.champion.number:
+            self._since = self._clock()
+            log.info("verdict_changed", version=version, verdict=diagnosis.verdict.value)
+        if before is not diagnosis.verdict and diagnosis.verdict is not Verdict.INSUFFICIENT_DATA:
+            self._reporter.ask()
+        self._said, self._said_of = judgement, observation.champion.number
+        self.metrics.show_verdict(self.settings.model, version, diagnosis.verdict)
+        self.metrics.show_evidence(self.settings.model, version, judgement.evidence)
+        if self._leads:
+            self._publish(version, diagnosis, judgement.rows)
+
+    def _publish(self, version: str, diagnosis: Diagnosis, rows: int) -> None:
+        head = self._board.head()
+        open_ones = self.controller.docket.open
+        incident = open_ones[-1].value.id if open_ones else None
+        if head is not None:
+            said = head.value
+            same = (said.version, said.diagnosis.verdict) == (version, diagnosis.verdict)
+            if same and said.incident == incident:
+                return
+        bulletin = Bulletin(
+            version=version, diagnosis=diagnosis, time=self._clock(), incident=incident, rows=rows
+        )
+        try:
+            self._board.advance(bulletin, after=head.number if head else 0)
+        except ConflictError:
+            log.info("bulletin_conflicted", version=version)
+
+    def _build_status(self, observation: Observation | None) -> Status:
+        canary, drift = self._canary.last, self._reporter.last
+        if not self._leads:
+            self.controller.docket.refresh()
+        watch = self._observer.watch
+        return Status(
+            model=self.settings.model,
+            time=self._clock(),
+            leads=self._leads,
+            watch=(
+                self._watch_state(observation, watch, self._said)
+                if observation and watch and self._said
+                else None
+            ),
+            error=observation.fault if observation else None,
+            lag_seconds=self._lag,
+            last_row=self._last_row,
+            canary=CanaryState(result=canary.result, detail=canary.detail) if canary else None,
+            drift=(
+                DriftState(version=drift.version, drifted=drift.drifted, columns=drift.columns)
+                if drift
+                else None
+            ),
+            incidents=tuple(self.controller.docket.all[:MAX_INCIDENTS]),
+            reports=self._list_reports(),
+        )
+
+    def _list_reports(self) -> tuple[ReportLink, ...]:
+        """Return the newest reports; the store is asked now and then alone."""
+        if self._clock() >= self._reports_due:
+            self._reports_due = self._clock() + _REPORTS_PAUSE
+            found = list_reports(self.objects, self.settings.model)[:MAX_REPORTS]
+            self._reports = tuple(
+                ReportLink(name=report.name, kind=report.kind, time=report.time) for report in found
+            )
+        return self._reports
+
+    def _watch_state(
+        self, observation: Observation, watch: Watch, judgement: Judgement
+    ) -> WatchState:
+        target, reference = observation.champion.value, watch.bundle.reference
+        return WatchState(
+            version=target.version,
+            generation=observation.champion.number,
+            promoted=target.time,
+            promoted_by=target.actor,
+            reason=target.reason,
+            parent=watch.bundle.manifest.parent,
+            classes=watch.bundle.manifest.classes,
+            reference_shares=watch.chart.reference_shares,
+            reference_spread=watch.chart.reference_spread,
+            reference_rows=len(reference),
+            calibrated=reference.calibrated,
+            rows=judgement.rows,
+            diagnosis=judgement.diagnosis,
+            since=self._since,
+            evidence=evidence_states(judgement.evidence),
+            points=tuple(watch.chart.points),
+        )
+
+
+def build_triggers(settings: MonitoringSettings) -> list[Trigger]:
+    """Build the triggers that the settings name, in the order of `TRIGGERS`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no trigger of such a name.
+    """
+    if unknown := sorted(set(settings.triggers) - set(TRIGGERS)):
+        raise SettingsError(f"unknown triggers {unknown}; there are {sorted(TRIGGERS)}")
+    built: list[Trigger] = []
+    for name, kind in TRIGGERS.items():
+        if name not in settings.triggers:
+            continue
+        params: dict[str, object] = {"cooldown": settings.cooldown_seconds}
+        if kind is ScheduleTrigger:
+            params["every"] = settings.schedule_predictions
+        built.append(kind(kind.Params.model_validate(params)))
+    return built
+
+
+def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
+    """Return the canary's verdict in place of the stream's, unless the inputs are at fault."""
+    if fault is None or judgement.diagnosis.remedy is Remedy.PAGE:
+        return judgement
+    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)

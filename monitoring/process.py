@@ -1,0 +1,104 @@
+"""The monitor as a process: the control loop in a thread, the web server in front of it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+
+import structlog
+import uvicorn
+
+from monitoring.errors import SettingsError
+from monitoring.launchers import LAUNCHERS
+from monitoring.launchers.base import Launcher
+from monitoring.launchers.subprocess import SubprocessLauncher
+from monitoring.monitor import Monitor
+from monitoring.settings import MonitoringSettings
+from monitoring.web import Web
+from store.objects import Objects
+
+_STOP_SECONDS = 20.0
+
+log = structlog.get_logger()
+
+
+def run(settings: MonitoringSettings) -> None:
+    """Watch until SIGTERM or Ctrl-C; jobs end with the monitor.
+
+    Raises
+    ------
+    SettingsError
+        If a setting names what does not exist, or the port is taken.
+    StoreError
+        If the store cannot be opened.
+    """
+    configure_logging()
+    monitor = build_monitor(settings)
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        Web(monitor).app(), log_config=None, access_log=False, timeout_graceful_shutdown=3
+    )
+    stop = threading.Event()
+    loop = threading.Thread(target=monitor.run, args=(stop,), name="control-loop")
+    loop.start()
+    log.info("monitor_started", model=settings.model, port=listener.getsockname()[1])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        stop.set()
+        loop.join(_STOP_SECONDS)
+        listener.close()
+
+
+def build_monitor(settings: MonitoringSettings) -> Monitor:
+    """Build a monitor with the launcher that the settings name."""
+    reports = SubprocessLauncher.Params(
+        state=settings.state / "reports",
+        command=(sys.executable, "-m", "monitoring.drift_report"),
+        threads=1,
+        niceness=19,
+    )
+    return Monitor(
+        settings,
+        Objects(settings.store),
+        launcher=build_launcher(settings),
+        report_launcher=SubprocessLauncher(reports),
+    )
+
+
+def build_launcher(settings: MonitoringSettings) -> Launcher:
+    """Build the launcher that the settings name; `SettingsError` if there is none."""
+    if settings.launcher not in LAUNCHERS:
+        names = ", ".join(sorted(LAUNCHERS))
+        raise SettingsError(f"launcher: expected one of {names}, got {settings.launcher!r}")
+    return LAUNCHERS[settings.launcher].build(settings)
+
+
+def configure_logging() -> None:
+    """Log to standard output: one JSON object a line, or something for people at a terminal."""
+    people = sys.stdout.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.dict_tracebacks
+            if not people
+            else structlog.processors.StackInfoRenderer(),
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+
+
+def _listen(settings: MonitoringSettings) -> socket.socket:
+    """Take the port before anything is started."""
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=128)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SettingsError(f"cannot listen on {where}: {error}; choose another --port") from error

@@ -1,0 +1,130 @@
+"""Settings of the monitor: a TOML file first, then the environment, then the command line."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Self, cast
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from monitoring.errors import SettingsError
+
+PREFIX = "PLUMBLINE_MONITORING_"
+
+
+class MonitoringSettings(BaseSettings):
+    """Everything the monitor can be told; build it with `load`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    store: str = Field(description="URL of the store.")
+    model: str = Field("eurusd-1h", description="Name of the model to watch.")
+    service_url: str = Field(
+        "http://127.0.0.1:3000", description="Where the canary asks; empty switches the canary off."
+    )
+    host: str = Field("127.0.0.1", description="Address the status page listens on.")
+    port: int = Field(3001, ge=0, le=65535, description="Port of the status page.")
+    state: Path = Field(
+        Path(".state/monitor"), description="Folder of the logs and results of launched jobs."
+    )
+    poll_seconds: float = Field(0.5, gt=0, description="Pause between two looks at the log.")
+    resume_rows: int = Field(
+        20_000, ge=0, description="Rows of the present version read again after a restart, at most."
+    )
+    lease_seconds: float = Field(
+        15.0, ge=1, description="How long a silent leader keeps the others standing by."
+    )
+
+    triggers: tuple[str, ...] = Field(
+        ("verdict", "webhook", "schedule", "person"), description="Who may ask for a retrain."
+    )
+    cooldown_seconds: float = Field(
+        0.0, ge=0, description="Between the last retrain and the next incident that may start one."
+    )
+    schedule_predictions: int = Field(
+        0, ge=0, description="Retrain after so many predictions of one version; 0 is never."
+    )
+    request_patience_seconds: float = Field(
+        900.0, gt=0, description="How long a webhook or a person's wish waits for its moment."
+    )
+
+    launcher: str = Field("subprocess", description="What runs a retrain.")
+    train_config: str = Field(
+        "eurusd-1h", description="Training configuration, a name or a file; read at each attempt."
+    )
+    attempt_limit: int = Field(2, ge=1, description="Retrains for one incident, then a page.")
+    recalibration_limit: int = Field(1, ge=1, description="Refits for one incident, then a page.")
+    job_timeout_seconds: float = Field(
+        900.0, gt=0, description="A job that takes longer is killed and counts as failed."
+    )
+    job_threads: int = Field(2, ge=1, description="Threads a job may use for arithmetic.")
+    recovery_rows: int = Field(
+        50, ge=1, description="Rows a new version must have been watched before all is well."
+    )
+    live_rows: int = Field(
+        2_000, ge=0, description="Newest predictions whose sampled windows a candidate must face."
+    )
+
+    canary_seconds: float = Field(10.0, gt=0, description="Between two canaries.")
+    canary_tolerance: float = Field(
+        1e-3, gt=0, description="Largest difference of a golden probability; logits differ by 1e-4."
+    )
+    report_seconds: float = Field(3600.0, gt=0, description="Between two scheduled drift reports.")
+    report_rows: int = Field(
+        5_000, ge=100, le=50_000, description="Newest predictions a drift report looks at."
+    )
+
+    token: SecretStr | None = Field(
+        None,
+        description="Bearer token of a person who asks for a retrain; without one, nobody can.",
+    )
+    alert_token: SecretStr | None = Field(
+        None, description="Bearer token Alertmanager must send; without one, any sender is heard."
+    )
+
+    @classmethod
+    def load(cls, file: Path | None = None, **given: object) -> Self:
+        """Build the settings from a file, the environment and the command line, in that order.
+
+        Parameters
+        ----------
+        file
+            A TOML file whose keys are the fields.
+        given
+            From the command line; None means not given.
+
+        Raises
+        ------
+        SettingsError
+            A key or a prefixed environment variable is misspelt, or a value is out of range.
+        """
+        _refuse_unknown_variables(frozenset(cls.model_fields))
+        values = _read(file) if file else {}
+        in_environment = {name for name in values if f"{PREFIX}{name}".upper() in os.environ}
+        values = {name: value for name, value in values.items() if name not in in_environment}
+        values |= {name: value for name, value in given.items() if value is not None}
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # pydantic checks what a file holds
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"setting {name!r}: {first['msg']}") from error
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return cast("dict[str, object]", tomllib.loads(file.read_text()))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read the settings in {file}: {error}") from error
+
+
+def _refuse_unknown_variables(fields: frozenset[str]) -> None:
+    """Refuse a misspelt variable, which would otherwise be ignored in silence."""
+    prefixed = {name for name in os.environ if name.upper().startswith(PREFIX)}
+    unknown = sorted(n for n in prefixed if n.upper().removeprefix(PREFIX).lower() not in fields)
+    if unknown:
+        known = ", ".join(sorted(fields))
+        raise SettingsError(f"unknown environment variables {unknown}; the settings are: {known}")
