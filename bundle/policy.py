@@ -53,7 +53,8 @@ class DecisionPolicy(Record):
 
         With win probability ``p``, loss probability ``q`` and neither otherwise, a gain of
         ``b = 1 - cost`` or a loss of ``a = 1 + cost`` per unit, the log-optimal share is
-        ``(p b - q a) / (a b (p + q))``. Only the first (SELL) and last (BUY) class of three carry a position.
+        ``(p b - q a) / (a b (p + q))``. Only the first (SELL) and last (BUY) class of three carry
+        a position.
 
         Parameters
         ----------

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"[\w.=+@:-]+(/[\w.=+@:-]+)*", re.ASCII)
 _READERS = 8
-_PATIENCE = timedelta(seconds=20)
-_RETRY: RetryConfig = {"max_retries": 4, "retry_timeout": _PATIENCE}
+_RETRY: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 _memory: dict[str, MemoryStore] = {}
 
 
@@ -65,7 +64,7 @@ class Objects:
                 return LocalStore(self._root)
             if scheme == "memory":
                 return _memory.setdefault(self.url, MemoryStore())
-            return from_url(self.url, retry_config=_RETRY, client_options={"timeout": _PATIENCE})
+            return from_url(self.url, retry_config=_RETRY)
         except (BaseError, OSError, ValueError) as error:
             raise StoreError(
                 f"cannot open the store {self.url!r}: {_reason(error)}; "
@@ -103,7 +102,7 @@ class Objects:
             If the backend failed.
         """
         try:
-            return bytes(obstore.get(self._backend, key).bytes())
+            return bytes(obstore.get(self._backend, _checked(key)).bytes())
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no {key} in {self.url}") from error
         except (BaseError, OSError) as error:
