@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
+from bundle.array import BoolArray, FloatArray, IntArray
 from bundle.finding import Interval
+from diagnosis.e_process import run
 
 
 def block_indices(n: int, length: int, block: int, rng: np.random.Generator) -> IntArray:
@@ -66,3 +67,38 @@ def mean_interval(
     means = [values[block_indices(n, n, block, rng)].mean() for _ in range(draws)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high), level=level)
+
+
+def highest_evidence(
+    bounds: FloatArray,
+    events: IntArray,
+    breaks: BoolArray,
+    *,
+    paths: int,
+    rows: int,
+    block: int,
+    rng: np.random.Generator,
+) -> float:
+    """Highest evidence on a healthy stream as it was, and on resampled ones, in nats.
+
+    It sees a null that does not hold where theory cannot, but it vouches for run lengths only up to
+    about those of the streams it looked at.
+
+    Parameters
+    ----------
+    bounds : (j, 2, LEVELS) float64
+        Learnt from *other* healthy rows.
+    events : (n, j) int8
+    breaks : (n,) bool
+        Where another symbol begins.
+    paths, rows, block
+        Number and length of the resampled streams, and their mean block length.
+    rng
+        Source of randomness.
+    """
+    highest = float(run(bounds, events, breaks).max(initial=0.0))
+    for _ in range(paths):
+        path = block_indices(len(events), rows, block, rng)
+        jumps = np.diff(path, prepend=path[0] - 1) != 1
+        highest = max(highest, float(run(bounds, events[path], jumps | breaks[path]).max()))
+    return highest

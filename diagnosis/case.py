@@ -177,7 +177,7 @@ class Case:
 
     @cached_property
     def aligned(self) -> bool:
-        """Whether log-probabilities follow the surrogate as well as in the reference's worst window."""
+        """Whether outputs follow the surrogate as well as in the reference's worst window."""
         if self.residuals is None or self.envelope is None:
             return False
         found = alignment(self.log_ratios, self.log_ratios - self.residuals)

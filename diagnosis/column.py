@@ -17,6 +17,7 @@ from bundle.array import BoolArray, FloatArray
 
 _PENALTY = 0.01
 _CLIP = 8.0
+_PRIOR = 0.1
 
 
 def zero_share(features: FloatArray) -> FloatArray:
@@ -41,7 +42,8 @@ class Relation:
     Attributes
     ----------
     slope
-        Of the column on its prediction from the others.
+        Of the column on its prediction from the others, through the reference's mean, and shrunk
+        towards one so that a window in which nothing happens says nothing.
     level
         Mean of column minus prediction, in standard deviations of the column.
     outside
@@ -89,13 +91,10 @@ class ColumnModel:
         x = np.asarray(features, np.float64)
         z = np.clip((x - self.centre) / self.scale, -_CLIP, _CLIP)
         predicted = z - z @ self.precision / np.diag(self.precision)
-        inner = predicted - predicted.mean(axis=0)
-        variance = (inner**2).sum(axis=0)
-        covariance = (inner * (z - z.mean(axis=0))).sum(axis=0)
         margin = 0.1 * (self.high - self.low)
         beyond = (x < self.low - margin) | (x > self.high + margin)
         return Relation(
-            slope=covariance / np.maximum(variance, 1e-9),
+            slope=((predicted * z).mean(axis=0) + _PRIOR) / ((predicted**2).mean(axis=0) + _PRIOR),
             level=(z - predicted).mean(axis=0),
             outside=beyond.mean(axis=0),
         )

@@ -1,4 +1,4 @@
-"""How much a plain linear reader of the features gets right, of true labels and of shuffled ones."""
+"""What a plain linear reader of the features gets right, of true and of shuffled labels."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def _against_reference(case: Case) -> Ruling:
         threshold=bound,
         interval=_interval(case, offset),
         n=case.n,
-        message=f"Against the reference head the classes are offset by {_signed(case, offset)} nats;"
+        message=f"Against the reference head, classes are offset by {_signed(case, offset)} nats;"
         f" the reference itself stays within {bound:.2f}, an imbalance within {limit:.2f}.",
     )
     if steeper:

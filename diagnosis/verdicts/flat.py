@@ -21,8 +21,8 @@ def rule(case: Case) -> Ruling:
         )
     else:
         cause = (
-            "The outputs have stopped following the inputs: a given movement of the input moves "
-            f"them {case.gain_ratio or 0.0:.1%} as far as in the reference's least responsive window."
+            "The outputs have stopped following the inputs: a movement of the input moves them "
+            f"{case.gain_ratio or 0.0:.1%} as far as in the reference's least responsive window."
         )
     enough = case.n >= limits.min_rows
     return Ruling(enough and (constant or lost), cause, findings)

@@ -1,0 +1,44 @@
+"""What may be promised about false alarms, and when nothing may be."""
+
+from __future__ import annotations
+
+from bundle.finding import Finding, Level
+from bundle.reference import CALIBRATED_ROWS
+from diagnosis.baseline import Baseline
+
+
+def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
+    """State the promise, or refuse it.
+
+    The promise: if, given the past, no watched event is likelier than its bound in that context, then
+    the mean time to a false alarm of either side (model, input) is at least ``run_length`` rows, and
+    the probability of one within ``n`` rows at most ``n / run_length``. Bounds learnt from a short
+    reference do not hold often enough for that.
+
+    Parameters
+    ----------
+    baseline
+        The measured reference; None where there is none.
+    run_length
+        Rows.
+    """
+    rows = 0 if baseline is None else len(baseline.reference)
+    if rows >= CALIBRATED_ROWS:
+        return Finding(
+            name="false_alarm_run_length",
+            level=Level.PASS,
+            value=run_length,
+            threshold=float(CALIBRATED_ROWS),
+            n=rows,
+            message=f"Calibrated on {rows} reference rows: {run_length:,.0f} rows or more to a "
+            "false alarm on average, as long as no watched event is likelier than its bound.",
+        )
+    return Finding(
+        name="false_alarm_run_length",
+        level=Level.WARN,
+        value=None,
+        threshold=float(CALIBRATED_ROWS),
+        n=rows,
+        message=f"Uncalibrated: {rows} reference rows, {CALIBRATED_ROWS} are needed for a false-alarm "
+        "guarantee; alarms are held to the bootstrap threshold and nothing is promised.",
+    )

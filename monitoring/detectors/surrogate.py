@@ -1,0 +1,40 @@
+"""The live head says something else than the reference head would for the same input."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from typing_extensions import override
+
+from bundle.array import FloatArray, IntArray
+from diagnosis.measure import Measures
+from monitoring.detectors.base import Detector
+
+TAILS = (0.95, 0.99)
+FAR = 1.25
+
+
+class SurrogateResidual(Detector):
+    """Residual of each class's log-probability, in both directions.
+
+    Whatever the market does, the residual holds the model against the reference head for this
+    very input. Watched are the outer twentieth and hundredth of either side of each class, and anything a
+    quarter farther out than the reference has ever been.
+    """
+
+    name: ClassVar[str] = "surrogate"
+    subject: ClassVar[Literal["output", "input"]] = "output"
+
+    @override
+    def learn(self, reference: Measures) -> FloatArray:
+        sides = np.hstack([reference.residual, -reference.residual])
+        edges = np.quantile(sides, TAILS, axis=0)
+        return np.vstack([edges, FAR * sides.max(axis=0, keepdims=True)])
+
+    @override
+    def events(self, measures: Measures, edges: FloatArray) -> IntArray:
+        sides = np.hstack([measures.residual, -measures.residual])
+        on = sides[:, None, :] > edges[None, :, :]
+        events: IntArray = on.reshape(len(sides), edges.size).astype(np.int8)
+        return events
