@@ -74,7 +74,9 @@ class Shipper:
             spool.release()
 
     def _ship_table(self, database: SpoolDatabase, table: LogTable) -> None:
-        while True:
+        """Ship until everything that was there at the start has gone; more may have come since."""
+        target, last = database.newest(table), 0
+        while last < target:
             last, rows = database.seal(table, SEGMENT_ROWS)
             if not rows:
                 return
@@ -85,5 +87,3 @@ class Shipper:
                     continue  # created before a crash, by the same rows under the same name
             database.shipped(table, last)
             self.shipped[table.name] += len(rows)
-            if len(rows) < SEGMENT_ROWS:
-                return

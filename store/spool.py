@@ -80,6 +80,11 @@ class SpoolDatabase:
         with self._errors("read"), self._mutex:
             return sum(self._last(table) - self._progress(table)[1] for table in TABLES)
 
+    def newest(self, table: LogTable) -> int:
+        """Return the number of the row appended last; 0 if there never was one."""
+        with self._errors("read"), self._mutex:
+            return self._last(table)
+
     def seal(self, table: LogTable, max_rows: int) -> tuple[int, list[Cells]]:
         """Choose the next rows to ship, the same ones again until `shipped` is told.
 

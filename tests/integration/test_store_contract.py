@@ -1,4 +1,4 @@
-"""What the store promises on every backend: local disk, memory, and a real S3 server on loopback."""
+"""What the store promises on every backend: disk, memory, and a real S3 server on loopback."""
 
 from __future__ import annotations
 
