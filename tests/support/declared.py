@@ -1,4 +1,4 @@
-"""What the packages declare: the metrics of their registries, the rules and alerts of the rule file."""
+"""What the packages and the rule file declare: metrics, rules and alerts."""
 
 from __future__ import annotations
 
