@@ -1,1 +1,4 @@
-"""Offline: data, features, labels, families, calibration, gate and export; writes bundles."""
+"""Offline: data, features, labels, families, losses, calibration, gate and export make bundles.
+
+Start reading at `training.run`.
+"""

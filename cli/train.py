@@ -1,0 +1,168 @@
+"""`plumbline train` and `plumbline replay-data`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
+
+if TYPE_CHECKING:
+    from training.config import Experiment
+    from training.live import Stretch
+    from training.publish import TrainingResult
+
+
+def moment(text: str) -> datetime:
+    """Read a time as in RFC 3339; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected a time like 2017-09-01T12:00:00Z, got {text!r}"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+UntilOption: TypeAlias = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="Use bars closed by then; none is held out."),
+]
+LiveSinceOption: TypeAlias = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="Judge on windows served since then, too."),
+]
+LiveUntilOption: TypeAlias = Annotated[
+    datetime | None, typer.Option(parser=moment, metavar="TIME", help="And before then.")
+]
+PromoteOption: TypeAlias = Annotated[
+    bool, typer.Option("--promote", help="Make it the champion if it passes its gate.")
+]
+ConfigOption: TypeAlias = Annotated[
+    str, typer.Option("--config", help="A TOML file, or the name of one that comes along.")
+]
+DataOption: TypeAlias = Annotated[
+    str | None, typer.Option("--data", help="Data set, path or URL, instead of the configured one.")
+]
+
+
+def train(
+    store: StoreOption,
+    config: ConfigOption = "eurusd-1h",
+    model: ModelOption = "eurusd-1h",
+    data: DataOption = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the configured one.", min=0)] = None,
+    loss: Annotated[str | None, typer.Option(help="Instead of the configured one.")] = None,
+    until: UntilOption = None,
+    live_since: LiveSinceOption = None,
+    live_until: LiveUntilOption = None,
+    parent: Annotated[str | None, typer.Option(help="Version to start from, if it fits.")] = None,
+    promote: PromoteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a model, judge it, and write its bundle to the store.
+
+    A model that has collapsed, leaks or knows nothing is written, too, but never promoted; the exit
+    code is 1 then, and the reasons are printed.
+    """
+    from store.objects import Objects
+    from training.run import train as run
+
+    with reporting() as report:
+        experiment = _experiment(config, data=data, seed=seed, loss=loss, until=until)
+        result = run(
+            experiment,
+            Objects(store),
+            model,
+            parent=parent,
+            live=stretch(live_since, live_until),
+            promote=promote,
+            progress=report,
+        )
+    finish(result, as_json)
+
+
+def replay_data(
+    out: Annotated[Path, typer.Option(help="File to write, .npz.")],
+    config: ConfigOption = "eurusd-1h",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the held-out bars of a configuration to a file, to be replayed against a service."""
+    from training.replay import build_replay
+
+    with reporting():
+        replay = build_replay(_experiment(config, data=data))
+        replay.write(out)
+    summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
+    emit(summary, as_json, people=f"{out}: {replay.held_out} held-out bars")
+
+
+def stretch(since: datetime | None, until: datetime | None) -> Stretch | None:
+    """Return the part of the prediction log asked for; None if none was."""
+    from training.live import Stretch
+
+    return None if since is None and until is None else Stretch(since, until)
+
+
+@contextmanager
+def reporting() -> Iterator[Callable[[str, float], None]]:
+    """Show a progress bar on stderr, and turn what went wrong into a message and exit code 1."""
+    from bundle.errors import BundleError
+    from store.errors import StoreError
+    from training.errors import TrainingError
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("starting", total=1.0)
+
+            def report(what: str, share: float) -> None:
+                bar.update(task, description=what, completed=share)
+
+            yield report
+    except (TrainingError, StoreError, BundleError) as error:
+        raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(f"cannot write {error.filename}: {error.strerror}") from error
+
+
+def finish(result: TrainingResult, as_json: bool) -> None:
+    """Print what was made; exit with 1 if the gate refused it."""
+    numbers = [(name, f"{value:.4g}") for name, value in sorted(result.metrics.items())]
+    said = "passed its gate" if result.passed else "was REFUSED by its gate"
+    title = f"{result.version} {said}: {result.verdict.value}, {result.seconds:.0f} s"
+    emit(result, as_json, people=table("on validation", "", rows=numbers, title=title))
+    if not result.passed:
+        raise fail("; ".join(result.reasons) + ". The bundle is kept, but will not be promoted")
+
+
+def _experiment(
+    config: str,
+    *,
+    data: str | None = None,
+    seed: int | None = None,
+    loss: str | None = None,
+    until: datetime | None = None,
+) -> Experiment:
+    from training.config import read_experiment
+
+    experiment = read_experiment(config)
+    changes: dict[str, Any] = {}
+    if data is not None:
+        changes["data"] = {"source": data}
+    if until is not None:
+        changes["data"] = {**changes.get("data", {}), "until": until}
+    if seed is not None:
+        changes["seed"] = seed
+    if loss is not None:
+        # Another loss has other parameters: the configured ones are not its own.
+        changes["loss"] = {"kind": loss, "parameters": {}}
+    return experiment.changed(**changes) if changes else experiment

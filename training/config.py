@@ -1,0 +1,166 @@
+"""An experiment: one TOML file that says everything a training depends on."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from bundle.record import Record
+from training.data_check import Tolerable
+from training.errors import ConfigError
+from training.families import FAMILIES
+from training.fit import FitParams
+from training.labels import LABELS
+from training.losses import LOSSES
+from training.split import SplitParams
+
+
+class DataParams(Record):
+    """Which bars."""
+
+    source: str = Field(description="Name of a data set, path, or store URL of a CSV or Parquet.")
+    symbol: str = Field("default", description="Name of the symbol where the file has none.")
+    symbols: tuple[str, ...] = Field((), description="Those to use; all by default.")
+    time_format: str | None = Field(None, description="Of strptime; ISO 8601 by default.")
+    until: datetime | None = Field(
+        None, description="Use bars closed by then, all of them: there is no test part."
+    )
+    max_bars: int | None = Field(None, ge=1, description="Newest bars of each symbol to use.")
+    refuse_also: tuple[Tolerable, ...] = Field((), description="Defects that are else counted.")
+
+
+class PolicyParams(Record):
+    """How probabilities become actions and sizes; the prior comes from the training labels."""
+
+    tau: float = Field(1.0, ge=0, le=5)
+    kelly_fraction: float = Field(0.25, ge=0, le=1)
+    size_cap: float = Field(0.1, ge=0, le=1)
+    cost: float = Field(0.0, ge=0, lt=1)
+
+
+class Choice(Record):
+    """A plug-in by name, with parameters of its own."""
+
+    kind: str
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Experiment(Record):
+    """What is trained, on what, and how; the resolved form goes into the manifest."""
+
+    seed: int = Field(0, ge=0)
+    window_length: int = Field(32, ge=1, description="Bars the model sees at once.")
+    data: DataParams
+    label: Choice
+    split: SplitParams
+    family: Choice
+    loss: Choice = Choice(kind="cross_entropy")
+    fit: FitParams = FitParams()
+    policy: PolicyParams = PolicyParams()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Check each plug-in's parameters and write down its defaults."""
+        if not isinstance(values, Mapping):
+            return values
+        resolved = dict(values)
+        for field, kinds in (("label", LABELS), ("family", FAMILIES), ("loss", LOSSES)):
+            choice = resolved.get(field, {"kind": "cross_entropy"} if field == "loss" else None)
+            if isinstance(choice, Mapping):
+                resolved[field] = _resolve_choice(field, choice, kinds)
+        return resolved
+
+    @classmethod
+    def of_manifest(cls, training: Mapping[str, JsonValue]) -> Self:
+        """Return the experiment a bundle came from; notes that others added are passed over.
+
+        Raises
+        ------
+        ConfigError
+            If it is an experiment of another version of this software.
+        """
+        known = {name: value for name, value in training.items() if name in cls.model_fields}
+        experiment: Self = _validated(cls, known, "the manifest's training")
+        return experiment
+
+    @property
+    def ends_now(self) -> bool:
+        """Whether every bar up to some moment is used, so that none is held out for a test."""
+        return self.data.until is not None or self.split.test == 0
+
+    def changed(self, **sections: Mapping[str, object] | object) -> Self:
+        """Return the experiment with some values changed: ``changed(data={"until": when})``.
+
+        Raises
+        ------
+        ConfigError
+            If a key or a value is wrong.
+        """
+        values = self.model_dump()
+        for name, value in sections.items():
+            values[name] = {**values[name], **value} if isinstance(value, Mapping) else value
+        changed: Self = _validated(type(self), values, "the command line")
+        return changed
+
+
+def _resolve_choice(
+    field: str, choice: Mapping[str, Any], kinds: Mapping[str, type[Any]]
+) -> dict[str, Any]:
+    kind = str(choice.get("kind"))
+    if kind not in kinds:
+        raise ValueError(f"{field}.kind is {kind!r}, expected one of {sorted(kinds)}")
+    params = kinds[kind].Params.model_validate(choice.get("parameters", {}))
+    return {**choice, "parameters": params.model_dump(mode="json")}
+
+
+def _validated(kind: type[Experiment], values: Mapping[str, Any], source: str) -> Any:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{source}: {place + ': ' if place else ''}{first['msg']}") from error
+
+
+def config_names() -> list[str]:
+    """Return the names of the experiments that come with the package."""
+    folder = files("training") / "configs"
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def read_experiment(name: str) -> Experiment:
+    """Read an experiment by the name of one that comes with the package, or by path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is not TOML, or a key or value is wrong; the message names it.
+    """
+    path = Path(name)
+    if not path.is_file() and name in config_names():
+        text = (files("training") / "configs" / f"{name}.toml").read_text()
+    else:
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the configuration {name!r} ({error}): give a TOML file or one of "
+                f"{', '.join(config_names())}"
+            ) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from error
+    experiment: Experiment = _validated(Experiment, values, name)
+    return experiment

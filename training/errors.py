@@ -1,0 +1,30 @@
+"""Errors of a training.
+
+TrainingError               the training cannot go on; the message says what to change
+├── ConfigError             an experiment's file cannot be read or contradicts itself
+├── DataError               the bars cannot be read or must not be used
+├── LabelError              the labels cannot teach: too few rows, a class is missing
+└── ExportError             the exported model does not say what the trained one says
+"""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """The training cannot go on; the message says what to change."""
+
+
+class ConfigError(TrainingError):
+    """An experiment's file cannot be read or contradicts itself."""
+
+
+class DataError(TrainingError):
+    """The bars cannot be read or must not be used."""
+
+
+class LabelError(TrainingError):
+    """The labels cannot teach the model what it shall learn."""
+
+
+class ExportError(TrainingError):
+    """The exported model does not say what the trained one says."""

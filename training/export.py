@@ -1,0 +1,167 @@
+"""Export: the trained network as ONNX and TorchScript, held against the network itself."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from bundle.array import FloatArray
+from training.errors import ExportError
+
+OPSET: Final = 20
+TOLERANCE: Final = 1e-4
+"""Largest absolute difference of logits between the exported and the trained network."""
+
+INPUT, OUTPUT = "features", "logits"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One network in two forms; a bundle that only has the first is whole, too."""
+
+    onnx: bytes
+    torchscript: bytes | None
+    opset: int
+
+
+def export_network(network: nn.Module, windows: FloatArray) -> Exported:
+    """Export a network and check that both forms say what it says.
+
+    Parameters
+    ----------
+    network
+        Raw windows ``(b, t, f)`` to logits ``(b, k)``, in evaluation mode.
+    windows : (m, t, f) float32
+        Real windows to compare on, at least two; the batch stays dynamic.
+
+    Raises
+    ------
+    ExportError
+        If a form differs by more than `TOLERANCE` at some batch size.
+    """
+    network.eval()
+    example = torch.from_numpy(windows[:2])
+    with _quiet(), torch.no_grad():
+        exported = Exported(_to_onnx(network, example), _to_torchscript(network, example), OPSET)
+    check_parity(network, exported, windows)
+    return exported
+
+
+def check_parity(network: nn.Module, exported: Exported, windows: FloatArray) -> float:
+    """Return the largest difference of either form to the network over several batch sizes.
+
+    Raises
+    ------
+    ExportError
+        If it exceeds `TOLERANCE`, naming form and batch size.
+    """
+    forms: dict[str, Callable[[FloatArray], FloatArray]] = {"ONNX": OnnxModel(exported.onnx)}
+    if exported.torchscript is not None:
+        forms["TorchScript"] = _torchscript_model(exported.torchscript)
+    largest = 0.0
+    for size in sorted({1, 2, 3, len(windows)}):
+        batch = windows[:size]
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(batch)).numpy()
+        for form, answer in forms.items():
+            difference = float(np.abs(answer(batch) - expected).max())
+            if not difference <= TOLERANCE:
+                raise ExportError(
+                    f"{form} differs from the trained network by {difference:.2g} at batch size "
+                    f"{size}, allowed are {TOLERANCE:g}: is an operation exported wrongly?"
+                )
+            largest = max(largest, difference)
+    return largest
+
+
+class OnnxModel:
+    """An exported model, run as the service will run it: raw windows in, logits out."""
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, windows: FloatArray) -> FloatArray:
+        """Return the logits ``(b, k) float32`` of windows ``(b, t, f) float32``."""
+        (logits,) = self._session.run([OUTPUT], {INPUT: np.asarray(windows, dtype=np.float32)})
+        return np.asarray(logits)
+
+
+def read_torchscript_weights(model: bytes) -> dict[str, torch.Tensor]:
+    """Return the trained weights of the core inside a TorchScript file.
+
+    TorchScript is code: give only bytes that were checked against their bundle's digest.
+    """
+    with _quiet():
+        core = torch.jit.load(io.BytesIO(model)).core
+    return {name: value.detach() for name, value in core.named_parameters()}
+
+
+def _to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        verbose=False,
+        opset_version=OPSET,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+    )
+    model = program.model_proto
+    # The exporter writes down where in the source each node came from: paths of this machine.
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        value.ClearField("metadata_props")
+    model.graph.ClearField("metadata_props")
+    model.ClearField("metadata_props")
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _to_torchscript(network: nn.Module, example: torch.Tensor) -> bytes:
+    traced = torch.jit.trace(network, (example,), check_trace=False)
+    buffer = io.BytesIO()
+    torch.jit.save(traced, buffer)
+    return buffer.getvalue()
+
+
+def _torchscript_model(model: bytes) -> Callable[[FloatArray], FloatArray]:
+    with _quiet():
+        scripted = torch.jit.load(io.BytesIO(model))
+
+    def answer(windows: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            return np.asarray(scripted(torch.from_numpy(windows)).numpy())
+
+    return answer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporters' own warnings; what they made is checked afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger = logging.getLogger("torch.onnx")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

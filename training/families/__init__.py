@@ -1,0 +1,16 @@
+"""Model families. To add one, write a module and a line here; `tests/contract` runs over both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.families.base import Family, Shape
+from training.families.flag_trader import FlagTrader
+from training.families.tfa import Tfa
+
+FAMILIES: dict[str, type[Family[Any]]] = {
+    "tfa": Tfa,
+    "flag_trader": FlagTrader,
+}
+
+__all__ = ["FAMILIES", "Family", "Shape"]

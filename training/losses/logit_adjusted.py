@@ -1,0 +1,41 @@
+"""Logit adjustment: train without the prior, put it back for calibrated probabilities."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch.nn import functional
+from typing_extensions import override
+
+from bundle.record import Record
+from training.losses.base import Loss
+
+
+class LogitAdjustedParams(Record):
+    """How much of the prior is left out."""
+
+    tau: float = Field(1.0, gt=0, le=5, description="1 is consistent for the balanced error.")
+
+
+class LogitAdjusted(Loss[LogitAdjustedParams]):
+    """``-log softmax(z + tau log prior)_y``.
+
+    Unlike class weights, the shift is known exactly, so ``prior_correction`` of the calibration
+    gives natural probabilities again.
+
+    References
+    ----------
+    Menon et al. (2021), "Long-tail learning via logit adjustment", eq. 10.
+    """
+
+    Params = LogitAdjustedParams
+
+    @property
+    @override
+    def tau(self) -> float:
+        return self.params.tau
+
+    @override
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        log_prior = torch.log(torch.tensor(self.prior, dtype=logits.dtype))
+        return functional.cross_entropy(logits + self.tau * log_prior, labels)

@@ -1,0 +1,100 @@
+"""The material of a training: checked bars, features, labels and the split, ready to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.bars import Bars, as_datetime, as_microseconds, digest_of
+from training.config import DataParams, Experiment
+from training.data import read_bars, resolve
+from training.data_check import DataReport, check_bars, refuse_defects
+from training.dataset import Dataset, build_dataset
+from training.errors import DataError
+from training.labels import LABELS
+from training.split import Split, split_bars
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything before the first weight.
+
+    Attributes
+    ----------
+    dataset, split
+        Rows, and which part they belong to.
+    reports
+        Defects of the bars of each symbol.
+    digest
+        SHA-256 of the bars.
+    interval
+        Of the bars, in microseconds.
+    """
+
+    dataset: Dataset
+    split: Split
+    reports: tuple[DataReport, ...]
+    digest: str
+    interval: int
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Names of the symbols, in order."""
+        return tuple(report.symbol for report in self.reports)
+
+    def account(self) -> dict[str, int]:
+        """Say where every row went, and how many bars have a defect that is only counted."""
+        counted = {
+            name: sum(getattr(report, name) for report in self.reports)
+            for name in ("gaps", "missing", "zero_volume")
+        }
+        return {**self.dataset.account(self.split), **counted}
+
+
+def prepare(experiment: Experiment) -> Material:
+    """Read and check bars, compute features and labels, and split them by time.
+
+    Raises
+    ------
+    TrainingError
+        If bars cannot be read or must be refused, or too few are left.
+    """
+    data = experiment.data
+    source = resolve(data.source, symbol=data.symbol, time_format=data.time_format)
+    bars = read_bars(source, symbols=data.symbols)
+    reports = tuple(check_bars(one) for one in bars)
+    refuse_defects(reports, refuse_also=data.refuse_also)
+    chosen = [_choose(one, data) for one in bars]
+    label = LABELS[experiment.label.kind]
+    dataset = build_dataset(
+        chosen,
+        label(label.Params.model_validate(experiment.label.parameters)),
+        experiment.window_length,
+    )
+    horizon = experiment.label.parameters["horizon_seconds"]
+    params = experiment.split.without_test() if experiment.ends_now else experiment.split
+    split = split_bars(dataset.time, params, horizon=int(str(horizon)) * 1_000_000)
+    return Material(dataset, split, reports, digest_of(chosen), _interval(chosen))
+
+
+def _choose(bars: Bars, data: DataParams) -> Bars:
+    """Leave out bars that had not closed by ``until``, and the oldest beyond ``max_bars``."""
+    if data.until is not None:
+        end = as_microseconds(data.until)
+        if len(bars) and end < bars.time[0] + bars.interval:
+            raise DataError(
+                f"{bars.symbol}: no bar had closed by {data.until:%Y-%m-%d %H:%M}, "
+                f"the first opens at {as_datetime(int(bars.time[0])):%Y-%m-%d %H:%M}"
+            )
+        bars = bars.until(end)
+    return bars if data.max_bars is None else bars.take(slice(-data.max_bars, None))
+
+
+def _interval(bars: Sequence[Bars]) -> int:
+    found = sorted({one.interval for one in bars})
+    if len(found) > 1:
+        seconds = [interval // 1_000_000 for interval in found]
+        raise DataError(f"the symbols have bars of different length, in seconds: {seconds}")
+    return int(np.int64(found[0]))

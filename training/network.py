@@ -1,0 +1,49 @@
+"""The network that is trained and served: raw features in, logits out, the scaler inside."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from bundle.array import FloatArray
+from bundle.manifest import ScalerSpec
+
+CLIP = 8.0
+"""Standard deviations at which inputs are cut off, so that one wild bar cannot rule the answer."""
+
+_SMALLEST_SCALE = 1e-9
+
+
+class Network(nn.Module):  # type: ignore[misc]  # torch comes without types here
+    """Standardise, clip, and let the family's network answer.
+
+    Parameters
+    ----------
+    core
+        From standardised windows ``(b, t, f)`` to logits ``(b, k)``.
+    scaler
+        Mean and scale of each feature.
+    """
+
+    def __init__(self, core: nn.Module, scaler: ScalerSpec) -> None:
+        super().__init__()
+        self.core = core
+        self.register_buffer("mean", torch.tensor(scaler.mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(scaler.scale, dtype=torch.float32))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Turn raw windows ``(b, t, f)`` into logits ``(b, k)``."""
+        mean, scale = cast(torch.Tensor, self.mean), cast(torch.Tensor, self.scale)
+        standard = ((features - mean) / scale).clamp(-CLIP, CLIP)
+        return cast(torch.Tensor, self.core(standard))
+
+
+def fit_scaler(features: FloatArray) -> ScalerSpec:
+    """Measure mean and standard deviation of ``(n, f)`` features; a constant one keeps scale 1."""
+    table = np.asarray(features, dtype=np.float64)
+    scale = table.std(axis=0)
+    scale[scale < _SMALLEST_SCALE] = 1.0
+    return ScalerSpec(mean=tuple(table.mean(axis=0).tolist()), scale=tuple(scale.tolist()))

@@ -1,0 +1,66 @@
+"""The end of a training: the bundle goes into the store, and the result to whoever asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from pydantic import Field
+
+from bundle.finding import Verdict
+from bundle.manifest import Manifest
+from bundle.record import Record
+from bundle.validation import ValidationReport
+from store.registry import ModelRegistry
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and, from 0 to 1, how far the whole has come."""
+
+
+class TrainingResult(Record):
+    """What a training or a refit made, as the commands print it."""
+
+    version: str
+    passed: bool = Field(description="Whether it passed its gate.")
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    metrics: dict[str, float]
+    rows: dict[str, int]
+    parent: str | None = Field(description="Version whose weights it started from, if any.")
+    promoted: bool
+    seconds: float
+
+
+def publish(
+    registry: ModelRegistry,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    report: ValidationReport,
+    *,
+    promote: bool,
+    began: float,
+) -> TrainingResult:
+    """Write a bundle, manifest last, and make it the champion if asked to and it passed.
+
+    A refused bundle is written as well: its report says why, and the registry will not promote it.
+
+    Raises
+    ------
+    StoreError
+        If the store fails, or somebody else promotes at the same moment.
+    """
+    bundle = registry.write(manifest, files)
+    promoted = promote and report.passed
+    if promoted:
+        registry.promote(bundle.version, actor="training", reason="it passed its gate")
+    return TrainingResult(
+        version=bundle.version,
+        passed=report.passed,
+        verdict=report.verdict,
+        reasons=report.reasons,
+        metrics=report.metrics,
+        rows=manifest.data.rows,
+        parent=manifest.parent,
+        promoted=promoted,
+        seconds=round(time.monotonic() - began, 2),
+    )

@@ -1,0 +1,116 @@
+"""Refitting the calibration of a bundle: same graph, new temperature and bias, a new bundle.
+
+The remedy for a bias that an offset repairs. The rows are those of the bundle's own calibration
+part or, given a later moment, the newest ones; never rows that taught the weights.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import numpy as np
+
+from bundle.archive import Bundle
+from bundle.array import IntArray
+from store.objects import Objects
+from store.registry import ModelRegistry
+from training.bars import as_datetime, as_microseconds
+from training.calibrate import fit_calibration
+from training.config import Experiment
+from training.dataset import class_shares
+from training.errors import TrainingError
+from training.export import Exported, OnnxModel
+from training.features import FEATURE_NAMES
+from training.gate import Head, judge
+from training.live import Stretch, read_live
+from training.material import Material, prepare
+from training.publish import Progress, TrainingResult, publish
+from training.seal import Parts, build_reference, reseal
+
+
+def refit(
+    objects: Objects,
+    model: str,
+    version: str,
+    *,
+    until: datetime | None = None,
+    live: Stretch | None = None,
+    promote: bool = False,
+    progress: Progress = lambda _what, _share: None,
+) -> TrainingResult:
+    """Fit temperature and bias of a bundle again and write it as a new one.
+
+    Parameters
+    ----------
+    objects, model, version
+        Which bundle.
+    until
+        Use bars closed by then; by default those the bundle was made with.
+    live, promote, progress
+        As in `training.run.train`.
+
+    Raises
+    ------
+    TrainingError
+        If its bars are not to be had, its features are not today's, or too few rows are left.
+    BundleError, StoreError
+        If the bundle does not verify or the store fails.
+    """
+    began = time.monotonic()
+    progress("reading bars", 0.0)
+    registry = ModelRegistry(objects, model)
+    parent = registry.open(version)
+    experiment = _experiment(parent, until)
+    material = prepare(experiment)
+    dataset, split = material.dataset, material.split
+    progress("calibrating", 0.3)
+    answer = OnnxModel(parent.files["model.onnx"])
+    rows = _unseen(parent, material, dataset.rows(split, "calibration"))
+    class_shares(dataset, rows, "calibration")
+    logits = np.concatenate([answer(windows) for windows in dataset.batches(rows)])
+    correction = parent.calibration.prior_correction
+    calibration = fit_calibration(logits, dataset.labels[rows], correction)
+    head = Head(calibration, parent.manifest.policy)
+    progress("judging", 0.6)
+    stream = _unseen(parent, material, dataset.stream(split, "calibration", "validation"))
+    reference = build_reference(dataset, stream, answer, head)
+    served = None if live is None else read_live(objects, model, live, window=dataset.window_shape)
+    validation = _unseen(parent, material, dataset.clear(split, "validation"))
+    report = judge(dataset, validation, answer, head, reference=reference, live=served)
+    onnx, torchscript = parent.files["model.onnx"], parent.files.get("model.pt")
+    exported = Exported(onnx, torchscript, parent.manifest.opset)
+    parts = Parts(exported, head, reference, parent.golden, report)
+    manifest, files = reseal(parent, experiment, material, parts)
+    progress("writing the bundle", 0.95)
+    return publish(registry, manifest, files, report, promote=promote, began=began)
+
+
+def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
+    """Return the experiment the bundle came from, perhaps with a later end of the bars."""
+    manifest = parent.manifest
+    if manifest.features.names != FEATURE_NAMES:
+        raise TrainingError(
+            f"{manifest.name} {parent.version} has other features than this version of plumbline "
+            "computes: train a new one with `plumbline train`"
+        )
+    experiment = Experiment.of_manifest(manifest.training)
+    return experiment if until is None else experiment.changed(data={"until": until})
+
+
+def _unseen(parent: Bundle, material: Material, rows: IntArray) -> IntArray:
+    """Leave out rows whose labels overlap with those that taught the weights.
+
+    Raises
+    ------
+    TrainingError
+        If none are left.
+    """
+    learnt = as_microseconds(parent.manifest.data.train_end) + material.split.purge
+    unseen: IntArray = rows[material.dataset.time[rows] > learnt]
+    if not len(unseen):
+        raise TrainingError(
+            f"no rows are left after {as_datetime(learnt):%Y-%m-%d %H:%M}, until when the weights "
+            f"of {parent.version} were taught: give a later --until"
+        )
+    return unseen
