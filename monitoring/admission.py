@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from bundle.finding import Remedy
-from monitoring.docket import Docket, Event, paged
+from monitoring.docket import Docket, Event, moved_for, paged
 from monitoring.metrics import Metrics
 from monitoring.pager import Pager
 from monitoring.request import RequestBox, RequestKind
@@ -75,14 +75,17 @@ class Admission:
         return decision.actor not in UNATTENDED or not self._given_up(situation)
 
     def _given_up(self, situation: Situation) -> bool:
-        """Whether a person was called about this version since it was promoted."""
-        promoted = situation.champion.value.time
+        """Whether a person was called about this version, or left with it, and has not acted."""
+        target = situation.champion.value
         return any(
-            incident.status is IncidentStatus.PAGED
-            and situation.version in (incident.version, incident.candidate)
-            and incident.closed is not None
-            and incident.closed >= promoted
+            moved_for(incident, target)
+            or (
+                situation.version in (incident.version, incident.candidate)
+                and incident.closed is not None
+                and incident.closed >= target.time
+            )
             for incident in self._docket.ended
+            if incident.status is IncidentStatus.PAGED
         )
 
     def _open(

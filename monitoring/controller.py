@@ -33,7 +33,7 @@ from bundle.errors import BundleError
 from bundle.finding import Remedy, Verdict
 from monitoring.admission import REPAIRS, Admission
 from monitoring.command import Outcome, calibrate_arguments, rung, train_arguments
-from monitoring.docket import Docket, Event
+from monitoring.docket import ACTOR, Docket, Event, moved_for, signature
 from monitoring.errors import PermanentError
 from monitoring.fallback import Fallback, flips
 from monitoring.launchers.base import JobHandle, JobSpec, JobState, Launcher
@@ -51,7 +51,6 @@ from store.pointer import Generation
 from store.registry import ModelRegistry
 
 Head = Generation[Incident]
-ACTOR = "monitor"
 _JOBS = frozenset({IncidentStatus.RETRAINING, IncidentStatus.RECALIBRATING})
 
 log = structlog.get_logger()
@@ -135,7 +134,7 @@ class Controller:
         incident = head.value
         if situation.version in (incident.version, incident.candidate):
             self._next[incident.status](head, situation)
-        elif _restored_by_us(incident, situation):
+        elif moved_for(incident, situation.champion.value):
             self._finish_rollback(head, situation)
         else:
             self._supersede(head, situation)
@@ -203,7 +202,7 @@ class Controller:
                 self._registry.promote(
                     candidate,
                     actor=ACTOR,
-                    reason=_signature(incident),
+                    reason=signature(incident),
                     expected=situation.champion.number,
                 )
             except ConflictError:
@@ -257,7 +256,7 @@ class Controller:
         version = self._fallback.last_healthy(besides={incident.version, incident.candidate})
         if version is None:
             return False
-        reason = f"{_signature(incident)}: {why}"
+        reason = f"{signature(incident)}: {why}"
         try:
             self._registry.rollback(actor=ACTOR, reason=reason, to=version)
         except ConflictError:
@@ -385,16 +384,6 @@ def remedy_of(incident: Incident) -> Remedy:
 def ordered(incident: Incident) -> bool:
     """Whether a person or the schedule asked for a retrain, whatever the verdict."""
     return incident.trigger not in ("verdict", "webhook")
-
-
-def _signature(incident: Incident) -> str:
-    """Return how a promotion's reason begins when it was made for this incident."""
-    return f"incident {incident.id}"
-
-
-def _restored_by_us(incident: Incident, situation: Situation) -> bool:
-    target = situation.champion.value
-    return target.actor == ACTOR and target.reason.startswith(_signature(incident))
 
 
 def _job_key(incident: Incident) -> str:

@@ -13,6 +13,10 @@ from store.errors import ConflictError
 from store.incident import EventKind, Incident, IncidentBook, IncidentEvent, IncidentStatus
 from store.objects import Objects
 from store.pointer import Generation
+from store.registry import AliasTarget
+
+ACTOR = "monitor"
+"""Who moves the champion when the monitor does."""
 
 Event = tuple[EventKind, str]
 
@@ -142,6 +146,16 @@ class Docket:
             self._ended[incident.id] = incident
         else:
             self._open[incident.id] = head
+
+
+def signature(incident: Incident) -> str:
+    """Return how the reason begins when the champion is moved for this incident."""
+    return f"incident {incident.id}"
+
+
+def moved_for(incident: Incident, target: AliasTarget) -> bool:
+    """Whether the champion was put where it is for this incident."""
+    return target.actor == ACTOR and target.reason.startswith(signature(incident))
 
 
 def paged(incident: Incident) -> bool:

@@ -1,0 +1,84 @@
+"""Rows in the log of a store, as a service would have left them."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from bundle.archive import Bundle
+from store.objects import Objects
+from store.prediction import PredictionRow
+from store.shipper import Shipper
+from store.spool import Spool
+
+SETTLED_SECONDS = 5.0
+"""Rows are written as if they had been answered so long ago: readers wait for late ones."""
+
+
+def ship(objects: Objects, rows: Sequence[PredictionRow]) -> None:
+    """Put rows through a spool and a shipper into the store."""
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(folder, 0)
+        spool.append(rows)
+        Shipper(folder, objects).ship()
+        spool.close()
+
+
+def log_rows(
+    objects: Objects,
+    bundle: Bundle,
+    *,
+    actions: Sequence[int] | None = None,
+    rows: int = 200,
+    start: int = 0,
+    symbol: str = "EURUSD",
+    ago_seconds: float = SETTLED_SECONDS,
+) -> list[PredictionRow]:
+    """Log predictions of a bundle: its own reference stream, or rows with the given actions.
+
+    Parameters
+    ----------
+    actions
+        If given, one row each, with logits that vary a little and always say so.
+    rows, start
+        Otherwise: how many rows of the reference stream, from where.
+    ago_seconds
+        How long ago the last row was answered; the others came at 1,000 a second before.
+    """
+    reference = bundle.reference
+    count = rows if actions is None else len(actions)
+    places = (start + np.arange(count)) % len(reference)
+    logits = reference.logits[places].astype(np.float32)
+    if actions is not None:
+        rng = np.random.default_rng(start)
+        logits = rng.normal(0, 0.1, logits.shape).astype(np.float32)
+        logits[np.arange(count), np.asarray(actions)] += 9.0
+    probabilities = bundle.calibration.apply(logits)
+    said = bundle.manifest.policy.decide(probabilities)
+    first = int((time.time() - ago_seconds) * 1e6) - count * 1_000
+    interval = bundle.manifest.bar_interval_seconds * 1_000_000
+    base = int(reference.bar_time[0])
+    made = [
+        PredictionRow(
+            prediction_id=f"{bundle.version}-{first}-{number}",
+            time=first + number * 1_000,
+            bar_time=base + (start + number) * interval,
+            symbol=symbol,
+            model=bundle.manifest.name,
+            version=bundle.version,
+            action=int(said[number]),
+            logits=logits[number].tobytes(),
+            probabilities=probabilities[number].astype(np.float32).tobytes(),
+            features=reference.features[places[number]].astype(np.float32).tobytes(),
+            window_hash=hashlib.sha256(f"{start + number}".encode()).hexdigest()[:16],
+            latency_us=800,
+            window=None,
+        )
+        for number in range(count)
+    ]
+    ship(objects, made)
+    return made
