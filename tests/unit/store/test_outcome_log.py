@@ -1,0 +1,95 @@
+"""Outcomes: late, repeated and partial ones, and the last by event time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import count
+
+import numpy as np
+import pytest
+
+from store.log import PredictionLog
+from store.objects import Objects
+from store.outcome import OUTCOMES, OutcomeLog
+from store.prediction import PREDICTIONS
+from store.segment import build_segments
+from tests.support.rows import NOON, outcome_row, prediction_rows
+
+_names = count()
+
+
+@pytest.fixture
+def objects():
+    """An empty store."""
+    return Objects(f"memory://outcomes-{next(_names)}")
+
+
+def write(objects, rows, table=OUTCOMES):
+    """Put rows into the store, as a shipper does."""
+    for segment in build_segments(table, table.cells(rows)):
+        objects.create(segment.name.key, segment.data)
+
+
+def test_the_last_by_event_time_wins(objects):
+    """The order of arrival does not matter, unless the event times are equal."""
+    write(objects, [outcome_row("a", time=3, received=NOON, label="BUY")])
+    write(objects, [outcome_row("a", time=1, received=NOON + 9, label="SELL")])
+    write(
+        objects,
+        [
+            outcome_row("b", time=1, received=NOON + 2, label="HOLD"),
+            outcome_row("b", time=1, received=NOON + 1, label="SELL"),
+        ],
+    )
+    batch = OutcomeLog(objects, "eurusd-1h").read()
+
+    assert batch.prediction_id.tolist() == ["a", "b"]
+    assert batch.label.tolist() == ["BUY", "HOLD"]
+
+
+def test_what_a_client_does_not_say_is_empty(objects):
+    """No label is an empty text, no return is NaN."""
+    write(objects, [outcome_row("a", label=None), outcome_row("b", forward_return=None)])
+    batch = OutcomeLog(objects, "eurusd-1h").read()
+
+    assert batch.label.tolist() == ["", "BUY"]
+    assert np.isnan(batch.forward_return).tolist() == [False, True]
+
+
+def test_outcomes_are_joined_by_id_in_the_order_of_the_predictions(objects):
+    """Outcomes of other predictions are no matter; predictions without one are unknown."""
+    write(objects, prediction_rows(range(4)), PREDICTIONS)
+    write(
+        objects,
+        [
+            outcome_row("p-000002", received=NOON + 10**12, label="SELL", forward_return=-0.1),
+            outcome_row("p-000000", label="BUY", forward_return=0.1),
+            outcome_row("unknown"),
+        ],
+    )
+    joined = OutcomeLog(objects, "eurusd-1h").join(PredictionLog(objects, "eurusd-1h").read())
+
+    assert joined.known.tolist() == [True, False, True, False]
+    assert joined.label.tolist() == ["BUY", "", "SELL", ""]
+    assert np.array_equal(joined.forward_return, [0.1, np.nan, -0.1, np.nan], equal_nan=True)
+
+
+def test_joining_nothing_gives_nothing(objects):
+    """No predictions, or no outcomes, are not an error."""
+    empty = PredictionLog(objects, "eurusd-1h").read()
+    outcomes = OutcomeLog(objects, "eurusd-1h")
+    without = outcomes.join(empty)
+    write(objects, prediction_rows(range(2)), PREDICTIONS)
+
+    assert len(without.known) == 0
+    assert outcomes.join(PredictionLog(objects, "eurusd-1h").read()).known.tolist() == [False] * 2
+
+
+def test_a_range_is_of_arrival(objects):
+    """So that yesterday's outcomes are found by when they were told."""
+    write(objects, [outcome_row("a", received=NOON), outcome_row("b", received=NOON + 1)])
+    end = datetime.fromtimestamp(NOON / 1e6, UTC)
+    log = OutcomeLog(objects, "eurusd-1h")
+
+    assert len(log.read(end=end)) == 0
+    assert len(log.read(start=end)) == 2
