@@ -16,5 +16,5 @@ rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{do
 
 container=$(buildah from scratch)
 buildah add --quiet "$container" "$root" /
-buildah config --env PATH=/usr/local/bin:/usr/bin:/bin --cmd python3.11 "$container"
+buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --cmd python3.11 "$container"
 buildah commit --rm --quiet "$container" localhost/python:3.11
