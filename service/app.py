@@ -17,6 +17,7 @@ A prediction goes on in `prediction`; a swap in `model_slot`; a row in `row_log`
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import bentoml
@@ -65,6 +66,8 @@ class Plumbline:
         configure_logging()
         self._worker = Worker(ServiceSettings.load())
         type(self).front.app = await self._worker.start()
+        gc.collect()
+        gc.freeze()  # what is loaded now stays; collections need not look at it again
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # as above
     async def stop(self) -> None:

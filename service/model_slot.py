@@ -17,8 +17,9 @@ from typing import Protocol
 import structlog
 
 from bundle.archive import Bundle
-from bundle.errors import BundleError
+from bundle.errors import BundleError, IntegrityError
 from bundle.finding import SIZED, Verdict
+from bundle.manifest import MANIFEST
 from service.predictor import Predictor
 from store.board import Bulletin, verdict_board
 from store.errors import StoreError
@@ -112,8 +113,8 @@ class ModelSlot:
 
     def _swap(self, head: Generation[AliasTarget]) -> None:
         try:
-            predictor = self._load(self._registry.open(head.value.version))
-        except (BundleError, StoreError) as error:
+            predictor = self._load(self._open(head.value.version))
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, the old one stays
             self._refuse(head, error)
             return
         self._refusal = None
@@ -129,6 +130,12 @@ class ModelSlot:
             generation=head.number,
             device=predictor.backend.device,
         )
+
+    def _open(self, version: str) -> Bundle:
+        bundle = self._registry.open(version)
+        if bundle.manifest.name != self.model:
+            raise IntegrityError(f"{MANIFEST}: it is of model {bundle.manifest.name}")
+        return bundle
 
     def _refuse(self, head: Generation[AliasTarget], error: Exception) -> None:
         before = self._refusal

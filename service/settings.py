@@ -211,11 +211,12 @@ def refuse_unknown(environment: Mapping[str, str]) -> None:
     SettingsError
         Naming the variable.
     """
-    known = [PREFIX + name.upper() for name in ServiceSettings.model_fields] + [PREFIX + FILE]
+    known = [*(name.upper() for name in ServiceSettings.model_fields), FILE]
     for name in environment:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        short = name.upper().removeprefix(PREFIX)
+        if name.upper().startswith(PREFIX) and short not in known:
+            close = difflib.get_close_matches(short, known, 1)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(known)}"
             raise SettingsError(f"{name} is no setting of the service: {hint}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
@@ -83,8 +82,6 @@ class Worker:
         )
         await asyncio.to_thread(poller.start, _FIRST_POLL_SECONDS)
         self._poller = poller
-        gc.collect()
-        gc.freeze()  # what is loaded now stays; collections need not look at it again
         return HttpApp(
             self._routes(row_log),
             BodyLimit(settings.body_limit_bytes, settings.body_timeout_seconds),

@@ -2,8 +2,8 @@
 
 `torch.jit.load` runs the archive's ``__setstate__`` methods and inflates whatever it finds. Before
 it sees a byte, the digest has been checked against the manifest, and here the archive's own
-directory and sources are: stored entries only, no more bytes than the file has, no method or
-operator that touches the outside.
+directory and sources are: no entry twice, nothing deflated but torch's own sources and those
+within bounds, no method or operator that touches the outside.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from bundle.manifest import Manifest
 from service.backends.base import Backend, BackendError, Device
 
 _FORBIDDEN = re.compile(rb"__setstate__|torch\.save|from_file|aten::save|__torch__\.torch\.classes")
+_MAX_CODE_BYTES = 16 * 2**20
 
 
 class TorchScriptBackend(Backend):
@@ -60,17 +62,28 @@ def _inspect(graph: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(graph)) as archive:
             entries = archive.infolist()
-            packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED]
-            if packed or sum(e.file_size for e in entries) > len(graph):
-                raise BackendError(f"model.pt: expected stored entries only, found {packed}")
-            names = [entry.filename for entry in entries]
-            if len(set(names)) != len(names):
-                raise BackendError("model.pt: an entry is there twice")
+            _check_directory(entries)
             for entry in entries:
-                if "/code/" not in entry.filename:
-                    continue
-                found = _FORBIDDEN.search(archive.read(entry))
+                found = _FORBIDDEN.search(archive.read(entry)) if _is_code(entry) else None
                 if found:
                     raise BackendError(f"model.pt: {entry.filename} uses {found[0].decode()}")
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise BackendError(f"model.pt: not a TorchScript archive: {error}") from error
+
+
+def _check_directory(entries: list[zipfile.ZipInfo]) -> None:
+    """Check names and sizes; torch deflates the sources it writes, and nothing else."""
+    names = [entry.filename for entry in entries]
+    if len(set(names)) != len(names):
+        raise BackendError("model.pt: an entry is there twice")
+    packed = [entry for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    foreign = [entry.filename for entry in packed if not _is_code(entry)]
+    if foreign:
+        raise BackendError(f"model.pt: expected stored entries beside the code, found {foreign}")
+    size = sum(entry.file_size for entry in entries if _is_code(entry))
+    if size > _MAX_CODE_BYTES:
+        raise BackendError(f"model.pt: {size} bytes of code, expected at most {_MAX_CODE_BYTES}")
+
+
+def _is_code(entry: zipfile.ZipInfo) -> bool:
+    return "/code/" in entry.filename

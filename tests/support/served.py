@@ -1,0 +1,169 @@
+"""A service to test against: in this process without a socket, or a real one with workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+import psutil
+
+from bundle.archive import Bundle
+from service.settings import ServiceSettings
+from service.worker import Worker
+from store.objects import Objects
+from store.registry import ModelRegistry
+from tests.support.bundles import small_bundle
+
+ROOT = Path(__file__).parents[2]
+MODEL = "eurusd-1h"
+LAUNCH = "import typer; from cli.serve import serve; typer.run(serve)"
+
+T = TypeVar("T")
+
+
+def promoted(url: str, model: str = MODEL, *, seed: int = 0, passed: bool = True) -> Bundle:
+    """Write a small bundle to a store and make it champion."""
+    registry = ModelRegistry(Objects(url), model)
+    bundle = registry.write(*small_bundle(model, seed=seed, passed=passed))
+    registry.promote(bundle.version, actor="test", reason="test", force=True)
+    return bundle
+
+
+def window(seed: int = 0, *, steps: int = 3, features: int = 4) -> list[list[float]]:
+    """Return a window for the small bundle."""
+    values: list[list[float]] = np.random.default_rng(seed).normal(size=(steps, features)).tolist()
+    return values
+
+
+def body(*seeds: int, **fields: Any) -> dict[str, Any]:
+    """Return a request with one instance per seed; ``fields`` go to each instance."""
+    return {"instances": [{"features": window(seed), **fields} for seed in seeds or (0,)]}
+
+
+def ask(
+    settings: ServiceSettings, scenario: Callable[[httpx.AsyncClient, Worker], Awaitable[T]]
+) -> T:
+    """Run a scenario against a worker in this process."""
+
+    async def run() -> T:
+        worker = Worker(settings)
+        app = await worker.start()
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                return await scenario(client, worker)
+        finally:
+            await worker.stop()
+
+    return asyncio.run(run())
+
+
+@dataclass(frozen=True)
+class Served:
+    """A real service with its processes."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    admin_url: str
+    store: str
+    state: Path
+    output: Path
+
+    def client(self) -> httpx.Client:
+        """Return a client with connections of its own."""
+        return httpx.Client(base_url=self.url, timeout=10)
+
+    def admin(self) -> httpx.Client:
+        """Return a client of the admin API that knows the token."""
+        token = (self.state / "admin-token").read_text().strip()
+        return httpx.Client(
+            base_url=self.admin_url, timeout=10, headers={"authorization": f"Bearer {token}"}
+        )
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the worker processes."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return [p for p in below if "_bentoml_impl.worker.service" in p.cmdline()]
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something to become true."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {seconds} s; output:\n{self.output.read_text()}")
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        """Whether the service wants traffic."""
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def serving(
+    folder: Path, *, workers: int = 2, wait: bool = True, **environment: str
+) -> Iterator[Served]:
+    """Run ``plumbline serve`` on free ports; whatever it started is gone at the end."""
+    port, admin_port = free_ports(2)
+    store = (folder / "store").as_uri()
+    output = folder / "output.txt"
+    options = {
+        "--store": store,
+        "--model": MODEL,
+        "--port": str(port),
+        "--admin-port": str(admin_port),
+        "--workers": str(workers),
+        "--state": str(folder / "state"),
+    }
+    command = [sys.executable, "-c", LAUNCH, *(part for item in options.items() for part in item)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PLUMBLINE_SERVICE_DRAIN_SECONDS": "0.3", **environment},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    served = Served(
+        process,
+        f"http://127.0.0.1:{port}",
+        f"http://127.0.0.1:{admin_port}",
+        store,
+        folder / "state",
+        output,
+    )
+    try:
+        if wait:
+            served.wait_until(served.ready)
+        yield served
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(40)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
