@@ -106,9 +106,13 @@ class IncidentBook:
         return head
 
     def all(self) -> list[Generation[Incident]]:
-        """Return every incident's present state, oldest first."""
+        """Return every incident's present state, oldest first.
+
+        A folder whose first generation is still being written is not an incident yet.
+        """
         names = self._objects.folders(f"incidents/{self._model}")
-        return sorted((self.get(name) for name in names), key=lambda head: head.value.opened)
+        heads = (self._pointer(name).head() for name in names)
+        return sorted((head for head in heads if head), key=lambda head: head.value.opened)
 
     def _pointer(self, incident_id: str) -> Pointer[Incident]:
         if incident_id not in self._pointers:

@@ -215,7 +215,7 @@ class PredictionLog:
 
 
 def _read(name: SegmentName, data: bytes, columns: Sequence[str]) -> pa.Table:
-    return read_segment(PREDICTIONS, data, columns=columns, source=name.key)
+    return read_segment(PREDICTIONS, name, data, columns=columns)
 
 
 def _bounds(start: datetime | None, end: datetime | None) -> tuple[int | None, int | None]:

@@ -153,7 +153,7 @@ class OutcomeLog:
         contents = self._objects.read_many([name.key for name in names])
         tables = [OUTCOME_SCHEMA.empty_table()]
         for name, data in zip(names, contents, strict=True):
-            tables.append(read_segment(OUTCOMES, data, source=name.key))
+            tables.append(read_segment(OUTCOMES, name, data))
         rows = pa.concat_tables(tables)
         received = _integers(rows, "received")
         wanted = np.ones(len(rows), np.bool_)

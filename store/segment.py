@@ -2,9 +2,9 @@
 
 A segment lies in ``<table>/<model>/date=YYYY-MM-DD/hour=HH/`` and is called
 ``<first>-<last>-<rows>-<digest>.parquet``: its first and last time in microseconds since 1970 UTC,
-the number of rows, and a digest of the rows (not of the file, whose bytes may change with the
-Parquet library). So a reader knows from a listing alone what it needs, and the same rows always get
-the same name.
+the number of rows, and a digest of the file. So a reader knows from a listing alone what it needs,
+and no damaged byte is ever parsed. The bytes depend on the rows alone, so the same rows, sealed
+again after a crash, get the same name.
 """
 
 from __future__ import annotations
@@ -47,6 +47,20 @@ class SegmentName:
         """Where it lies in the store."""
         name = f"{self.first:016d}-{self.last:016d}-{self.rows}-{self.digest}.parquet"
         return f"{self.folder}/{name}"
+
+    def verify(self, data: bytes) -> bytes:
+        """Return a file's bytes if they are the ones it was named for.
+
+        Raises
+        ------
+        StoreError
+            If they are not; names the file.
+        """
+        if digest_of(data) != self.digest:
+            raise StoreError(
+                f"{self.key}: truncated or changed: its digest is not that of its name"
+            )
+        return data
 
     @classmethod
     def parse(cls, key: str) -> Self | None:
@@ -92,15 +106,20 @@ def build_segments(table: LogTable, rows: Sequence[Cells]) -> list[Segment]:
     for (owner, hour), group in groupby(sorted(rows, key=place), key=place):
         mine = list(group)
         times = [_integer(row[clock]) for row in mine]
-        digest = hashlib.sha256(repr(mine).encode()).hexdigest()[:16]
+        data = write_segment(table, mine)
         folder = hour_folder(table.name, owner, hour * HOUR)
-        name = SegmentName(min(times), max(times), len(mine), digest, folder)
-        segments.append(Segment(name, write_segment(table, mine)))
+        name = SegmentName(min(times), max(times), len(mine), digest_of(data), folder)
+        segments.append(Segment(name, data))
     return segments
 
 
+def digest_of(data: bytes) -> str:
+    """Return what a segment's name says of its bytes: 16 hexadecimal digits of their SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def write_segment(table: LogTable, rows: Sequence[Cells]) -> bytes:
-    """Return rows as Parquet: zstd, pages with checksums, bytes that depend on the rows alone."""
+    """Return rows as Parquet, zstd; the bytes depend on the rows alone, for one Parquet library."""
     columns = [
         _column(field.type, [row[i] for row in rows]) for i, field in enumerate(table.schema)
     ]
@@ -110,28 +129,27 @@ def write_segment(table: LogTable, rows: Sequence[Cells]) -> bytes:
         buffer,
         compression="zstd",
         use_dictionary=[name for name in _REPEATED if name in table.columns],
-        write_page_checksum=True,
     )
     return buffer.getvalue()
 
 
 def read_segment(
-    table: LogTable, data: bytes, *, columns: Sequence[str] | None = None, source: str = "segment"
+    table: LogTable, name: SegmentName, data: bytes, *, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Return a segment as Arrow columns.
+    """Return a segment as Arrow columns, all of them or some.
 
     Raises
     ------
     StoreError
-        If it is no such segment, or a page fails its checksum; names ``source``.
+        If it is damaged, or no segment of this table; names the file.
     """
+    name.verify(data)
     wanted = list(columns or table.columns)
     try:
-        reader = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        read = reader.read(columns=wanted, use_threads=False)
-        return read.select(wanted).cast(pa.schema([table.schema.field(name) for name in wanted]))
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise StoreError(f"{source}: not a readable {table.name} segment: {error}") from error
+        read = pq.ParquetFile(pa.BufferReader(data)).read(columns=wanted, use_threads=False)
+        return read.select(wanted).cast(pa.schema([table.schema.field(each) for each in wanted]))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{name.key}: not a {table.name} segment: {error}") from error
 
 
 def rows_of(table: LogTable, arrow: pa.Table) -> list[Cells]:
