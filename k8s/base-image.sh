@@ -14,6 +14,8 @@ debootstrap --variant=minbase --include=ca-certificates bookworm "$root"
 chroot "$root" apt-get install --yes --quiet --no-install-recommends python3.11-venv
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}
 
+echo "127.0.0.1 localhost" > "$root/etc/hosts"
+
 container=$(buildah from scratch)
 buildah add --quiet "$container" "$root" /
 buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --cmd python3.11 "$container"

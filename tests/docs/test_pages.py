@@ -1,0 +1,196 @@
+"""The pages name what the code has, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from importlib import import_module
+
+import pytest
+
+from tests.support.declared import ROOT, alerts, declared_metrics, rules
+from tests.support.programs import require_program
+
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+
+PLUGINS = {
+    "training.families": "FAMILIES",
+    "training.losses": "LOSSES",
+    "training.labels": "LABELS",
+    "monitoring.detectors": "DETECTORS",
+    "monitoring.triggers": "TRIGGERS",
+    "monitoring.launchers": "LAUNCHERS",
+    "service.backends": "BACKENDS",
+    "drills.scenarios": "DRILLS",
+}
+
+
+def pages():
+    """Every page a person reads."""
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_the_readme_is_short():
+    """One sentence, one picture, run it, map, links: 150 lines."""
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_targets_in_pages_exist():
+    """Each `make` command on a page is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    used = {
+        target
+        for page in pages()
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.M)
+    }
+
+    assert {"run", "test"} <= used <= targets
+
+
+def test_commands_in_pages_exist():
+    """Each `plumbline` line in a code block has a command and options that exist."""
+    from cli.command_page import commands
+
+    known = dict(commands())
+    for page in pages():
+        for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.M | re.S):
+            for line in re.findall(r"^(?:\.venv/bin/)?(plumbline .*)", block, re.M):
+                words = line.split("#")[0].split()
+                path = " ".join(words[:3]) if " ".join(words[:3]) in known else " ".join(words[:2])
+                options = {word.split("=")[0] for word in words if word.startswith("--")}
+
+                assert path in known, f"{name_of(page)}: {line}"
+                accepted = {o for parameter in known[path].params for o in parameter.opts}
+                assert options <= accepted | {"--help"}, f"{name_of(page)}: {line}"
+
+
+def test_the_command_page_is_up_to_date():
+    """docs/cli.md is what `python -m cli.command_page` writes."""
+    from cli.command_page import PAGE, render
+
+    assert PAGE.read_text() == render()
+
+
+def test_the_settings_page_is_up_to_date():
+    """docs/settings.md is what `python -m cli.settings_page` writes."""
+    from cli.settings_page import PAGE, render
+
+    assert PAGE.read_text() == render()
+
+
+def test_every_setting_is_explained():
+    """No field of the settings lacks its description."""
+    from monitoring.settings import MonitoringSettings
+    from service.settings import ServiceSettings
+
+    for settings in (ServiceSettings, MonitoringSettings):
+        for name, field in settings.model_fields.items():
+            assert field.description, name
+
+
+def test_the_metrics_page_is_complete():
+    """Every metric and recording rule has a row, and every row a metric or rule."""
+    rows = set(re.findall(r"^\| `([a-z_:]+)` \|", (DOCS / "metrics.md").read_text(), re.M))
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+
+    assert rows == set(declared_metrics()) | recorded
+
+
+def test_the_metrics_page_tells_the_labels():
+    """The labels of each metric stand in its row."""
+    page = (DOCS / "metrics.md").read_text()
+    for name, metric in declared_metrics().items():
+        row = re.search(rf"^\| `{name}` \| ([^|]*)\|", page, re.M)
+
+        assert row is not None
+        assert tuple(filter(None, row[1].strip().split(", "))) == metric.labels, name
+
+
+def test_every_alert_has_a_runbook():
+    """One page for each alert, and none without."""
+    assert {page.stem for page in (DOCS / "runbooks").glob("*.md")} == set(alerts())
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_a_runbook_has_four_parts(name):
+    """Meaning, impact, diagnosis, mitigation, and something to paste."""
+    text = (DOCS / "runbooks" / f"{name}.md").read_text()
+
+    assert text.startswith(f"# {name}\n")
+    parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.M)
+    assert parts == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+    assert "```bash" in text
+
+
+def test_the_alert_table_is_right():
+    """Severity and waiting time on the page are those of the rules."""
+    page = (DOCS / "metrics.md").read_text()
+    table = re.findall(r"^\| \[(\w+)\]\(\S+\) \| (\w+) \| .* \| ([\w ]+) \|$", page, re.M)
+    expected = {
+        (name, alert["labels"]["severity"], alert.get("for", "0").replace("m", " m"))
+        for name, alert in alerts().items()
+    }
+
+    assert set(table) == expected
+
+
+@pytest.mark.parametrize("package", PLUGINS)
+def test_every_plugin_is_documented(package):
+    """Each name a user can choose stands in some page, as code."""
+    mapping = getattr(import_module(package), PLUGINS[package])
+    text = "\n".join(page.read_text() for page in pages() if page.name != "CHANGELOG.md")
+
+    assert mapping
+    assert [name for name in mapping if f"`{name}`" not in text] == []
+
+
+def test_every_verdict_is_documented():
+    """Each verdict stands in some page, as code."""
+    from bundle.finding import Verdict
+
+    text = "\n".join(page.read_text() for page in pages())
+
+    assert [verdict.value for verdict in Verdict if f"`{verdict.value}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_links_resolve(page):
+    """A link inside the repository leads to a file, and its anchor to a heading."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+
+        assert file.exists(), f"{target}: no such file"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
+            slugs = {
+                re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+            }
+            assert anchor in slugs, f"{target}: no such heading"
+
+
+def test_no_machine_paths():
+    """No tracked file knows where it was written."""
+    listing = subprocess.run(
+        [require_program("git"), "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
+    wrong = []
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        path = ROOT / name
+        if not path.is_file() or path == ROOT / "tests" / "docs" / "test_pages.py":
+            continue
+        text = path.read_text(errors="ignore")
+        wrong += [
+            name
+            for match in re.findall(r"(?<![\w.])/(?:work|home|root|Users)/\w+", text)
+            if match != "/home/plumbline"
+        ]
+
+    assert wrong == []
