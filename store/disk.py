@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 
@@ -43,6 +44,47 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class DurableFolder:
+    """Files below a folder, created once, and on the disk when we say so."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._durable: set[Path] = set()
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a file that is durable before it has its name, and its name before we return.
+
+        A listing leaves names that end in ``#`` and digits out: a killed writer leaves such a file.
+
+        Raises
+        ------
+        FileExistsError
+            If there is one; its name is durable then, too.
+        """
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}#{os.getpid()}{time.time_ns()}")
+        try:
+            with draft.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            path.hardlink_to(draft)
+        finally:
+            draft.unlink(missing_ok=True)
+            self._flush(path.parent)
+
+    def _flush(self, folder: Path) -> None:
+        """Flush a folder, and those above it if this is the first time."""
+        fsync_folder(folder)
+        climbed = []
+        while folder != self._root and folder not in self._durable:
+            climbed.append(folder)
+            folder = folder.parent
+            fsync_folder(folder)
+        self._durable.update(climbed)
 
 
 def fsync_folder(path: Path) -> None:

@@ -7,9 +7,7 @@ implemented for local files, so nothing is built on it).
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,7 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
-from store.disk import fsync_folder
+from store.disk import DurableFolder
 from store.errors import ConflictError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -52,16 +50,15 @@ class Objects:
     def __init__(self, url: str) -> None:
         self.url = url
         parsed = urlparse(url)
-        self._root: Path | None = None
-        if parsed.scheme == "file":
-            self._root = Path(unquote(parsed.path))
-        self._backend = self._open(parsed.scheme)
+        root = Path(unquote(parsed.path)) if parsed.scheme == "file" else None
+        self._disk = DurableFolder(root) if root else None
+        self._backend = self._open(parsed.scheme, root)
 
-    def _open(self, scheme: str) -> Backend:
+    def _open(self, scheme: str, root: Path | None) -> Backend:
         try:
-            if self._root is not None:
-                self._root.mkdir(parents=True, exist_ok=True)
-                return LocalStore(self._root)
+            if root is not None:
+                root.mkdir(parents=True, exist_ok=True)
+                return LocalStore(root)
             if scheme == "memory":
                 return _memory.setdefault(self.url, MemoryStore())
             return from_url(self.url, retry_config=_RETRY)
@@ -82,8 +79,8 @@ class Objects:
             If the backend failed.
         """
         try:
-            if self._root is not None:
-                _create_file(self._root, _checked(key), data)
+            if self._disk is not None:
+                self._disk.create(_checked(key), data)
             else:
                 obstore.put(self._backend, _checked(key), data, mode="create")
         except (AlreadyExistsError, FileExistsError) as error:
@@ -155,25 +152,3 @@ def _checked(key: str) -> str:
     if not _KEY.fullmatch(key) or {".", ".."} & set(key.split("/")):
         raise StoreError(f"{key!r} is no key: expected letters, digits and ._=+@:- between slashes")
     return key
-
-
-def _create_file(root: Path, key: str, data: bytes) -> None:
-    """Write a local file that is durable before it has its name, and its name before we return.
-
-    A listing leaves names that end in ``#`` and digits out: a killed writer leaves such a file.
-    """
-    path = root / key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}#{os.getpid()}{time.time_ns()}")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    finally:
-        draft.unlink(missing_ok=True)
-    for folder in path.parents:
-        fsync_folder(folder)
-        if folder == root:
-            break
