@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,29 +87,49 @@ class Replay:
         weeks = -(-(self._clock(len(self) - 1) - start) // WEEK) + 1
         return self._clock(index) + passes * weeks * WEEK
 
-    def quiet_stretch(self, hold: int, share: float, *, least: int) -> range:
-        """Return the longest run of held-out bars of which at least ``share`` are labelled HOLD.
+    def quiet_stretch(
+        self, hold: int, share: float, *, hours: Collection[int], least: int
+    ) -> list[int]:
+        """Return the longest run of quiet bars of which at least ``share`` are labelled HOLD.
 
-        Masked bars count as not HOLD.
+        Parameters
+        ----------
+        hold
+            Class index of HOLD.
+        share
+            Of HOLD labels in the run.
+        hours
+            Bars of these hours of the day (UTC) alone are looked at; masked bars are left out.
+        least
+            Bars that the run must have.
+
+        Returns
+        -------
+        Positions of the bars, in order.
 
         Raises
         ------
         DrillError
-            If the longest is shorter than ``least``.
+            If the longest run is shorter than ``least``.
         """
-        is_hold = self.held_out_labels == hold
+        labels = self.held_out_labels
+        bars = [
+            position
+            for position in range(len(self))
+            if labels[position] >= 0 and self.time(position).hour in hours
+        ]
+        is_hold = labels[bars] == hold
         surplus = np.round(np.concatenate([[0.0], np.cumsum(is_hold - share)]), 9)
-        best = range(0)
+        best = slice(0, 0)
         lowest = np.minimum.accumulate(surplus)
         for end in range(1, len(surplus)):
             start = int(np.searchsorted(-lowest, -surplus[end]))
-            if start < end and end - start > len(best):
-                best = range(start, end)
-        if len(best) < least:
-            raise DrillError(
-                f"no stretch of {least} bars has {share:.0%} HOLD; longest {len(best)}"
-            )
-        return best
+            if start < end and end - start > best.stop - best.start:
+                best = slice(start, end)
+        found = bars[best]
+        if len(found) < least:
+            raise DrillError(f"no {least} quiet bars have {share:.0%} HOLD; longest {len(found)}")
+        return found
 
     def _clock(self, index: int) -> datetime:
         return datetime.fromtimestamp(int(self.bar_time[self.first + index]) / 1e6, UTC)

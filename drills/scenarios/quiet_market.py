@@ -1,4 +1,4 @@
-"""A real quiet stretch: nine labels in ten are HOLD, and the model is right to say so."""
+"""Real quiet evenings: nine labels in ten are HOLD, and the model is right to say so."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from drills.errors import DrillError
 from drills.traffic import Question, Traffic
 
 HOLD_SHARE = 0.90
+QUIET_HOURS = (17, 18, 19, 20, 21, 22, 23, 0)
 LEAST = 200
 
 
 class QuietMarket(Drill):
-    """Replays the longest held-out stretch with 90 % HOLD labels, and posts what came of it."""
+    """Replays the longest run of evenings with 90 % HOLD labels, and posts what came of it."""
 
     name: ClassVar[str] = "quiet-market"
     expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY,)
@@ -27,7 +28,9 @@ class QuietMarket(Drill):
         await self.settle(traffic)
         classes = self.system.champion().manifest.classes
         replay = self.system.replay
-        stretch = replay.quiet_stretch(classes.index("HOLD"), HOLD_SHARE, least=LEAST)
+        stretch = replay.quiet_stretch(
+            classes.index("HOLD"), HOLD_SHARE, hours=QUIET_HOURS, least=LEAST
+        )
         start = next(self.system.cursor)
         questions = [
             Question(replay.window(position), replay.time(start + offset))

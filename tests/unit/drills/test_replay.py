@@ -56,16 +56,23 @@ def test_quiet_stretch_is_the_longest_there_is(seed):
         if (labels[start:end] == 1).mean() >= 0.9
     ]
 
-    found = replay.quiet_stretch(1, 0.9, least=1)
+    found = replay.quiet_stretch(1, 0.9, hours=range(24), least=1)
 
     assert len(found) == max(runs)
-    assert (labels[found.start : found.stop] == 1).mean() >= 0.9
+    assert (labels[found] == 1).mean() >= 0.9
+
+
+def test_quiet_stretch_leaves_out_other_hours_and_masked_bars():
+    """Only bars of the hours asked for count, and only those with a label."""
+    replay = replay_of([1, 1, -1, 0] + [0] * 20 + [1, 1])
+
+    assert replay.quiet_stretch(1, 1.0, hours=range(3, 7), least=1) == [0, 1]
 
 
 def test_no_quiet_stretch_is_said_with_the_longest_found():
     """A replay without one ends the drill with a clear message."""
-    with pytest.raises(DrillError, match="no stretch of 5 bars has 90% HOLD"):
-        replay_of([0, 1] * 10).quiet_stretch(1, 0.9, least=5)
+    with pytest.raises(DrillError, match="no 5 quiet bars have 90% HOLD"):
+        replay_of([0, 1] * 10).quiet_stretch(1, 0.9, hours=range(24), least=5)
 
 
 def test_a_missing_replay_says_how_to_make_one(tmp_path: Path):
