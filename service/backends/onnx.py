@@ -33,7 +33,7 @@ class OnnxBackend(Backend):
         options.log_severity_level = 3
         try:
             self._session: Any = ort.InferenceSession(graph, options, providers=_providers(device))
-        except Exception as error:  # noqa: BLE001 -- its many error types share no other base
+        except Exception as error:
             raise BackendError(f"{self.FILE}: onnxruntime refused it: {error}") from error
         self._input = _only(self._session.get_inputs(), "input")
         self._output = _only(self._session.get_outputs(), "output")

@@ -30,6 +30,7 @@ class Linear(torch.nn.Module):
         self.weights = torch.nn.Parameter(weights)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return logits."""
         return features.flatten(1) @ self.weights
 
 

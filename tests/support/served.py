@@ -95,7 +95,11 @@ class Served:
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return [p for p in below if "_bentoml_impl.worker.service" in p.cmdline()]
+        return [p for p in below if _is_worker(p)]
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask over a fresh connection, which any worker may take."""
+        return httpx.get(self.url + path, verify=False, timeout=10)
 
     def wait_until(self, true: Callable[[], bool], seconds: float = 30) -> None:
         """Wait for something to become true."""
@@ -108,9 +112,16 @@ class Served:
     def ready(self) -> bool:
         """Whether the service wants traffic."""
         try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
+            return self.get("/readyz").status_code == 200
         except httpx.TransportError:
             return False
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "_bentoml_impl.worker.service" in process.cmdline()
+    except psutil.Error:  # it ended meanwhile, or nobody has waited for it yet
+        return False
 
 
 @contextmanager

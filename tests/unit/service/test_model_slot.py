@@ -25,9 +25,12 @@ class Swaps:
         self.expected: list[str] = []
 
     def expect_version(self, serving: Serving) -> None:
+        """Remember the version."""
         self.expected.append(serving.predictor.version)
 
     def count_swap(self, model: str, result: str) -> None:
+        """Remember the result."""
+        assert model == MODEL
         self.results.append(result)
 
 
@@ -47,6 +50,7 @@ class House:
         )
 
     def load(self, bundle):
+        """Load and count."""
         self.loads += 1
         return Predictor.load(bundle)
 

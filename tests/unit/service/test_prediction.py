@@ -170,7 +170,7 @@ def test_canary_is_answered_but_leaves_no_trace(settings):
 
 def sized_settings(settings, monkeypatch):
     """Make the policy suggest a size for everything, so that withholding shows."""
-    monkeypatch.setattr(DecisionPolicy, "size", lambda self, p, a: np.full(len(a), 0.05))
+    monkeypatch.setattr(DecisionPolicy, "size", lambda _, __, actions: np.full(len(actions), 0.05))
     return settings
 
 

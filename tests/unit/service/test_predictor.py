@@ -92,18 +92,18 @@ def test_graph_of_another_width_is_refused(bundle):
 
 def test_bytes_that_are_no_graph_are_refused(bundle):
     """The runtime's complaint is passed on with the file's name."""
-    with pytest.raises(BackendError, match="model.onnx: onnxruntime refused it"):
+    with pytest.raises(BackendError, match=r"model.onnx: onnxruntime refused it"):
         Predictor.load(with_file(bundle, "model.onnx", b"not a graph"))
 
 
 def test_backend_without_its_file_is_refused(bundle):
     """A bundle without model.pt cannot be served by torch."""
-    with pytest.raises(IntegrityError, match="model.pt: not in the bundle"):
+    with pytest.raises(IntegrityError, match=r"model.pt: not in the bundle"):
         Predictor.load(bundle, backend="torchscript")
 
 
 def test_output_scale_keeps_tiny_spreads_and_bounds_large_ones():
-    """u is relative to the reference's spread, and never beyond ±50."""
+    """U is relative to the reference's spread, and never beyond ±50."""
     scale = OutputScale(centre=np.array([0.3, 0.7]), std=np.array([1e-4, 0.1]))
 
     np.testing.assert_allclose(scale.apply(np.array([[0.30001, 0.7]])), [[0.1, 0.0]], atol=1e-9)

@@ -26,16 +26,19 @@ class Disk:
         self.closed = False
 
     def append(self, rows: Sequence[Row]) -> None:
+        """Write rows, or fail."""
         if self.error is not None:
             raise self.error
         self.rows.extend(rows)
 
     def pending(self) -> int:
+        """Count rows, or fail."""
         if self.error is not None:
             raise self.error
         return len(self.rows)
 
     def close(self) -> None:
+        """Remember it."""
         self.closed = True
 
 

@@ -33,10 +33,12 @@ class Counts:
         self.refusals: list[str] = []
 
     def count_request(self, route: str, seconds: float) -> None:
+        """Remember the route."""
         assert seconds >= 0
         self.routes.append(route)
 
     def count_refusal(self, code: str) -> None:
+        """Remember the code."""
         self.refusals.append(code)
 
 

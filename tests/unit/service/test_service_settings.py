@@ -26,7 +26,7 @@ def test_misspelt_variable_is_refused_with_a_suggestion(monkeypatch):
     """A variable that would be ignored silently ends the start instead."""
     monkeypatch.setenv("PLUMBLINE_SERVICE_WORKRES", "4")
 
-    with pytest.raises(SettingsError, match="WORKRES.*did you mean PLUMBLINE_SERVICE_WORKERS"):
+    with pytest.raises(SettingsError, match=r"WORKRES.*did you mean PLUMBLINE_SERVICE_WORKERS"):
         ServiceSettings.load(models=("a",))
 
 
@@ -50,7 +50,7 @@ def test_missing_file_is_named(monkeypatch):
     """A file that is not there is an error, not an empty file."""
     monkeypatch.setenv("PLUMBLINE_SERVICE_FILE", "/nowhere/service.toml")
 
-    with pytest.raises(SettingsError, match="there is no file /nowhere/service.toml"):
+    with pytest.raises(SettingsError, match=r"there is no file /nowhere/service.toml"):
         ServiceSettings.load(models=("a",))
 
 
