@@ -1,0 +1,30 @@
+"""``plumbline monitor`` with one more launcher, ``quick``, whose training takes no time."""
+
+from __future__ import annotations
+
+import sys
+from typing import Self, cast
+
+import typer
+from typing_extensions import override
+
+from cli.monitor import monitor
+from monitoring.launchers import LAUNCHERS
+from monitoring.launchers.base import Launcher
+from monitoring.launchers.subprocess import SubprocessLauncher
+from monitoring.settings import MonitoringSettings
+
+
+class QuickLauncher(SubprocessLauncher):
+    """Runs `tests.support.quick_train` where the others run ``plumbline``."""
+
+    @override
+    @classmethod
+    def build(cls, settings: MonitoringSettings) -> Self:
+        command = (sys.executable, "-m", "tests.support.quick_train")
+        return cls(cls.Params(state=settings.state, command=command, threads=1))
+
+
+if __name__ == "__main__":
+    cast("dict[str, type[Launcher]]", LAUNCHERS)["quick"] = QuickLauncher
+    typer.run(monitor)
