@@ -58,12 +58,7 @@ def train_arguments(
     settings: MonitoringSettings, situation: Situation, *, attempt: int, warm: bool
 ) -> tuple[str, ...]:
     """Return the arguments of ``plumbline`` for a retrain on the newest data window."""
-    arguments = ["train", "--config", settings.train_config, *_target(settings)]
-    if situation.until:
-        arguments += ["--until", _text(situation.until)]
-    if situation.live:
-        since, until = situation.live
-        arguments += ["--live-since", _text(since), "--live-until", _text(until)]
+    arguments = ["train", "--config", settings.train_config, *_target(settings), *_rows(situation)]
     if warm:
         arguments += ["--parent", situation.version]
     return (*arguments, *rung(attempt).options, "--json")
@@ -73,14 +68,23 @@ def calibrate_arguments(
     settings: MonitoringSettings, situation: Situation, *, version: str
 ) -> tuple[str, ...]:
     """Return the arguments of ``plumbline`` for a refit of a version's calibration."""
-    arguments = ["calibrate", *_target(settings), "--version", version]
-    if situation.until:
-        arguments += ["--until", _text(situation.until)]
-    return (*arguments, "--json")
+    target = (*_target(settings), "--version", version)
+    return ("calibrate", *target, *_rows(situation), "--json")
 
 
 def _target(settings: MonitoringSettings) -> tuple[str, ...]:
     return ("--store", settings.store, "--model", settings.model)
+
+
+def _rows(situation: Situation) -> tuple[str, ...]:
+    """Return which bars to use, and which live rows the candidate must face."""
+    rows: list[str] = []
+    if situation.until:
+        rows += ["--until", _text(situation.until)]
+    if situation.live:
+        since, until = situation.live
+        rows += ["--live-since", _text(since), "--live-until", _text(until)]
+    return tuple(rows)
 
 
 def _text(moment: datetime) -> str:

@@ -79,9 +79,9 @@ class Metrics:
             self.verdict.labels(model, version, verdict.value).set(float(verdict is present))
 
     def show_evidence(self, model: str, version: str, evidence: Iterable[Evidence]) -> None:
-        """Set what each detector has gathered and what it needs."""
+        """Set what each detector has gathered, 0 where that speaks for the model, and needs."""
         for item in evidence:
-            self.evidence.labels(model, version, item.detector).set(item.log_e)
+            self.evidence.labels(model, version, item.detector).set(max(item.log_e, 0.0))
             self.threshold.labels(model, version, item.detector).set(item.threshold)
 
     def exposition(self) -> bytes:

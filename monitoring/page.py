@@ -10,7 +10,7 @@ from itertools import cycle
 import jinja2
 from markupsafe import Markup
 
-from bundle.finding import Remedy, Verdict
+from bundle.finding import Finding, Level, Remedy, Verdict
 from monitoring.plot import Line, line_plot
 from monitoring.status import Status, WatchState
 from store.incident import EventKind
@@ -45,6 +45,7 @@ _CALM = frozenset({Verdict.INSUFFICIENT_DATA, Verdict.DRIFT})
 _GRAVE = frozenset(
     {EventKind.PAGED, EventKind.ATTEMPT_FAILED, EventKind.CANDIDATE_REFUSED, EventKind.ROLLED_BACK}
 )
+_WORST = (Level.FAIL, Level.WARN, Level.INSUFFICIENT, Level.PASS)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -80,6 +81,7 @@ class Page:
             tone=tone(watch),
             meaning=MEANING[watch.diagnosis.verdict] if watch else "",
             doing=DOING[watch.diagnosis.remedy] if watch else "",
+            findings=_findings(watch) if watch else (),
             plots=_plots(watch) if watch and watch.points else {},
             grave=_GRAVE,
         )
@@ -109,6 +111,11 @@ def ago(moment: datetime, now: datetime) -> str:
 def stamp(moment: datetime) -> str:
     """Return a time as ``2017-06-01 12:00:00``, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _findings(watch: WatchState) -> list[Finding]:
+    """Return the findings, the worst first."""
+    return sorted(watch.diagnosis.findings, key=lambda finding: _WORST.index(finding.level))
 
 
 def _plots(watch: WatchState) -> dict[str, Markup]:
@@ -145,7 +152,8 @@ def _evidence_lines(history: Sequence[dict[str, float]]) -> list[Line]:
     names = sorted({name for evidence in history for name in evidence})
     names.sort(key=lambda name: -max(evidence.get(name, 0.0) for evidence in history))
     styles = cycle(f"series-{number}" for number in range(5))
-    return [
+    lines = [
         Line(words(name), style, [evidence.get(name) for evidence in history])
         for name, style in zip(names[:5], styles, strict=False)
     ]
+    return [*lines, Line("alarm", "alarm", [1.0] * len(history))]

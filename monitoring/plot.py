@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 84, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 98, 10, 26
 _LABEL_GAP = 14
+_TICK = 0.25
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def line_plot(
         An ``<svg>`` element; names in it are escaped.
     """
     known = [v for line in lines for v in (*line.values, line.reference) if v is not None]
-    high = top if top is not None else (max(known, default=1.0) * 1.15 or 1.0)
+    high = top if top is not None else _round_up(max(known, default=1.0) * 1.05)
     y = _Scale(0.0, high, HEIGHT - _BOTTOM, _TOP)
     x = _Scale(xs[0] if xs else 0, xs[-1] if xs else 1, _LEFT, WIDTH - _RIGHT)
     parts = [
@@ -115,8 +116,9 @@ def _path(xs: Sequence[float], values: Sequence[float | None], x: _Scale, y: _Sc
 
 def _y_axis(y: _Scale, percent: bool) -> list[str]:
     parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        value = y.low + share * (y.high - y.low)
+    step = _TICK if percent else (y.high - y.low) / 4
+    for tick in range(int(y.high / step + 1e-9) + 1):
+        value = tick * step
         level = f"{y.at(value):.1f}"
         text = f"{value:.0%}" if percent else f"{value:.3g}"
         parts.append(
@@ -124,6 +126,14 @@ def _y_axis(y: _Scale, percent: bool) -> list[str]:
             f'<text class="tick" x="{_LEFT - 6}" y="{level}" dy="4" text-anchor="end">{text}</text>'
         )
     return parts
+
+
+def _round_up(value: float) -> float:
+    """Return the next of 1, 2, 4, 6, 8, 10 times a power of ten, so that quarters read well."""
+    if value <= 0 or not math.isfinite(value):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * step for step in (1, 2, 4, 6, 8, 10) if value <= power * step)
 
 
 def _x_axis(x: _Scale) -> list[str]:
@@ -144,13 +154,21 @@ def _labels(lines: Sequence[Line], y: _Scale) -> list[str]:
         if last is not None:
             ends.append((y.at(last), line))
     ends.sort(key=lambda end: end[0])
-    places: list[float] = []
-    for level, _ in ends:
-        places.append(max(level, places[-1] + _LABEL_GAP) if places else level)
-    over = places[-1] - (HEIGHT - _BOTTOM) if places else 0.0
-    shift = max(over, 0.0)
+    places = _spread_out([level for level, _ in ends], _TOP, HEIGHT - _BOTTOM)
     return [
         f'<text class="label {html.escape(line.style)}" x="{WIDTH - _RIGHT + 6}" '
-        f'y="{place - shift:.1f}" dy="4">{html.escape(line.name)}</text>'
+        f'y="{place:.1f}" dy="4">{html.escape(line.name)}</text>'
         for place, (_, line) in zip(places, ends, strict=True)
     ]
+
+
+def _spread_out(levels: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Push ascending levels apart to the gap of a label: downwards first, then up from the end."""
+    places: list[float] = []
+    for level in levels:
+        places.append(max(level, places[-1] + _LABEL_GAP) if places else max(level, top))
+    floor = bottom
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], floor)
+        floor = places[index] - _LABEL_GAP
+    return places

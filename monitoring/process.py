@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -40,12 +41,18 @@ def run(settings: MonitoringSettings) -> None:
     config = uvicorn.Config(
         Web(monitor).app(), log_config=None, access_log=False, timeout_graceful_shutdown=3
     )
+    server = uvicorn.Server(config)
+    # The server takes signals while it runs and raises them again once it has stopped: what must
+    # then still be put away is put away below.
+    signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     stop = threading.Event()
     loop = threading.Thread(target=monitor.run, args=(stop,), name="control-loop")
     loop.start()
     log.info("monitor_started", model=settings.model, port=listener.getsockname()[1])
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        log.info("interrupted")
     finally:
         stop.set()
         loop.join(_STOP_SECONDS)

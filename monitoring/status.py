@@ -90,12 +90,12 @@ class Status(Record):
 
 
 def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:
-    """Return evidence in a form that JSON can hold: minus infinity is no evidence at all."""
+    """Return evidence as people read it: what speaks for the null is no evidence, so it is 0."""
     return tuple(
         EvidenceState(
             detector=item.detector,
             subject=item.subject,
-            log_e=item.log_e if math.isfinite(item.log_e) else 0.0,
+            log_e=max(item.log_e, 0.0) if math.isfinite(item.log_e) else 0.0,
             threshold=item.threshold,
             alarmed=item.alarmed,
             columns=item.columns,

@@ -63,6 +63,7 @@ class SubprocessLauncher(Launcher):
     def __init__(self, params: Params) -> None:
         self._params = params
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
 
     @override
     @classmethod
@@ -84,7 +85,7 @@ class SubprocessLauncher(Launcher):
     @override
     def poll(self, handle: JobHandle) -> JobStatus:
         folder = self._folder(handle)
-        process = _process(folder)
+        process = self._process(handle)
         if process is None:
             return JobStatus(JobState.FAILED, detail=f"job {handle.key} was never submitted here")
         if self._running(handle, process):
@@ -99,18 +100,16 @@ class SubprocessLauncher(Launcher):
 
     @override
     def cancel(self, handle: JobHandle) -> None:
-        process = _process(self._folder(handle))
+        process = self._process(handle)
         if process is None or not self._running(handle, process):
             return
         for sent in (signal.SIGTERM, signal.SIGKILL):
             _signal_group(process.pid, sent)
             deadline = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < deadline:
-                if not self._running(handle, process):
-                    # The group may outlive its leader.
-                    _signal_group(process.pid, signal.SIGKILL)
-                    return
+            while self._running(handle, process) and time.monotonic() < deadline:
                 time.sleep(0.02)
+        # The group may outlive its leader.
+        _signal_group(process.pid, signal.SIGKILL)
 
     @override
     def logs(self, handle: JobHandle) -> str:
@@ -152,7 +151,12 @@ class SubprocessLauncher(Launcher):
         )
         (folder / _PROCESS).write_bytes(process.to_json())
         self._children[spec.key] = child
+        self._processes[spec.key] = process
         _lower_priority(child.pid, self._params.niceness)
+
+    def _process(self, handle: JobHandle) -> Process | None:
+        """Return a job's process, as remembered if it is ours and else as it was written down."""
+        return self._processes.get(handle.key) or _process(self._folder(handle))
 
     def _running(self, handle: JobHandle, process: Process) -> bool:
         child = self._children.get(handle.key)

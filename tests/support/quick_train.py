@@ -40,7 +40,9 @@ def main() -> int:
         sys.stderr.write("out of memory\n")
         return 137
     passed = plan.get("passed", True)
-    manifest, files = small_bundle(given.model, seed=plan.get("seed", 1), passed=passed)
+    manifest, files = small_bundle(
+        given.model, seed=plan.get("seed", 1), rows=plan.get("rows", 300), passed=passed
+    )
     bundle = ModelRegistry(Objects(given.store), given.model).write(manifest, files)
     if plan.get("damage"):
         _damage(given.store, given.model, bundle.version)

@@ -1,0 +1,70 @@
+"""A monitor on a real store, with its status page on a free port."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from monitoring.launchers.subprocess import SubprocessLauncher
+from monitoring.monitor import Monitor
+from monitoring.web import Web
+from tests.support.control import Control
+
+
+def build(control: Control, **settings: object) -> Monitor:
+    """Return a monitor whose retrains are quick ones."""
+    loaded = control.loaded(**{"service_url": "", "poll_seconds": 0.05, **settings})
+    reports = SubprocessLauncher.Params(
+        state=loaded.state / "reports", command=(sys.executable, "-m", "monitoring.drift_report")
+    )
+    return Monitor(
+        loaded,
+        control.objects,
+        launcher=control.launcher(loaded),
+        report_launcher=SubprocessLauncher(reports),
+    )
+
+
+@contextmanager
+def stepping(monitor: Monitor) -> Iterator[Monitor]:
+    """Run a monitor's control loop for a while."""
+    stop = threading.Event()
+    loop = threading.Thread(target=monitor.run, args=(stop,))
+    loop.start()
+    try:
+        yield monitor
+    finally:
+        stop.set()
+        loop.join()
+
+
+@contextmanager
+def published(monitor: Monitor) -> Iterator[str]:
+    """Serve a monitor's page on a free port; yields its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(Web(monitor).app(), log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        until(lambda: httpx.get(f"{url}/livez").status_code == httpx.codes.OK)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def until(true: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,137 @@
+"""The status page says what there is, and lets nothing through as markup."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bundle.finding import REMEDIES, Diagnosis, Finding, Level, Remedy, Verdict
+from monitoring.page import DOING, MEANING, Page, ago, tone
+from monitoring.status import EvidenceState, ReportLink, Status, WatchState
+from store.incident import EventKind, Incident, IncidentEvent, IncidentStatus
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
+    """Return a status in which every text is the given one."""
+    finding = Finding(
+        name="spread", level=Level.FAIL, value=0.0, n=3, message=text, columns=(text,)
+    )
+    diagnosis = Diagnosis(
+        verdict=verdict, remedy=REMEDIES[verdict], cause=text, findings=(finding,), n=3
+    )
+    watch = WatchState(
+        version="0123456789abcdef",
+        generation=1,
+        promoted=NOW - timedelta(minutes=3),
+        promoted_by=text,
+        reason=text,
+        parent=None,
+        classes=("SELL", text, "BUY"),
+        reference_shares=(0.2, 0.6, 0.2),
+        reference_spread=0.1,
+        reference_rows=300,
+        calibrated=False,
+        rows=3,
+        diagnosis=diagnosis,
+        since=NOW,
+        evidence=(
+            EvidenceState(
+                detector="gain",
+                subject="output",
+                log_e=15.0,
+                threshold=13.8,
+                alarmed=True,
+                columns=(text,),
+            ),
+        ),
+        points=(),
+    )
+    event = IncidentEvent(time=NOW, kind=EventKind.PAGED, detail=text)
+    incident = Incident(
+        id="abc",
+        model="m",
+        version="0123456789abcdef",
+        verdict=verdict,
+        status=IncidentStatus.PAGED,
+        trigger=text,
+        opened=NOW,
+        detected_after=7,
+        diagnosis=diagnosis,
+        events=(event,),
+    )
+    return Status(
+        model=text,
+        time=NOW,
+        leads=False,
+        error=text,
+        watch=watch,
+        incidents=(incident,),
+        reports=(
+            ReportLink(name="20260101T000000000000Z-drift-00000000.html", kind=text, time=NOW),
+        ),
+    )
+
+
+def test_every_text_is_escaped():
+    """Model names, symbols, features, actors and causes come from outside."""
+    page = Page().render(status(text=HOSTILE))
+
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_shown_and_explained(verdict):
+    """In words, with what it means and what is done about it."""
+    page = Page().render(status(verdict))
+
+    assert verdict.value.replace("_", " ") in page
+    assert MEANING[verdict] in page
+    assert DOING[REMEDIES[verdict]] in page
+
+
+def test_every_remedy_is_explained():
+    """A new one is missed here."""
+    assert set(DOING) == set(Remedy)
+
+
+def test_colour_never_speaks_alone():
+    """Good, calm and bad verdicts differ in shape as well."""
+    tones = {tone(status(verdict).watch) for verdict in Verdict}
+
+    assert tones == {"well", "calm", "bad"}
+    assert tone(None) == "calm"
+
+
+def test_a_model_without_a_champion_is_waited_for():
+    """The page says what to do."""
+    page = Page().render(Status(model="m", time=NOW, leads=True))
+
+    assert "has no champion that can be watched" in page
+    assert "Train and promote one" in page
+
+
+def test_the_page_loads_nothing_from_elsewhere():
+    """No address but its own."""
+    page = Page().render(status())
+
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_the_live_part_is_the_page_without_its_frame():
+    """It is what the page fetches every second."""
+    assert Page().render_live(status()) in Page().render(status())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s ago"), (59, "59 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (90000, "1 d ago")],
+)
+def test_ages_are_in_one_unit(seconds, text):
+    """The largest that fits."""
+    assert ago(NOW - timedelta(seconds=seconds), NOW) == text
