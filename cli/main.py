@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import typer
 
+from cli import models
+from cli.calibrate import calibrate
 from cli.drill import drill
+from cli.monitor import monitor
+from cli.serve import serve
+from cli.train import replay_data, train
 from cli.up import up
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="""
-    Serves trading-signal models and keeps them honest.
-
-    Start with `plumbline up --demo`. One step at a time: `train` a model, look at it with `models
-    show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, and break
-    it on purpose with `drill`.
-    """,
+    help="Serves trading-signal models and keeps them honest.\n\n"
+    "Start with `plumbline up --demo`. One step at a time: `train` a model, look at it with "
+    "`models show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, "
+    "and break it on purpose with `drill`.",
 )
-for command in (up, drill):
+for command in (up, train, calibrate, serve, monitor, drill):
     app.command()(command)
+app.command("replay-data")(replay_data)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:
