@@ -9,7 +9,7 @@ from bundle.array import FloatArray, IntArray
 from bundle.calibration import Calibration, softmax
 from training.errors import TrainingError
 
-_SLOPES = (0.02, 50.0)
+_SLOPES = (0.001, 50.0)
 
 
 def fit_calibration(

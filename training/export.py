@@ -51,9 +51,8 @@ def export_network(network: nn.Module, windows: FloatArray) -> Exported:
         If a form differs by more than `TOLERANCE` at some batch size.
     """
     network.eval()
-    example = torch.from_numpy(windows[:2])
-    with _quiet(), torch.no_grad():
-        exported = Exported(_to_onnx(network, example), _to_torchscript(network, example), OPSET)
+    example = windows[:2]
+    exported = Exported(write_onnx(network, example), write_torchscript(network, example), OPSET)
     check_parity(network, exported, windows)
     return exported
 
@@ -111,17 +110,19 @@ def read_torchscript_weights(model: bytes) -> dict[str, torch.Tensor]:
     return {name: value.detach() for name, value in core.named_parameters()}
 
 
-def _to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
-    program = torch.onnx.export(
-        network,
-        (example,),
-        dynamo=True,
-        verbose=False,
-        opset_version=OPSET,
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-    )
+def write_onnx(network: nn.Module, example: FloatArray) -> bytes:
+    """Return a network as ONNX, batch size dynamic; ``example`` is two windows or more."""
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (torch.from_numpy(example),),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        )
     model = program.model_proto
     # The exporter writes down where in the source each node came from: paths of this machine.
     for node in model.graph.node:
@@ -135,10 +136,12 @@ def _to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _to_torchscript(network: nn.Module, example: torch.Tensor) -> bytes:
-    traced = torch.jit.trace(network, (example,), check_trace=False)
+def write_torchscript(network: nn.Module, example: FloatArray) -> bytes:
+    """Return a network as TorchScript, traced on the example; the batch size stays dynamic."""
     buffer = io.BytesIO()
-    torch.jit.save(traced, buffer)
+    with _quiet(), torch.no_grad():
+        traced = torch.jit.trace(network, (torch.from_numpy(example),), check_trace=False)
+        torch.jit.save(traced, buffer)
     return buffer.getvalue()
 
 

@@ -208,7 +208,8 @@ def build_features(bars: Bars) -> FloatArray:
         If a later row is not finite; the message names the features.
     """
     view = View(bars)
-    table = np.column_stack([compute(view) for compute in FEATURES.values()])
+    with np.errstate(all="ignore"):  # what comes out is checked below, and named
+        table = np.column_stack([compute(view) for compute in FEATURES.values()])
     whole: BoolArray = np.logical_and.reduce(np.isfinite(table), axis=1)
     first = int(whole.argmax()) if whole.any() else len(table)
     if not whole[first:].all():

@@ -1,0 +1,84 @@
+"""What a model is shown of a bar never depends on a later one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.markets import walk
+from training.bars import COLUMNS, MICROSECOND
+from training.features import build_features
+from training.labels import MASKED
+from training.labels.forward_return import ForwardReturn, ForwardReturnParams
+
+ROWS = 320
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    now=st.integers(130, ROWS - 2),
+    seed=st.integers(0, 1000),
+    factor=st.sampled_from([0.01, 0.5, 3.0, 1e4]),
+)
+def test_changing_the_future_changes_nothing(now, seed, factor):
+    """Whatever comes after a bar, its features and those before are the same, bit for bit."""
+    bars, other = walk(ROWS, seed=seed), walk(ROWS, seed=seed + 1, step=0.02)
+    future = {
+        name: np.concatenate(
+            [getattr(bars, name)[: now + 1], factor * getattr(other, name)[now + 1 :]]
+        )
+        for name in COLUMNS
+    }
+
+    before = build_features(bars)[: now + 1]
+    after = build_features(replace(bars, **future))[: now + 1]
+    assert np.array_equal(before, after, equal_nan=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(now=st.integers(130, ROWS - 2), seed=st.integers(0, 1000))
+def test_a_future_that_does_not_exist_changes_nothing(now, seed):
+    """The features of a bar are the same when it is the newest there is."""
+    bars = walk(ROWS, seed=seed)
+
+    whole = build_features(bars)[: now + 1]
+    assert np.array_equal(build_features(bars.take(slice(now + 1))), whole, equal_nan=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(first=st.integers(0, ROWS - 130), seed=st.integers(0, 1000))
+def test_features_remember_a_bounded_past(first, seed):
+    """A client that has the last 121 bars computes what the training computed."""
+    bars = walk(ROWS, seed=seed)
+
+    fresh = build_features(bars.take(slice(first, None)))[120:]
+    assert np.allclose(fresh, build_features(bars)[first + 120 :], atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hours=st.integers(1, 30),
+    seed=st.integers(0, 1000),
+    missing=st.sets(st.integers(1, ROWS - 2), max_size=40),
+)
+def test_a_label_is_the_return_at_its_horizon_or_masked(hours, seed, missing):
+    """The horizon is counted in time: a missing bar masks the row that needs it."""
+    whole = walk(ROWS, seed=seed)
+    bars = whole.take(np.array([row for row in range(ROWS) if row not in missing]))
+    label = ForwardReturn(ForwardReturnParams(horizon_seconds=3600 * hours, threshold=0.001))
+    labels = label.build(bars)
+    known = {int(time): float(price) for time, price in zip(bars.time, bars.close, strict=True)}
+
+    for row in range(len(bars)):
+        later = known.get(int(bars.time[row]) + 3600 * MICROSECOND * hours)
+        if later is None:
+            assert labels.classes[row] == MASKED
+            assert np.isnan(labels.forward_return[row])
+        else:
+            change = later / bars.close[row] - 1
+            expected = 2 if change > 0.001 else 0 if change < -0.001 else 1
+            assert labels.classes[row] == expected
+            assert labels.forward_return[row] == change

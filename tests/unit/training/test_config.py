@@ -1,0 +1,102 @@
+"""Experiments: read from a file, complete, and strict about what they do not know."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.config import Experiment, config_names, read_experiment
+from training.errors import ConfigError
+
+TEXT = """
+[data]
+source = "bars.csv"
+[label]
+kind = "forward_return"
+parameters = { horizon_seconds = 3600, threshold = 0.01 }
+[split]
+train = 0.5
+calibration = 0.2
+validation = 0.2
+test = 0.1
+embargo_seconds = 0
+[family]
+kind = "tfa"
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "experiment.toml"
+    path.write_text(text)
+    return read_experiment(str(path))
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_the_experiments_that_come_along_are_valid(name):
+    """Each can be read by its name, and survives JSON."""
+    experiment = read_experiment(name)
+
+    assert Experiment.from_json(experiment.to_json()) == experiment
+
+
+def test_defaults_are_written_down(tmp_path):
+    """The resolved experiment names every parameter of the chosen plug-ins."""
+    experiment = read(tmp_path, TEXT)
+
+    assert experiment.family.parameters["heads"] == 4
+    assert experiment.loss.kind == "cross_entropy"
+    assert experiment.loss.parameters == {"label_smoothing": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('kind = "tfa"', 'kind = "mlp"', r"family.kind is 'mlp', expected one of .*tfa"),
+        ("threshold = 0.01", "treshold = 0.01", r"treshold|threshold"),
+        ("test = 0.1", "test = 0.2", "the shares must add up to 1, they give 1.1"),
+        ("embargo_seconds = 0", "embargo = 0", "split.embargo"),
+        ("[data]", "[[data]", "not TOML"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, old, new, reason):
+    """The message names the file, and the key or the value."""
+    with pytest.raises(ConfigError, match=rf"experiment\.toml.*({reason})"):
+        read(tmp_path, TEXT.replace(old, new))
+
+
+def test_an_unknown_name_lists_those_there_are():
+    """So that the next try works."""
+    with pytest.raises(ConfigError, match=r"'eurusd'.*eurusd-1h"):
+        read_experiment("eurusd")
+
+
+def test_values_can_be_changed(tmp_path):
+    """A section is merged, a value replaced, a mistake refused."""
+    experiment = read(tmp_path, TEXT)
+    changed = experiment.changed(
+        seed=7,
+        data={"source": "other.csv", "until": "2020-01-01T00:00:00Z"},
+        loss={"kind": "logit_adjusted", "parameters": {}},
+    )
+
+    assert (changed.seed, changed.data.source, changed.loss.parameters) == (
+        7,
+        "other.csv",
+        {"tau": 1.0},
+    )
+    assert changed.ends_now
+    assert not experiment.ends_now
+    with pytest.raises(ConfigError, match="the command line: seed"):
+        experiment.changed(seed=-1)
+    with pytest.raises(ConfigError, match=r"loss\.kind is 'hinge'"):
+        experiment.changed(loss={"kind": "hinge", "parameters": {}})
+
+
+def test_a_manifest_gives_its_experiment_back(tmp_path):
+    """Notes that others added to the manifest are passed over; a hole is not."""
+    experiment = read(tmp_path, TEXT)
+    written = experiment.model_dump(mode="json")
+
+    assert Experiment.of_manifest({**written, "note": "by hand"}) == experiment
+    del written["data"]
+    with pytest.raises(ConfigError, match="the manifest's training: data"):
+        Experiment.of_manifest(written)
