@@ -6,6 +6,7 @@ import ctypes
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it has no stubs of its own
 
 _PR_SET_PDEATHSIG = 1
+_NOTE_SECONDS = 2.0
 
 
 class ProcessTree:
@@ -34,21 +36,27 @@ class ProcessTree:
         )
         self._root = psutil.Process(self._child.pid)
         self._known: set[psutil.Process] = set()
+        self._noted_at = float("-inf")
 
     def poll(self) -> int | None:
-        """Return the child's exit code, or None while it runs; takes note of its descendants."""
-        with suppress(psutil.Error):
-            self._known.update(self._root.children(recursive=True))
+        """Return the child's exit code, or None while it runs; now and then notes descendants."""
+        if time.monotonic() - self._noted_at > _NOTE_SECONDS:
+            self._note()
         return self._child.poll()
 
     def stop(self, seconds: float) -> None:
         """Ask the child to stop, then make sure that nothing is left."""
-        self.poll()
+        self._note()
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(seconds)
         self._end_rest(seconds)
+
+    def _note(self) -> None:
+        self._noted_at = time.monotonic()
+        with suppress(psutil.Error):
+            self._known.update(self._root.children(recursive=True))
 
     def _end_rest(self, seconds: float) -> None:
         """Stop descendants that outlived the child, politely at first."""

@@ -35,6 +35,8 @@ class OnnxBackend(Backend):
             self._session: Any = ort.InferenceSession(graph, options, providers=_providers(device))
         except Exception as error:
             raise BackendError(f"{self.FILE}: onnxruntime refused it: {error}") from error
+        if device == "cuda" and self.device != "cuda":
+            raise BackendError(f"{self.FILE}: CUDA could not be started for it; see the log")
         self._input = _only(self._session.get_inputs(), "input")
         self._output = _only(self._session.get_outputs(), "output")
         _check_shape(self._session.get_inputs()[0].shape, manifest)

@@ -395,3 +395,21 @@ def test_second_server_is_told_what_is_in_its_way(served, tmp_path):
     assert "another server uses the state folder" in same_state.stderr
     assert f"cannot listen on 127.0.0.1:{port}" in same_port.stderr
     assert "did you mean PLUMBLINE_SERVICE_WORKERS?" in misspelt.stderr
+
+
+def test_killed_parent_takes_everything_along(tmp_path):
+    """After kill -9 of the parent the port is free again, and the next start ships what is left."""
+    promoted((tmp_path / "store").as_uri())
+    with serving(tmp_path, workers=1) as served:
+        with served.client() as client:
+            answer = client.post("/predict", json=body(1)).json()
+        below = psutil.Process(served.process.pid).children(recursive=True)
+        served.process.kill()
+        served.process.wait(10)
+        _, alive = psutil.wait_procs(below, timeout=20)
+
+        assert alive == []
+    with serving(tmp_path, workers=1) as again:
+        log = PredictionLog(Objects(again.store), MODEL)
+        prediction_id = answer["predictions"][0]["prediction_id"]
+        again.wait_until(lambda: prediction_id in log.read().prediction_id.tolist(), 10)
