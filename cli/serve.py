@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import default_store, fail, store_url
+from cli.output import fail, store_url
 
 
 def serve(
@@ -42,8 +42,8 @@ def serve(
     """Serve the champion of one or more models over HTTP, until Ctrl-C.
 
     Options win over PLUMBLINE_SERVICE_* variables, those over the file named by
-    PLUMBLINE_SERVICE_FILE; docs/settings.md has them all. Ask GET /readyz whether a model is loaded,
-    GET /openapi.json what can be sent.
+    PLUMBLINE_SERVICE_FILE; docs/settings.md has them all. Ask GET /readyz whether a model is
+    loaded, GET /openapi.json what can be sent.
     """
     from service.logs import configure_logging
     from service.server import ServeError

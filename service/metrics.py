@@ -138,7 +138,9 @@ class Metrics:
         self._dropped = self._counter(
             "service_dropped_rows", "Rows lost (best effort).", ["reason"]
         )
-        self._swaps = self._counter("service_swaps", "Model swaps.", ["model", "result"])
+        self._swaps = self._counter(
+            "service_swaps", "Model swaps, counted by each worker.", ["model", "result"]
+        )
         self._withheld = self._counter(
             "service_sizes_withheld", "Sizes answered as zero because of the verdict.", ["model"]
         )
