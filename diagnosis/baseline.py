@@ -45,8 +45,9 @@ class Envelope:
         Smallest standard deviation of probabilities.
     slope_low, slope_high, level : (f,) float64
         Of `diagnosis.column.Relation`; ``level`` is absolute.
-    outside : (f,) float64
-    psi : (f,) float64
+    outside, repeat, psi : (f,) float64
+        Largest share of rows outside the range, largest share of rows in which the column keeps its
+        value, largest stability index.
     """
 
     length: int
@@ -60,6 +61,7 @@ class Envelope:
     slope_high: FloatArray
     level: FloatArray
     outside: FloatArray
+    repeat: FloatArray
     psi: FloatArray
 
 
@@ -89,8 +91,8 @@ class Baseline:
         Fitted on the whole reference, for live rows.
     explained
         Share of variance the surrogate explains out of sample; None if the outputs are constant.
-    zero, repeat : (f,) float64
-        Shares of rows in which each column is zero, or keeps its value.
+    zero : (f,) float64
+        Share of rows in which each column is zero.
     """
 
     reference: ReferenceProfile
@@ -103,7 +105,6 @@ class Baseline:
     columns: ColumnModel
     explained: float | None
     zero: FloatArray
-    repeat: FloatArray
     edges: tuple[FloatArray, ...]
     bins: tuple[FloatArray, ...]
     _halves: tuple[ColumnModel, ColumnModel]
@@ -112,10 +113,11 @@ class Baseline:
     def envelope(self, n: int) -> Envelope:
         """Return the bounds for a sample of ``n`` rows.
 
-        Those of the longest window no longer than the sample and than a third of the reference: a
-        longer sample scatters less, so the bounds err towards silence.
+        Those of the longest window no longer than the sample, nor than a tenth of the reference:
+        the widest of three windows says little about the next one. A longer sample scatters less,
+        so the bounds err towards silence.
         """
-        room = min(n, len(self.reference) // 3)
+        room = min(n, len(self.reference) // 10)
         length = max((each for each in LENGTHS if each <= room), default=max(room, 20))
         if length not in self._envelopes:
             self._envelopes[length] = self._measure(length)
@@ -148,6 +150,7 @@ class Baseline:
             slope_high=np.max([each.slope for each in relations], axis=0),
             level=np.max([np.abs(each.level) for each in relations], axis=0),
             outside=np.max([each.outside for each in relations], axis=0),
+            repeat=np.max([self._repeat(r) for r in rows], axis=0),
             psi=np.max([self._other_half_psi(features, r) for r in rows], axis=0),
         )
 
@@ -161,6 +164,10 @@ class Baseline:
         gain = self.gain[rows]
         gain = gain[np.isfinite(gain)]
         return float(np.median(gain)) if len(gain) else None
+
+    def _repeat(self, rows: slice) -> FloatArray:
+        previous = np.arange(-1, rows.stop - rows.start - 1)
+        return repeat_share(self.reference.features[rows], previous)
 
     def _relation(self, rows: slice) -> Relation:
         other = self._halves[1 if self._middle(rows) < len(self.reference) / 2 else 0]
@@ -198,7 +205,6 @@ def fit_baseline(reference: ReferenceProfile) -> Baseline | None:
         columns=fit_columns(features),
         explained=explained(residuals, log_ratios),
         zero=zero_share(reference.features),
-        repeat=repeat_share(reference.features, previous),
         edges=edges,
         bins=_fill(features, edges),
         _halves=(fit_columns(features[: n // 2]), fit_columns(features[n // 2 :])),

@@ -18,6 +18,7 @@ from bundle.array import BoolArray, FloatArray
 _PENALTY = 0.01
 _CLIP = 8.0
 _PRIOR = 0.1
+_LAG = 24
 
 
 def zero_share(features: FloatArray) -> FloatArray:
@@ -45,9 +46,10 @@ class Relation:
         Of the column on its prediction from the others, through the reference's mean, and shrunk
         towards one so that a window in which nothing happens says nothing.
     level
-        Mean of column minus prediction, in standard deviations of the column.
+        Mean of column minus prediction, relative to the size of the prediction: a volatile week
+        stretches both.
     outside
-        Share of rows beyond the reference's range, extended by a tenth on both sides.
+        Share of rows beyond the reference's range, extended by its margin on both sides.
     """
 
     slope: FloatArray
@@ -63,8 +65,10 @@ class ColumnModel:
     ----------
     centre, scale : (f,) float64
         Of the features it was fitted on.
-    low, high : (f,) float64
-        Their range.
+    low, high, margin : (f,) float64
+        Their range, and how far beyond it they may well be: a tenth of the range, and up to three
+        times more of it the longer a column remembers, since of a slow one the reference shows few
+        values.
     precision : (f, f) float64
         Inverse of the ridge-regularised correlation matrix. Column ``j`` given the others is
         predicted by ``x_j - (precision x)_j / precision_jj``.
@@ -79,6 +83,7 @@ class ColumnModel:
     scale: FloatArray
     low: FloatArray
     high: FloatArray
+    margin: FloatArray
     precision: FloatArray
 
     @cached_property
@@ -91,20 +96,29 @@ class ColumnModel:
         x = np.asarray(features, np.float64)
         z = np.clip((x - self.centre) / self.scale, -_CLIP, _CLIP)
         predicted = z - z @ self.precision / np.diag(self.precision)
-        margin = 0.1 * (self.high - self.low)
-        beyond = (x < self.low - margin) | (x > self.high + margin)
+        power = (predicted**2).mean(axis=0)
+        beyond = (x < self.low - self.margin) | (x > self.high + self.margin)
         return Relation(
-            slope=((predicted * z).mean(axis=0) + _PRIOR) / ((predicted**2).mean(axis=0) + _PRIOR),
-            level=(z - predicted).mean(axis=0),
+            slope=((predicted * z).mean(axis=0) + _PRIOR) / (power + _PRIOR),
+            level=(z - predicted).mean(axis=0) / np.sqrt(1 + power),
             outside=beyond.mean(axis=0),
         )
 
 
 def fit_columns(features: FloatArray) -> ColumnModel:
-    """Fit on reference rows ``(n, f)``."""
+    """Fit on reference rows ``(n, f)``, oldest first."""
     x = np.asarray(features, np.float64)
     centre, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     z = np.clip((x - centre) / scale, -_CLIP, _CLIP)
     covariance = z.T @ z / len(z) + _PENALTY * np.eye(z.shape[1])
-    return ColumnModel(centre, scale, x.min(axis=0), x.max(axis=0), np.linalg.inv(covariance))
+    low, high = x.min(axis=0), x.max(axis=0)
+    memory = np.clip((z[_LAG:] * z[:-_LAG]).mean(axis=0), 0.0, 1.0)
+    return ColumnModel(
+        centre=centre,
+        scale=scale,
+        low=low,
+        high=high,
+        margin=(0.1 + 3.0 * memory) * (high - low),
+        precision=np.linalg.inv(covariance),
+    )

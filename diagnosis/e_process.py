@@ -4,9 +4,9 @@ Each bet wagers that an event happens more often than its bound ``u``. Against t
 it fails to happen ``m`` times less often than the bound allows, ``w = 1 - (1 - u) / m``, a row
 multiplies the stake by ``e = w / u`` where the event occurred and by ``1 / m`` where it did not.
 Whatever the dependence between rows, the expectation of ``e`` given the past is at most one as long
-as the bound holds. The Shiryaev-Roberts recursion ``M <- e (M + 1)`` starts a new wager at every row, and the
-mixture of all of them reaches ``A`` after ``A`` rows on average at the earliest, and within ``n`` rows
-with probability at most ``n / A``.
+as the bound holds. The Shiryaev-Roberts recursion ``M <- e (M + 1)`` starts a new wager at every
+row; the mixture of all of them reaches ``A`` after ``A`` rows on average at the earliest, and within
+``n`` rows with probability at most ``n / A``.
 
 References
 ----------

@@ -3,8 +3,8 @@
 Two questions are kept apart. *Is the input what it was?* The input detectors answer within a few
 rows; as long as they object, nothing is held against the model, and the rows they object to are
 never shown to the output detectors. *Do the outputs follow it as they did?* When an output detector
-alarms, the watcher waits for enough rows since the onset and asks `diagnosis` what it is. The answer
-stands until another version serves: a collapsed model does not recover by itself.
+alarms, the watcher waits for enough rows since the onset and asks `diagnosis` what it is. The
+answer stands until another version serves: a collapsed model does not recover by itself.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Watcher:
             return
         if episode.by_relation:
             newest = range(max(0, self._row + 1 - RECENT_ROWS), self._row + 1)
-            if self._diagnose(newest).verdict in INPUT_VERDICTS:
+            if _objected(self._diagnose(newest)):
                 episode.clean = 0
                 return
             self._clean.clear()
@@ -260,6 +260,13 @@ class Watcher:
 
     def _evidence(self) -> tuple[Evidence, ...]:
         return () if self._panel is None else self._panel.evidence(self._columns)
+
+
+def _objected(diagnosis: Diagnosis) -> bool:
+    """Whether some columns are still not what they were, even if too few or too many to be named."""
+    return diagnosis.verdict in INPUT_VERDICTS or any(
+        each.columns for each in diagnosis.findings if each.name == "foreign_columns"
+    )
 
 
 def _waiting() -> Judgement:

@@ -40,7 +40,7 @@ def _against_reference(case: Case) -> Ruling:
         level=Level.FAIL if shifted else Level.PASS,
         value=size,
         threshold=bound,
-        interval=_interval(case, offset),
+        interval=_interval(case, offset) if shifted or not case.evidence else None,
         n=case.n,
         message=f"Against the reference head, classes are offset by {_signed(case, offset)} nats;"
         f" the reference itself stays within {bound:.2f}, an imbalance within {limit:.2f}.",

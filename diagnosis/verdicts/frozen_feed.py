@@ -29,5 +29,8 @@ def rule(case: Case) -> Ruling:
         n=steps,
         message=f"{count} of {steps} inputs are identical to the one before.",
     )
-    cause = f"The feed is frozen: {count} of the last {steps} inputs repeat the one before them."
+    how = f"{count} of the last {steps} inputs repeat the one before them"
+    if not count:
+        how = f"the last {steps} inputs hardly differ from the one before them"
+    cause = f"The feed is frozen: {how}."
     return Ruling(frozen, cause, (finding,))

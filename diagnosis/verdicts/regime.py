@@ -14,4 +14,4 @@ def rule(case: Case) -> Ruling:
         f"{case.top_name} holds nearly all of {case.n} rows, and the reference head says the same "
         "for these inputs: it is the market."
     )
-    return Ruling(dominant and not case.accused and case.agreed is True, cause)
+    return Ruling(dominant and case.agreed is True, cause)

@@ -11,9 +11,10 @@ from diagnosis.ruling import Ruling
 
 MIN_ROWS = 5
 RELATION_ROWS = 60
-FACTOR = 1.6  # how far beyond the reference's widest window a slope must be
-SHIFT = 0.75  # the same for a level, in standard deviations
+SLOPE = 0.25  # how far beyond the reference's widest window a slope must be, at least
+SHIFT = 0.75  # the same for a level
 OUTSIDE = 0.3  # the same for the share of rows outside the reference's range
+FAR_OUTSIDE = 0.6  # of rows, in most columns at once: no market does that
 
 
 def rule(case: Case) -> Ruling:
@@ -73,18 +74,24 @@ def _foreign(case: Case) -> Finding:
             message=f"The relation of columns is judged from {RELATION_ROWS} rows on.",
         )
     found = baseline.columns.relate(features)
-    slope = (found.slope > envelope.slope_high * FACTOR + 0.2) | (
-        found.slope < envelope.slope_low / FACTOR - 0.2
+    moving = repeat_share(features, case.previous) < case.thresholds.stale_share
+    related = baseline.columns.related & moving
+    room = np.maximum(envelope.slope_high - envelope.slope_low, SLOPE)
+    broken = related & (
+        (found.slope > envelope.slope_high + room) | (found.slope < envelope.slope_low - room)
     )
-    stale = repeat_share(features, case.previous) >= case.thresholds.stale_share
-    outside = found.outside > envelope.outside + OUTSIDE
-    level = np.abs(found.level) > envelope.level * case.thresholds.envelope_slack + SHIFT
-    wrong = ((slope & baseline.columns.related) | outside | level) & ~stale
+    slack = case.thresholds.envelope_slack
+    outside = moving & (found.outside > envelope.outside + OUTSIDE)
+    shifted = moving & (np.abs(found.level) > slack * envelope.level + SHIFT)
+    wrong = broken | outside | shifted
     names = tuple(case.context.features[j] for j in np.flatnonzero(wrong))
-    few = len(names) <= len(case.context.features) / 2
+    most = len(case.context.features) / 2
+    # A market moves many columns at once, but leaves their relations and does not leave all ranges.
+    impossible = broken.sum() > related.sum() / 2 or (found.outside > FAR_OUTSIDE).sum() > most
+    fails = bool(names) and (len(names) <= most or bool(impossible))
     return Finding(
         name="foreign_columns",
-        level=Level.FAIL if names and few else Level.WARN if names else Level.PASS,
+        level=Level.FAIL if fails else Level.WARN if names else Level.PASS,
         value=float(len(names)),
         threshold=0.0,
         n=case.n,
