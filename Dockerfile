@@ -7,9 +7,6 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
-# A wheelhouse, an index of one's own or a certificate come in through pip's own variables.
-ARG PIP_INDEX_URL
-ARG PIP_EXTRA_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3.11 -m venv /opt/plumbline
 ENV PATH=/opt/plumbline/bin:$PATH
@@ -17,11 +14,18 @@ WORKDIR /source
 COPY constraints.txt ./
 
 FROM build AS build-service
+# A wheelhouse or an index of one's own comes in through pip's own variables.
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
 COPY . .
-RUN pip install --constraint constraints.txt ".[service]" && python -m compileall -q /opt/plumbline
+RUN pip install --constraint constraints.txt ".[service]"
 
 # torch first and alone, so that its layer survives a change of the source.
 FROM build AS build-training
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
 RUN pip install --constraint constraints.txt torch
 COPY . .
 # gym-anytrading carries the demonstration's bars; its dependencies are not needed to read them.
@@ -30,6 +34,9 @@ RUN pip install --constraint constraints.txt ".[training]" \
 
 # The subprocess launcher trains where the monitor runs, so this image can do both.
 FROM build-training AS build-monitoring
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
 RUN pip install --constraint constraints.txt ".[training,monitoring]"
 
 # Nothing of the build but the finished environment. All that is ever written goes to three folders, so
