@@ -59,6 +59,8 @@ class Shipper:
                 self._ship_spool(folder)
             except StoreError as error:
                 failures.append(error)  # one broken spool does not hold up the others
+            except OSError as error:
+                failures.append(StoreError(f"cannot ship spool {folder}: {error}"))
         if failures:
             raise failures[0]
         return self.shipped.total() - before

@@ -187,11 +187,22 @@ class Spool:
         Which worker this is, for people; the process id is added.
     max_bytes
         Bound on the disk used; beyond it `append` raises `SpoolFullError`.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
     """
 
     def __init__(self, folder: Path | str, slot: str | int, *, max_bytes: int = MAX_BYTES) -> None:
-        self.folder, self._lock = _own(Path(folder), f"{slot}-{os.getpid()}")
-        _make_database(self.folder)
+        try:
+            self.folder, self._lock = _own(Path(folder), f"{slot}-{os.getpid()}")
+            _make_database(self.folder)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"cannot make a spool in {folder}: {error}; it must be a folder on a local disk "
+                "that this user may write"
+            ) from error
         self._database = SpoolDatabase(self.folder, max_bytes=max_bytes)
 
     def append(self, rows: Sequence[Row]) -> None:

@@ -153,14 +153,15 @@ def test_reading_starts_where_it_is_told(objects, clock):
 
 def test_a_backlog_comes_in_pieces_and_in_order(objects, log):
     """Segments are read until there are rows enough; nothing overtakes what is still unread."""
-    for start in range(0, 100, 10):
-        write(objects, prediction_rows(range(start, start + 15)))
+    write(objects, prediction_rows(range(0, 60, 2)))
+    for start in range(1, 60, 10):
+        write(objects, prediction_rows(range(start, start + 10, 2)))
     pieces = []
-    while len(batch := log.read_new(max_rows=25)):
+    while len(batch := log.read_new(max_rows=10)):
         pieces.append(ids(batch))
 
     assert len(pieces) >= 4
-    assert [n for piece in pieces for n in piece] == list(range(105))
+    assert [n for piece in pieces for n in piece] == list(range(60))
 
 
 def test_a_change_of_shape_starts_a_new_batch(objects, log):

@@ -179,3 +179,11 @@ def test_people_can_read_a_spool_with_sqlite(spool):
     connection.close()
 
     assert found == [("p-000007", "eurusd-1h", 907)]
+
+
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path):
+    """The message says what it must be."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match=r"cannot make a spool in .*file.*on a local disk"):
+        Spool(tmp_path / "file", 0)
