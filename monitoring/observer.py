@@ -29,6 +29,9 @@ from store.registry import AliasTarget, ModelRegistry
 _SLICE = 25
 """Rows judged between two points of the charts."""
 
+_ROUND = 5_000
+"""About how many rows are judged in one round, so that a backlog does not hold up the rest."""
+
 log = structlog.get_logger()
 
 
@@ -147,14 +150,15 @@ class Observer:
             self._begin(champion)
         rows = self._read_new(champion)
         watch = self.watch
-        judgements: tuple[Judgement, ...] = ()
+        judgements: tuple[Judgement, ...] = (_nothing_known(str(self._fault)),)
         if watch is not None:
-            judgements = (*watch.feed(rows),) or (watch.judgement,)
+            changes = list(watch.feed(rows))
+            judgements = (*changes[:-1], watch.judgement)
         return Observation(
             champion=champion,
             bundle=watch.bundle if watch else None,
             fault=self._fault,
-            judgements=judgements or (_nothing_known(str(self._fault)),),
+            judgements=judgements,
             rows=len(rows),
             lag_seconds=self._lag(rows),
             until=watch.until if watch else None,
@@ -187,7 +191,7 @@ class Observer:
     def _read_new(self, champion: Generation[AliasTarget]) -> PredictionBatch:
         if self._log is None:
             raise RuntimeError("the log is opened when the first watch begins")
-        rows = self._log.read_new()
+        rows = self._log.read_new(max_rows=_ROUND)
         promoted = int(champion.value.time.timestamp() * 1e6)
         return rows.take((rows.version == champion.value.version) & (rows.time >= promoted))
 
