@@ -37,7 +37,12 @@ class FitParams(Record):
     warm_up: float = Field(0.1, ge=0, lt=1, description="Share of the steps with a rising rate.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     averaging: float = Field(0.95, ge=0, lt=1, description="Decay of the running weight average.")
-    threads: int = Field(2, ge=1, description="Part of the recipe: sums depend on it.")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Part of the recipe, since sums depend on it. More than one helps on idle cores "
+        "and hurts badly on busy ones, where threads wait for each other.",
+    )
 
 
 @dataclass(frozen=True)
