@@ -224,7 +224,7 @@ class Watcher:
         if episode.clean < CLEAN_ROWS:
             return
         if episode.by_relation:
-            newest = range(max(0, self._row + 1 - RECENT_ROWS), self._row + 1)
+            newest = range(max(0, self._row + 1 - 2 * RECENT_ROWS), self._row + 1)
             if _objected(self._diagnose(newest)):
                 episode.clean = 0
                 return

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from bundle.array import BoolArray, FloatArray
 from bundle.finding import Finding, Level
+from diagnosis.baseline import Baseline
 from diagnosis.case import Case
 from diagnosis.column import repeat_share, zero_share
 from diagnosis.ruling import Ruling
+from diagnosis.thresholds import Thresholds
 
 MIN_ROWS = 5
 RELATION_ROWS = 60
@@ -64,31 +69,21 @@ def _zeros(case: Case) -> Finding:
 
 def _foreign(case: Case) -> Finding:
     """Columns whose relation to the others, or whose range, is none the reference ever showed."""
-    features, baseline, envelope = case.sample.features, case.baseline, case.envelope
-    if features is None or baseline is None or envelope is None or case.n < RELATION_ROWS:
+    features, baseline, windows = case.sample.features, case.baseline, _windows(case)
+    if features is None or baseline is None or not windows:
         return Finding(
             name="foreign_columns",
             level=Level.INSUFFICIENT,
             value=None,
             n=case.n,
-            message=f"The relation of columns is judged from {RELATION_ROWS} rows on.",
+            message=f"The relation of columns is judged from {2 * RELATION_ROWS} rows on.",
         )
-    found = baseline.columns.relate(features)
     moving = repeat_share(features, case.previous) < case.thresholds.stale_share
-    related = baseline.columns.related & moving
-    room = np.maximum(envelope.slope_high - envelope.slope_low, SLOPE)
-    broken = related & (
-        (found.slope > envelope.slope_high + room) | (found.slope < envelope.slope_low - room)
-    )
-    slack = case.thresholds.envelope_slack
-    outside = moving & (found.outside > envelope.outside + OUTSIDE)
-    shifted = moving & (np.abs(found.level) > slack * envelope.level + SHIFT)
-    wrong = broken | outside | shifted
+    judged = [_judge(features[rows], baseline, moving, case.thresholds) for rows in windows]
+    wrong = np.logical_and.reduce([each.wrong for each in judged])
     names = tuple(case.context.features[j] for j in np.flatnonzero(wrong))
-    most = len(case.context.features) / 2
-    # A market moves many columns at once, but leaves their relations and does not leave all ranges.
-    impossible = broken.sum() > related.sum() / 2 or (found.outside > FAR_OUTSIDE).sum() > most
-    fails = bool(names) and (len(names) <= most or bool(impossible))
+    few = len(names) <= len(case.context.features) / 2
+    fails = bool(names) and (few or all(each.impossible for each in judged))
     return Finding(
         name="foreign_columns",
         level=Level.FAIL if fails else Level.WARN if names else Level.PASS,
@@ -99,6 +94,49 @@ def _foreign(case: Case) -> Finding:
         if names
         else "All columns relate to each other as in the reference.",
         columns=names,
+    )
+
+
+def _windows(case: Case) -> list[slice]:
+    """Return the stretches of rows in each of which a column must be wrong.
+
+    Of a sample: its two halves. Of a stream: the last two stretches, since what came before may have
+    been sound. Once a detector has accused the model, one stretch must do.
+    """
+    n = case.n
+    if n >= 2 * RELATION_ROWS:
+        length = RELATION_ROWS if case.evidence else n // 2
+        return [slice(n - 2 * length, n - length), slice(n - length, n)]
+    if case.accused and n >= RELATION_ROWS:
+        return [slice(0, n)]
+    return []
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Which columns are wrong in one window, and whether no market could do that."""
+
+    wrong: BoolArray
+    impossible: bool
+
+
+def _judge(
+    features: FloatArray, baseline: Baseline, moving: BoolArray, limits: Thresholds
+) -> _Judged:
+    envelope = baseline.envelope(len(features))
+    found = baseline.columns.relate(features)
+    related = baseline.columns.related & moving
+    room = np.maximum(envelope.slope_high - envelope.slope_low, SLOPE)
+    broken = related & (
+        (found.slope > envelope.slope_high + room) | (found.slope < envelope.slope_low - room)
+    )
+    outside = moving & (found.outside > envelope.outside + OUTSIDE)
+    shifted = moving & (np.abs(found.level) > limits.envelope_slack * envelope.level + SHIFT)
+    # A market moves many columns at once, but leaves their relations and does not leave all ranges.
+    far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
+    return _Judged(
+        wrong=broken | outside | shifted,
+        impossible=bool(broken.sum() > related.sum() / 2 or far),
     )
 
 

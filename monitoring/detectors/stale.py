@@ -11,7 +11,9 @@ from bundle.array import BoolArray, FloatArray, IntArray
 from diagnosis.measure import Measures
 from diagnosis.null import NO_EVENT
 from monitoring.detectors.base import Detector
-from monitoring.detectors.zero_padded import longest
+
+SPARE = 3
+"""Rows that any column may keep its value for, beyond half as long again as in the reference."""
 
 
 class Stale(Detector):
@@ -25,7 +27,8 @@ class Stale(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        return longest(reference.stale_run)
+        limit: FloatArray = 1.5 * reference.stale_run.max(axis=0) + SPARE
+        return limit
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

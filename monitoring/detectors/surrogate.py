@@ -19,8 +19,8 @@ class SurrogateResidual(Detector):
     """Residual of each class's log-probability, in both directions.
 
     Whatever the market does, the residual holds the model against the reference head for this
-    very input. Watched are the outer twentieth and hundredth of either side of each class, and anything a
-    quarter farther out than the reference has ever been.
+    very input. Watched are the outer twentieth and hundredth of either side of each class, and
+    anything a quarter farther out than the reference has ever been.
     """
 
     name: ClassVar[str] = "surrogate"

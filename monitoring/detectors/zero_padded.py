@@ -21,7 +21,8 @@ class ZeroPadded(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        return longest(reference.zero_run)
+        most = reference.zero_run.max(axis=0).astype(np.float64)
+        return np.where(most > 0, 1.5 * most + 2, 0.0)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
@@ -34,9 +35,3 @@ class ZeroPadded(Detector):
         """Return which columns are padded in each row: ``(n, f)``."""
         padded: BoolArray = measures.zero_run > self._edges
         return padded
-
-
-def longest(runs: IntArray) -> FloatArray:
-    """Longest run of each column, and half as long again where there are runs at all: ``(f,)``."""
-    most = runs.max(axis=0).astype(np.float64)
-    return np.where(most > 0, 1.5 * most + 2, 0.0)
