@@ -25,9 +25,10 @@ class VerdictTrigger(Trigger):
             return NOTHING
         # A canary decides without a row: one fault of one promotion is one cause.
         decided_by = judgement.decided_by or f"generation {situation.champion.number}"
+        row = f"prediction {judgement.decided_by}" if judgement.decided_by else "the canary"
         return Decision(
             remedy=diagnosis.remedy,
             actor="verdict",
             cause=f"{diagnosis.verdict}|{decided_by}",
-            reason=diagnosis.cause,
+            reason=f"decided by {row}",
         )
