@@ -1,12 +1,12 @@
 """Evidence that grows while watched events are likelier than the reference permits.
 
-Each bet wagers that an event happens more often than its bound ``u``. Against the alternative that
-it fails to happen ``m`` times less often than the bound allows, ``w = 1 - (1 - u) / m``, a row
-multiplies the stake by ``e = w / u`` where the event occurred and by ``1 / m`` where it did not.
-Whatever the dependence between rows, the expectation of ``e`` given the past is at most one as long
-as the bound holds. The Shiryaev-Roberts recursion ``M <- e (M + 1)`` starts a new wager at every
-row; the mixture of all of them reaches ``A`` after ``A`` rows on average at the earliest, and within
-``n`` rows with probability at most ``n / A``.
+Each bet wagers that an event happens more often than its bound ``u``. Against the alternative
+that it fails to happen ``m`` times less often than the bound allows, ``w = 1 - (1 - u) / m``, a
+row multiplies the stake by ``e = w / u`` where the event occurred and by ``1 / m`` where it did
+not. Whatever the dependence between rows, the expectation of ``e`` given the past is at most one
+as long as the bound holds. The Shiryaev-Roberts recursion ``M <- e (M + 1)`` starts a new wager
+at every row; the mixture of all of them reaches ``A`` after ``A`` rows on average at the
+earliest, and within ``n`` rows with probability at most ``n / A``.
 
 References
 ----------
@@ -101,6 +101,11 @@ class EProcess:
         self._weight = 1.0 / (len(self.bounds) * len(ALTERNATIVES))
 
     @property
+    def value(self) -> float:
+        """The mixture itself, ``exp(log_e)``."""
+        return self._value
+
+    @property
     def log_e(self) -> float:
         """Evidence in nats; about -690 before the first bet, whose logarithm would be infinite."""
         return log(max(self._value, 1e-300))
@@ -126,13 +131,12 @@ class EProcess:
                 if pair is not None:
                     first, second = pair[event]
                     left, right = stakes[j]
-                    stakes[j] = (
-                        min(first * (left + 1.0), CAP),
-                        min(second * (right + 1.0), CAP),
-                    )
+                    left, right = first * (left + 1.0), second * (right + 1.0)
+                    stakes[j] = (left if left < CAP else CAP, right if right < CAP else CAP)
                 level = average[j] = average[j] + FORGET * (event - average[j])
                 context[j] = event * LEVELS + int(level * (LEVELS - 1) + 0.5)
-            total += stakes[j][0] + stakes[j][1]
+            stake = stakes[j]
+            total += stake[0] + stake[1]
         stream.value = total * self._weight
         streams = self._streams
         self._value = (

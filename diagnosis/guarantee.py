@@ -12,8 +12,8 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
 
     The promise: if, given the past, no watched event is likelier than its bound in that context,
     then the mean time to a false alarm of either side (model, input) is at least ``run_length``
-    rows, and the probability of one within ``n`` rows at most ``n / run_length``. Bounds learnt from
-    a short reference do not hold often enough for that.
+    rows, and the probability of one within ``n`` rows at most ``n / run_length``. Bounds learnt
+    from a short reference do not hold often enough for that.
 
     Parameters
     ----------
@@ -39,6 +39,6 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
         value=None,
         threshold=float(CALIBRATED_ROWS),
         n=rows,
-        message=f"Uncalibrated: {rows} reference rows, {CALIBRATED_ROWS} are needed for a "
-        "false-alarm guarantee; alarms are held to the bootstrap threshold and nothing is promised.",
+        message=f"Uncalibrated: {rows} reference rows; {CALIBRATED_ROWS} would allow a "
+        "false-alarm guarantee. Alarms are held to the bootstrap threshold and nothing is promised.",
     )

@@ -263,7 +263,7 @@ class Watcher:
 
 
 def _objected(diagnosis: Diagnosis) -> bool:
-    """Whether some columns are still not what they were, even if too few or too many to be named."""
+    """Whether some columns are still not what they were, whatever the verdict."""
     return diagnosis.verdict in INPUT_VERDICTS or any(
         each.columns for each in diagnosis.findings if each.name == "foreign_columns"
     )

@@ -132,7 +132,7 @@ def _judge(
     )
     outside = moving & (found.outside > envelope.outside + OUTSIDE)
     shifted = moving & (np.abs(found.level) > limits.envelope_slack * envelope.level + SHIFT)
-    # A market moves many columns at once, but leaves their relations and does not leave all ranges.
+    # A market moves many columns at once, but keeps their relations and most ranges.
     far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
     return _Judged(
         wrong=broken | outside | shifted,

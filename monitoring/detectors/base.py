@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import exp
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -53,6 +54,7 @@ class Detector(ABC):
         self._process = EProcess(fit_null(events, reference.first))
         self.highest = self._highest(reference)
         self.threshold = max(log_a, self.highest + params.slack)
+        self._level = exp(self.threshold)
         self._alarmed = False
         self._onset = 0
 
@@ -83,7 +85,7 @@ class Detector(ABC):
     def step(self, symbol: str, events: list[int]) -> bool:
         """Take one row; true when the alarm is raised at this very row."""
         self._process.step(symbol, events)
-        if not self._alarmed and self._process.log_e >= self.threshold:
+        if not self._alarmed and self._process.value >= self._level:
             self._alarmed = True
             self._onset = self._process.onset
             return True
