@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -122,6 +123,12 @@ class Baseline:
         if length not in self._envelopes:
             self._envelopes[length] = self._measure(length)
         return self._envelopes[length]
+
+    @cached_property
+    def median_gain(self) -> float | None:
+        """Median gain of the whole reference; None if it is zero, or no input ever moved."""
+        found = self._median_gain(slice(None))
+        return found or None
 
     def column_psi(self, features: FloatArray) -> FloatArray:
         """Population stability index of each column: ``(n, f)`` to ``(f,) float64``."""

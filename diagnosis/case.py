@@ -45,6 +45,11 @@ class Case:
         """Whether a detector of the model's outputs has alarmed."""
         return any(each.alarmed for each in self.evidence if each.subject == "output")
 
+    @property
+    def suspect(self) -> bool:
+        """Whether the model may be named: a detector accuses it, or none was asked."""
+        return self.accused or not self.evidence
+
     def alarm(self, detector: str) -> Evidence | None:
         """Return the evidence of this detector if it has alarmed."""
         found = (each for each in self.evidence if each.detector == detector and each.alarmed)
@@ -141,6 +146,14 @@ class Case:
         if self.median_gain > high:
             return self.median_gain / high if high > 0 else inf
         return 1.0
+
+    @cached_property
+    def steepness(self) -> float | None:
+        """Median gain relative to that of the whole reference."""
+        if self.median_gain is None or self.baseline is None:
+            return None
+        usual = self.baseline.median_gain
+        return None if usual is None else self.median_gain / usual
 
     @cached_property
     def residuals(self) -> FloatArray | None:

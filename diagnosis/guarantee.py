@@ -40,5 +40,5 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
         threshold=float(CALIBRATED_ROWS),
         n=rows,
         message=f"Uncalibrated: {rows} reference rows; {CALIBRATED_ROWS} would allow a "
-        "false-alarm guarantee. Alarms are held to the bootstrap threshold and nothing is promised.",
+        "false-alarm guarantee. Alarms are held to the bootstrap threshold; nothing is promised.",
     )

@@ -29,12 +29,11 @@ def _against_reference(case: Case) -> Ruling:
     if offset is None or bound is None or size is None or gain is None:
         return Ruling(False)
     limit = limits.offset_ratio * case.prior_log_odds
-    accused = case.accused or not case.evidence
-    shifted = accused and size > bound
+    shifted = case.suspect and size > bound
     ranked = (ratio is None or ratio <= limits.envelope_slack) and case.aligned
     responsive = limits.lost_gain <= gain <= limits.raised_gain
-    steeper = accused and gain > limits.raised_gain and case.aligned and _undecided(case)
-    holds = (shifted and ranked and responsive and size <= limit) or (steeper and size <= limit)
+    steeper = _steeper(case, limit)
+    holds = (shifted and ranked and responsive and size <= limit) or steeper
     finding = Finding(
         name="offset_nats",
         level=Level.FAIL if shifted else Level.PASS,
@@ -47,8 +46,8 @@ def _against_reference(case: Case) -> Ruling:
     )
     if steeper:
         cause = (
-            f"The log-probabilities move {gain:.1f} times as far as the reference's, in the same "
-            "direction: a temperature repairs them."
+            f"The log-probabilities move {case.steepness:.1f} times as far as the reference's, in "
+            "the same direction: a temperature repairs them."
         )
     else:
         cause = (
@@ -83,8 +82,16 @@ def _against_labels(case: Case) -> Ruling:
     return Ruling(warned and ratio <= limits.offset_ratio, cause, (finding,))
 
 
-def _undecided(case: Case) -> bool:
-    return case.top_low < case.thresholds.leaning_share
+def _steeper(case: Case, limit: float) -> bool:
+    """Whether one factor on all log-probabilities explains them, up to an offset in the limit."""
+    steepness, gain = case.steepness, case.gain_ratio
+    if not case.suspect or not steepness or gain is None or case.residuals is None:
+        return False
+    said = case.log_ratios.mean(axis=0)
+    expected = said - case.residuals.mean(axis=0)
+    left = offset_size(said / steepness - expected)
+    undecided = case.top_low < case.thresholds.leaning_share
+    return gain > case.thresholds.raised_gain and undecided and case.aligned and left < limit
 
 
 def _interval(case: Case, offset: np.ndarray) -> Interval | None:

@@ -14,9 +14,10 @@ def rule(case: Case) -> Ruling:
         return Ruling(False)
     _, share, interval = case.top
     alone = interval.low >= limits.dominant_share and case.n >= limits.share_rows
-    named = case.accused and interval.low >= limits.leaning_share and case.n >= limits.accused_rows
+    suspect = case.accused or (case.suspect and case.agreed is False)
+    named = suspect and interval.low >= limits.leaning_share and case.n >= limits.accused_rows
     holds = (named or alone) and case.agreed is not True and not _labels_agree(case)
-    threshold = limits.leaning_share if case.accused else limits.dominant_share
+    threshold = limits.leaning_share if suspect else limits.dominant_share
     finding = Finding(
         name="dominant_action_share",
         level=Level.FAIL

@@ -8,11 +8,11 @@ from diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:
-    """Hold when probabilities do not vary, or when a detector alarmed and the gain is lost."""
+    """Hold when probabilities do not vary, or when the model is suspect and the gain is lost."""
     limits = case.thresholds
     spread = case.spread
     constant = spread is not None and spread < limits.flat_spread
-    lost = case.accused and case.gain_ratio is not None and case.gain_ratio < limits.lost_gain
+    lost = case.suspect and case.gain_ratio is not None and case.gain_ratio < limits.lost_gain
     findings = (_spread(case, constant), _gain(case, lost))
     if constant:
         cause = (

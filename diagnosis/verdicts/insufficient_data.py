@@ -14,6 +14,7 @@ def rule(case: Case) -> Ruling:
     undecided = (
         not case.evidence
         and case.n < limits.share_rows
+        and (case.agreed is not False or case.n < limits.accused_rows)
         and case.top is not None
         and case.top[1] >= limits.dominant_share
         and (case.spread or 0.0) >= limits.flat_spread

@@ -100,8 +100,8 @@ def _foreign(case: Case) -> Finding:
 def _windows(case: Case) -> list[slice]:
     """Return the stretches of rows in each of which a column must be wrong.
 
-    Of a sample: its two halves. Of a stream: the last two stretches, since what came before may have
-    been sound. Once a detector has accused the model, one stretch must do.
+    Of a sample: its two halves. Of a stream: the last two stretches, since what came before may
+    have been sound. Once a detector has accused the model, one stretch must do.
     """
     n = case.n
     if n >= 2 * RELATION_ROWS:
@@ -136,7 +136,7 @@ def _judge(
     far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
     return _Judged(
         wrong=broken | outside | shifted,
-        impossible=bool(broken.sum() > related.sum() / 2 or far),
+        impossible=bool(broken.sum() > related.sum() / 4 or far),
     )
 
 
