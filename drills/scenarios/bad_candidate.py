@@ -18,6 +18,7 @@ from drills.traffic import Traffic
 from store.incident import EventKind, Incident, IncidentStatus
 
 ATTEMPTS = 2
+SPOILT = {"weight_decay": 1000.0, "epochs": 2}
 
 
 class BadCandidate(AlwaysHold):
@@ -31,17 +32,19 @@ class BadCandidate(AlwaysHold):
         await self.settle(traffic)
         healthy = self.system.champion()
         broken = self.break_bundle(healthy)
-        with self._spoilt_training():
-            self.tell("serving the broken bundle")
-            await self.promote(traffic, broken.version)
-            first = len(traffic.answers)
-            incident = await self.watch(traffic, broken.version)
-            after = self.position_of(traffic, incident, first)
-            ended = await self.recover(traffic, incident)
-        observation = Observation(incident.verdict, after)
-        observation.shortfalls += self._check(ended, broken)
-        self.tell("the operator rolls back")
-        await self.promote(traffic, healthy.version)
+        try:
+            with self._spoilt_training():
+                self.tell("serving the broken bundle")
+                await self.promote(traffic, broken.version)
+                first = len(traffic.answers)
+                incident = await self.watch(traffic, broken.version)
+                after = self.position_of(traffic, incident, first)
+                ended = await self.recover(traffic, incident)
+                observation = Observation(incident.verdict, after)
+                observation.shortfalls += self._check(ended, broken)
+        finally:
+            self.tell("the operator rolls back")
+            await self.promote(traffic, healthy.version)
         await self.settle(traffic)
         return observation
 
@@ -58,14 +61,16 @@ class BadCandidate(AlwaysHold):
 
     @contextmanager
     def _spoilt_training(self) -> Iterator[None]:
-        """Set a weight decay that leaves no weights while the drill lasts."""
+        """Set a weight decay that leaves no weights, for two epochs, while the drill lasts."""
         path = self.system.train_config
         if path is None:
             raise DrillError("the drill needs the file that configures the monitor's retrains")
         sound = path.read_text()
-        spoilt, changed = re.subn(r"(?m)^weight_decay *=.*$", "weight_decay = 1000.0", sound)
-        if not changed:
-            raise DrillError(f"{path} sets no weight_decay, which this drill spoils")
+        spoilt = sound
+        for name, value in SPOILT.items():
+            spoilt, changed = re.subn(rf"(?m)^{name} *=.*$", f"{name} = {value}", spoilt)
+            if not changed:
+                raise DrillError(f"{path} sets no {name}, which this drill spoils")
         _replace(path, spoilt)
         try:
             yield
