@@ -73,3 +73,16 @@ class Context:
     def baseline(self) -> Baseline | None:
         """The reference, measured on first use; None where there is none or it is too short."""
         return None if self.reference is None else fit_baseline(self.reference)
+
+
+def of_reference(reference: ReferenceProfile) -> Sample:
+    """Return the reference's own rows as a sample, labels included."""
+    return Sample(
+        logits=reference.logits,
+        probabilities=reference.probabilities,
+        actions=reference.actions,
+        features=reference.features,
+        labels=reference.labels,
+        bar_time=reference.bar_time,
+        symbol=reference.symbol,
+    )

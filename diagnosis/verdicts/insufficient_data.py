@@ -19,7 +19,7 @@ def rule(case: Case) -> Ruling:
         and case.top[1] >= limits.dominant_share
         and (case.spread or 0.0) >= limits.flat_spread
     )
-    needed = limits.min_rows if few else limits.share_rows
+    needed = limits.share_rows if undecided and not few else limits.min_rows
     finding = Finding(
         name="rows",
         level=Level.INSUFFICIENT if few or undecided else Level.PASS,

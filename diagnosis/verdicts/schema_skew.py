@@ -76,7 +76,8 @@ def _foreign(case: Case) -> Finding:
             level=Level.INSUFFICIENT,
             value=None,
             n=case.n,
-            message=f"The relation of columns is judged from {2 * RELATION_ROWS} rows on.",
+            message="The relation of columns is judged against a reference, and from "
+            f"{2 * RELATION_ROWS} rows on.",
         )
     moving = repeat_share(features, case.previous) < case.thresholds.stale_share
     judged = [_judge(features[rows], baseline, moving, case.thresholds) for rows in windows]

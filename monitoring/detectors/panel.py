@@ -10,11 +10,10 @@ from math import log
 import numpy as np
 
 from bundle.array import BoolArray
-from bundle.reference import ReferenceProfile
 from diagnosis.baseline import Baseline
 from diagnosis.evidence import Evidence
 from diagnosis.measure import Measures, Meter
-from diagnosis.sample import Sample
+from diagnosis.sample import Sample, of_reference
 from monitoring.detectors import DETECTORS
 from monitoring.detectors.base import Detector
 
@@ -56,7 +55,7 @@ class Panel:
     def __init__(self, baseline: Baseline, *, run_length: float = RUN_LENGTH) -> None:
         meter = Meter(baseline.step_scale, baseline.surrogate)
         measures = replace(
-            meter.measure(reference_sample(baseline.reference)), residual=baseline.residuals
+            meter.measure(of_reference(baseline.reference)), residual=baseline.residuals
         )
         subjects = [each.subject for each in DETECTORS.values()]
         self.detectors: dict[str, Detector] = {
@@ -132,16 +131,3 @@ class Panel:
         """Forget all evidence."""
         for each in self.detectors.values():
             each.reset()
-
-
-def reference_sample(reference: ReferenceProfile) -> Sample:
-    """Return the reference's rows as a sample."""
-    return Sample(
-        logits=reference.logits,
-        probabilities=reference.probabilities,
-        actions=reference.actions,
-        features=reference.features,
-        labels=reference.labels,
-        bar_time=reference.bar_time,
-        symbol=reference.symbol,
-    )

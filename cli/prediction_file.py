@@ -1,0 +1,228 @@
+"""Predictions in a file: what columns it may have, and how they become a sample.
+
+CSV and Parquet, one row per prediction, oldest first:
+
+=====================  ==========================================================================
+``probability_<C>``    one column per class ``C``, in class order; or ``logit_<C>`` instead
+``action``             class name or number; by default the policy's
+``label``              class name or number, empty or -1 where unknown
+``symbol``, ``time``   by default one symbol; ISO 8601, the bar's open time
+``window_hash``        equal for equal input windows
+``feature_<F>``        one column per feature ``F``, the last step of the window before scaling
+=====================  ==========================================================================
+
+An ``.npz`` holds arrays ``logits`` or ``probabilities`` ``(n, k)`` and, if known, ``classes``,
+``actions``, ``labels``, ``features`` ``(n, f)``, ``feature_names``, ``bar_time`` and ``symbol``;
+the ``reference.npz`` of a bundle is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bundle.array import AnyArray, FloatArray, IntArray
+from bundle.calibration import softmax
+from bundle.errors import FormatError
+from bundle.policy import DecisionPolicy
+from diagnosis.sample import Context, Sample
+
+SUFFIXES = (".csv", ".parquet", ".npz")
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """What was read, as columns; None where the file has no such column."""
+
+    classes: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    logits: FloatArray | None
+    probabilities: FloatArray | None
+    actions: AnyArray | None
+    labels: AnyArray | None
+    features: FloatArray | None
+    bar_time: IntArray | None
+    symbol: AnyArray | None
+    window_hash: AnyArray | None
+
+    def judged_by(self, context: Context | None, *, tau: float) -> tuple[Sample, Context]:
+        """Return the sample and what it is held against.
+
+        Parameters
+        ----------
+        context
+            Of a bundle, whose classes and features must be the file's; None to let the file speak
+            for itself: its prior is the shares of its labels, or even.
+        tau
+            Of the decision policy where there is no bundle and no action column.
+
+        Raises
+        ------
+        FormatError
+            Classes, features or values are not what they should be.
+        """
+        if context is None:
+            context = self._own_context(tau)
+        else:
+            self._compare(context)
+        probabilities = self.probabilities
+        if probabilities is None:
+            if self.logits is None:
+                raise FormatError("expected logits or probabilities, found neither")
+            probabilities = softmax(self.logits)
+        if not np.isfinite(probabilities).all():
+            raise FormatError("probabilities: expected finite numbers; drop the other rows first")
+        logits = self.logits
+        if logits is None:
+            logits = np.log(np.maximum(probabilities, 1e-37))
+        actions = context.policy.decide(probabilities)
+        if self.actions is not None:
+            actions = _codes(self.actions, self.classes, "action")
+        sample = Sample(
+            logits=logits,
+            probabilities=probabilities,
+            actions=actions,
+            features=self.features,
+            labels=None if self.labels is None else _codes(self.labels, self.classes, "label"),
+            bar_time=self.bar_time,
+            symbol=self.symbol,
+            window_hash=self.window_hash,
+        )
+        return sample, context
+
+    def _own_context(self, tau: float) -> Context:
+        shares = np.full(len(self.classes), 1.0 / len(self.classes))
+        if self.labels is not None:
+            known = _codes(self.labels, self.classes, "label")
+            counts = np.bincount(known[known >= 0], minlength=len(self.classes)) + 1.0
+            shares = counts / counts.sum()
+        policy = DecisionPolicy(tau=tau, prior=tuple(shares.tolist()))
+        return Context(self.classes, self.feature_names, policy)
+
+    def _compare(self, context: Context) -> None:
+        if self.classes != context.classes:
+            raise FormatError(f"classes: expected {context.classes}, found {self.classes}")
+        if self.features is not None and self.feature_names != context.features:
+            missing = sorted(set(context.features) - set(self.feature_names))
+            unknown = sorted(set(self.feature_names) - set(context.features))
+            raise FormatError(
+                f"features differ from the bundle's, or come in another order: "
+                f"{missing=}, {unknown=}"
+            )
+
+
+def read_predictions(path: Path) -> PredictionFile:
+    """Read a file of predictions.
+
+    Raises
+    ------
+    FormatError
+        Naming the file, what was expected and what was found.
+    """
+    try:
+        if path.suffix == ".npz":
+            return _from_arrays(path)
+        if path.suffix in SUFFIXES:
+            return _from_table(path)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path}: {error}") from error
+    raise FormatError(f"{path}: expected one of {', '.join(SUFFIXES)}")
+
+
+def _from_arrays(path: Path) -> PredictionFile:
+    with np.load(path, allow_pickle=False) as archive:
+        found = {name: archive[name] for name in archive.files}
+    outputs = found.get("probabilities", found.get("logits"))
+    if outputs is None or outputs.ndim != 2:
+        raise FormatError(f"{path}: expected an array probabilities or logits of shape (n, k)")
+    classes, width = outputs.shape[1], 0
+    if "features" in found:
+        width = found["features"].shape[1]
+    return PredictionFile(
+        classes=_names(found, "classes", classes, "class"),
+        feature_names=_names(found, "feature_names", width, "feature"),
+        logits=found.get("logits"),
+        probabilities=found.get("probabilities"),
+        actions=found.get("actions"),
+        labels=found.get("labels"),
+        features=found.get("features"),
+        bar_time=found.get("bar_time"),
+        symbol=found.get("symbol"),
+        window_hash=found.get("window_hash"),
+    )
+
+
+def _names(found: Mapping[str, AnyArray], key: str, count: int, word: str) -> tuple[str, ...]:
+    if key in found:
+        return tuple(str(name) for name in found[key])
+    if word == "class" and count == 3:
+        return ("SELL", "HOLD", "BUY")
+    return tuple(f"{word}_{i}" for i in range(count))
+
+
+def _from_table(path: Path) -> PredictionFile:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        table: pa.Table = (
+            pyarrow.csv.read_csv(path)
+            if path.suffix == ".csv"
+            else pyarrow.parquet.read_table(path)
+        )
+    except pa.ArrowInvalid as error:
+        raise FormatError(f"{path}: {error}") from error
+    names = list(table.column_names)
+    probabilities, classes = _wide(table, names, "probability_")
+    logits, others = _wide(table, names, "logit_")
+    features, feature_names = _wide(table, names, "feature_")
+    if probabilities is None and logits is None:
+        raise FormatError(
+            f"{path}: expected columns probability_<class> or logit_<class>, found {names}"
+        )
+    time = None
+    if "time" in names:
+        stamps = pa.compute.cast(table["time"], pa.timestamp("us"))
+        time = np.asarray(stamps.cast(pa.int64()))
+    return PredictionFile(
+        classes=classes or others,
+        feature_names=feature_names,
+        logits=logits,
+        probabilities=probabilities,
+        actions=_column(table, names, "action"),
+        labels=_column(table, names, "label"),
+        features=features,
+        bar_time=time,
+        symbol=_column(table, names, "symbol"),
+        window_hash=_column(table, names, "window_hash"),
+    )
+
+
+def _wide(
+    table: object, names: Sequence[str], prefix: str
+) -> tuple[FloatArray | None, tuple[str, ...]]:
+    chosen = [name for name in names if name.startswith(prefix)]
+    if not chosen:
+        return None, ()
+    columns = [np.asarray(table[name], np.float64) for name in chosen]  # type: ignore[index]
+    return np.column_stack(columns), tuple(name.removeprefix(prefix) for name in chosen)
+
+
+def _column(table: object, names: Sequence[str], name: str) -> AnyArray | None:
+    if name not in names:
+        return None
+    return np.array(table[name].to_pylist(), dtype=object)  # type: ignore[index]
+
+
+def _codes(values: AnyArray, classes: Sequence[str], what: str) -> IntArray:
+    """Class names or numbers as numbers; -1 where empty."""
+    known = {name: i for i, name in enumerate(classes)}
+    known |= {str(i): i for i in range(-1, len(classes))} | {"": -1, "None": -1, "nan": -1}
+    texts = [str(value).removesuffix(".0") for value in values.tolist()]
+    if unknown := sorted(set(texts) - set(known)):
+        raise FormatError(f"{what}: expected {list(classes)} or their numbers, found {unknown[:5]}")
+    return np.array([known[text] for text in texts], dtype=np.int64)
