@@ -19,6 +19,9 @@ StateOption = Annotated[
 ]
 
 
+_LOG_COLUMNS = 160
+
+
 def drill(
     names: Annotated[list[str] | None, typer.Argument(help="Drills to run, in order.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Run every drill.")] = False,
@@ -61,6 +64,8 @@ def carry_out(system: System, names: list[str], *, quiet: bool = False) -> Drill
     from drills.scenarios import DRILLS
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = _LOG_COLUMNS
     table = DrillTable(names)
     kinds = [DRILLS[name] for name in names]
     if console.is_terminal and not quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import models
+from cli import diagnose, models
 from cli.calibrate import calibrate
 from cli.drill import drill
 from cli.monitor import monitor
@@ -25,6 +25,7 @@ for command in (up, train, calibrate, serve, monitor, drill):
     app.command()(command)
 app.command("replay-data")(replay_data)
 app.add_typer(models.app, name="models")
+app.add_typer(diagnose.app, name="diagnose")
 
 
 def main() -> None:
