@@ -32,6 +32,11 @@ class DataParams(Record):
         None, description="Use bars closed by then, all of them: there is no test part."
     )
     max_bars: int | None = Field(None, ge=1, description="Newest bars of each symbol to use.")
+    mirror: bool = Field(
+        False,
+        description="Learn and calibrate on the market quoted the other way round as well. For "
+        "rates of exchange; not where falling is unlike rising, as with shares.",
+    )
     refuse_also: tuple[Tolerable, ...] = Field((), description="Defects that are else counted.")
 
 

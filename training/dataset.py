@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bundle.array import BoolArray, FloatArray, IntArray
 from training.bars import Bars
 from training.errors import LabelError, TrainingError
-from training.features import build_features
+from training.features import PARITY, build_features
 from training.labels import CLASSES, MASKED, Label
 from training.split import Split
 
@@ -54,6 +54,26 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def with_mirror(self) -> Dataset:
+        """Return these rows and, after them, those of the market quoted the other way round.
+
+        One over the price is a market, too: EUR/USD and USD/EUR. There what rises falls, and a
+        BUY is a SELL. Who learns from both cannot mistake the drift of a few months for a rule.
+        """
+        other = replace(
+            self,
+            close=1 / self.close,
+            features=self.features * PARITY,
+            labels=np.where(self.labels == MASKED, MASKED, len(CLASSES) - 1 - self.labels),
+            forward_return=1 / (1 + self.forward_return) - 1,
+        )
+        arrays = {
+            field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
+            for field in fields(self)
+            if field.name != "window_length"
+        }
+        return Dataset(window_length=self.window_length, **arrays)
 
     @property
     def window_shape(self) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 All of them are scale-free, so that a price level never tells the model which year it is, and all
 have a finite memory, so that a client with the last few days of bars computes what training did.
 The *absolute* level of volatility is among them: without it a quiet market looks like any other.
+Prices enter by their logarithm, so that the market quoted the other way round has the same features
+but for the sign of some.
 """
 
 from __future__ import annotations
@@ -52,6 +54,21 @@ class View:
         return np.log(self.bars.close)
 
     @cached_property
+    def log_open(self) -> FloatArray:
+        """Logarithm of the opening price."""
+        return np.log(self.bars.open)
+
+    @cached_property
+    def log_high(self) -> FloatArray:
+        """Logarithm of the highest price."""
+        return np.log(self.bars.high)
+
+    @cached_property
+    def log_low(self) -> FloatArray:
+        """Logarithm of the lowest price."""
+        return np.log(self.bars.low)
+
+    @cached_property
     def step(self) -> FloatArray:
         """Log return of each bar against the one before."""
         return _log_return(self, 1)
@@ -59,7 +76,7 @@ class View:
     @cached_property
     def spread(self) -> FloatArray:
         """Log distance of high and low."""
-        return np.log(self.bars.high / self.bars.low)
+        return self.log_high - self.log_low
 
     @cached_property
     def log_volume(self) -> FloatArray:
@@ -104,14 +121,13 @@ def _range(view: View, width: int) -> FloatArray:
 
 def _body(view: View) -> FloatArray:
     """Where in its range a bar closed against its open: -1 to 1."""
-    bars = view.bars
-    return _ratio(bars.close - bars.open, bars.high - bars.low)
+    return _ratio(view.log_close - view.log_open, view.spread)
 
 
 def _wick(view: View) -> FloatArray:
     """Upper minus lower shadow over the range: -1 to 1."""
-    bars = view.bars
-    return _ratio(bars.high + bars.low - bars.open - bars.close, bars.high - bars.low)
+    shadows = view.log_high + view.log_low - view.log_open - view.log_close
+    return _ratio(shadows, view.spread)
 
 
 def _rsi(view: View, width: int) -> FloatArray:
@@ -129,9 +145,9 @@ def _macd(view: View, fast: int, slow: int) -> FloatArray:
 
 def _position(view: View, width: int) -> FloatArray:
     """Place of the close between lowest low (-1) and highest high (1)."""
-    low = rolling(view.bars.low, width).min(axis=1)
-    high = rolling(view.bars.high, width).max(axis=1)
-    return _ratio(2 * view.bars.close - low - high, high - low)
+    low = rolling(view.log_low, width).min(axis=1)
+    high = rolling(view.log_high, width).max(axis=1)
+    return _ratio(2 * view.log_close - low - high, high - low)
 
 
 def _volume_score(view: View, width: int) -> FloatArray:
@@ -186,6 +202,14 @@ FEATURES: dict[str, Callable[[View], FloatArray]] = {
 """Each feature by name, in the order of the model's input; widths are in bars."""
 
 FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
+
+DIRECTED = ("return_", "body", "wick", "rsi_", "macd_", "position_")
+"""How the names of features begin that change their sign when the price is turned upside down."""
+
+PARITY: FloatArray = np.array(
+    [-1.0 if name.startswith(DIRECTED) else 1.0 for name in FEATURE_NAMES], dtype=np.float32
+)
+"""``(f,)``: what each feature is multiplied with in the mirrored market, one over the price."""
 
 
 def build_features(bars: Bars) -> FloatArray:

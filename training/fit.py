@@ -40,8 +40,8 @@ class FitParams(Record):
     threads: int = Field(
         1,
         ge=1,
-        description="Part of the recipe, since sums depend on it. More than one helps on idle cores "
-        "and hurts badly on busy ones, where threads wait for each other.",
+        description="Part of the recipe, since sums depend on it. More than one helps on idle "
+        "cores and hurts badly on busy ones, where threads wait for each other.",
     )
 
 

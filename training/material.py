@@ -31,6 +31,8 @@ class Material:
         SHA-256 of the bars.
     interval
         Of the bars, in microseconds.
+    mirrored
+        Whether mirror images of the rows are to be learnt from.
     """
 
     dataset: Dataset
@@ -38,6 +40,15 @@ class Material:
     reports: tuple[DataReport, ...]
     digest: str
     interval: int
+    mirrored: bool
+
+    @property
+    def lessons(self) -> Dataset:
+        """What may be learnt from: the rows and, if asked for, their mirror images.
+
+        A mirror image has the time of its row, and so lies in the same part of the split.
+        """
+        return self.dataset.with_mirror() if self.mirrored else self.dataset
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -76,7 +87,9 @@ def prepare(experiment: Experiment) -> Material:
     horizon = experiment.label.parameters["horizon_seconds"]
     params = experiment.split.without_test() if experiment.ends_now else experiment.split
     split = split_bars(dataset.time, params, horizon=int(str(horizon)) * 1_000_000)
-    return Material(dataset, split, reports, digest_of(chosen), _interval(chosen))
+    return Material(
+        dataset, split, reports, digest_of(chosen), _interval(chosen), mirrored=data.mirror
+    )
 
 
 def _choose(bars: Bars, data: DataParams) -> Bars:

@@ -18,15 +18,16 @@ from store.registry import ModelRegistry
 from training.bars import as_datetime, as_microseconds
 from training.calibrate import fit_calibration
 from training.config import Experiment
-from training.dataset import class_shares
+from training.dataset import Dataset, class_shares
 from training.errors import TrainingError
 from training.export import Exported, OnnxModel
 from training.features import FEATURE_NAMES
 from training.gate import Head, judge
 from training.live import Stretch, read_live
-from training.material import Material, prepare
+from training.material import prepare
 from training.publish import Progress, TrainingResult, publish
 from training.seal import Parts, build_reference, reseal
+from training.split import Split
 
 
 def refit(
@@ -66,17 +67,18 @@ def refit(
     dataset, split = material.dataset, material.split
     progress("calibrating", 0.3)
     answer = OnnxModel(parent.files["model.onnx"])
-    rows = _unseen(parent, material, dataset.rows(split, "calibration"))
-    class_shares(dataset, rows, "calibration")
-    logits = np.concatenate([answer(windows) for windows in dataset.batches(rows)])
+    lessons = material.lessons
+    rows = _unseen(parent, lessons, material.split, lessons.rows(split, "calibration"))
+    class_shares(lessons, rows, "calibration")
+    logits = np.concatenate([answer(windows) for windows in lessons.batches(rows)])
     correction = parent.calibration.prior_correction
-    calibration = fit_calibration(logits, dataset.labels[rows], correction)
+    calibration = fit_calibration(logits, lessons.labels[rows], correction)
     head = Head(calibration, parent.manifest.policy)
     progress("judging", 0.6)
-    stream = _unseen(parent, material, dataset.stream(split, "calibration", "validation"))
+    stream = _unseen(parent, dataset, split, dataset.stream(split, "calibration", "validation"))
     reference = build_reference(dataset, stream, answer, head)
     served = None if live is None else read_live(objects, model, live, window=dataset.window_shape)
-    validation = _unseen(parent, material, dataset.clear(split, "validation"))
+    validation = _unseen(parent, dataset, split, dataset.clear(split, "validation"))
     report = judge(dataset, validation, answer, head, reference=reference, live=served)
     onnx, torchscript = parent.files["model.onnx"], parent.files.get("model.pt")
     exported = Exported(onnx, torchscript, parent.manifest.opset)
@@ -98,7 +100,7 @@ def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     return experiment if until is None else experiment.changed(data={"until": until})
 
 
-def _unseen(parent: Bundle, material: Material, rows: IntArray) -> IntArray:
+def _unseen(parent: Bundle, dataset: Dataset, split: Split, rows: IntArray) -> IntArray:
     """Leave out rows whose labels overlap with those that taught the weights.
 
     Raises
@@ -106,8 +108,8 @@ def _unseen(parent: Bundle, material: Material, rows: IntArray) -> IntArray:
     TrainingError
         If none are left.
     """
-    learnt = as_microseconds(parent.manifest.data.train_end) + material.split.purge
-    unseen: IntArray = rows[material.dataset.time[rows] > learnt]
+    learnt = as_microseconds(parent.manifest.data.train_end) + split.purge
+    unseen: IntArray = rows[dataset.time[rows] > learnt]
     if not len(unseen):
         raise TrainingError(
             f"no rows are left after {as_datetime(learnt):%Y-%m-%d %H:%M}, until when the weights "

@@ -122,7 +122,7 @@ def _fit(
 ) -> Trained:
     """Learn from the train part, stop by the calibration part."""
     progress("fitting", 0.05)
-    dataset, split = material.dataset, material.split
+    dataset, split = material.lessons, material.split
     rows = dataset.rows(split, "train")
     loss_kind = LOSSES[experiment.loss.kind]
     loss = loss_kind(
@@ -159,10 +159,11 @@ def _fit(
 
 def _calibrate(experiment: Experiment, material: Material, trained: Trained) -> Head:
     """Fit temperature and bias on the calibration part; the policy takes the training prior."""
-    rows = material.dataset.rows(material.split, "calibration")
+    dataset = material.lessons
+    rows = dataset.rows(material.split, "calibration")
     calibration = fit_calibration(
-        logits_of(trained.network, material.dataset, rows),
-        material.dataset.labels[rows],
+        logits_of(trained.network, dataset, rows),
+        dataset.labels[rows],
         trained.loss.prior_correction,
     )
     policy = DecisionPolicy(prior=trained.loss.prior, **experiment.policy.model_dump())

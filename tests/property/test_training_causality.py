@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.markets import walk
 from training.bars import COLUMNS, MICROSECOND
-from training.features import build_features
+from training.features import PARITY, build_features
 from training.labels import MASKED
 from training.labels.forward_return import ForwardReturn, ForwardReturnParams
 
@@ -56,6 +56,19 @@ def test_features_remember_a_bounded_past(first, seed):
 
     fresh = build_features(bars.take(slice(first, None)))[120:]
     assert np.allclose(fresh, build_features(bars)[first + 120 :], atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_market_turned_upside_down_has_the_same_features_but_for_signs(seed):
+    """One over the price: what rises falls, and nothing else is different."""
+    bars = walk(ROWS, seed=seed)
+    upside_down = replace(
+        bars, open=1 / bars.open, close=1 / bars.close, high=1 / bars.low, low=1 / bars.high
+    )
+
+    table = build_features(bars) * PARITY
+    assert np.allclose(table, build_features(upside_down), atol=1e-5, equal_nan=True)
 
 
 @settings(max_examples=40, deadline=None)
