@@ -111,7 +111,7 @@ def test_cancelling_ends_a_job_and_what_it_started(launcher, tmp_path):
     launcher.cancel(handle)
 
     assert launcher.poll(handle).state is JobState.FAILED
-    assert not alive(int(mark.read_text()))
+    assert gone(int(mark.read_text()), seconds=10)
 
 
 def test_closing_ends_what_still_runs(launcher):
@@ -167,6 +167,14 @@ def test_a_job_keeps_to_its_threads_and_goes_second(tmp_path):
     assert status.document == {"said": ["1", min(os.nice(0) + 5, 19)]} or status.document == {
         "said": ["1", 5]
     }
+
+
+def gone(pid: int, *, seconds: float) -> bool:
+    """Whether a process that has been killed is gone within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
 
 
 def alive(pid: int) -> bool:
