@@ -18,7 +18,7 @@ the ``reference.npz`` of a bundle is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,13 @@ from bundle.errors import FormatError
 from bundle.policy import DecisionPolicy
 from diagnosis.sample import Context, Sample
 
+ACTIONS = ("SELL", "HOLD", "BUY")
 SUFFIXES = (".csv", ".parquet", ".npz")
 
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """What was read, as columns; None where the file has no such column."""
+    """What was read, as columns; None, or no names, where the file does not say."""
 
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
@@ -100,12 +101,21 @@ class PredictionFile:
             counts = np.bincount(known[known >= 0], minlength=len(self.classes)) + 1.0
             shares = counts / counts.sum()
         policy = DecisionPolicy(tau=tau, prior=tuple(shares.tolist()))
-        return Context(self.classes, self.feature_names, policy)
+        width = 0 if self.features is None else self.features.shape[1]
+        names = self.feature_names or tuple(f"feature_{i}" for i in range(width))
+        return Context(self.classes, names, policy)
 
     def _compare(self, context: Context) -> None:
         if self.classes != context.classes:
             raise FormatError(f"classes: expected {context.classes}, found {self.classes}")
-        if self.features is not None and self.feature_names != context.features:
+        if self.features is None:
+            return
+        if not self.feature_names and self.features.shape[1] != len(context.features):
+            raise FormatError(
+                f"features: expected {len(context.features)} columns, "
+                f"found {self.features.shape[1]}"
+            )
+        if self.feature_names and self.feature_names != context.features:
             missing = sorted(set(context.features) - set(self.feature_names))
             unknown = sorted(set(self.feature_names) - set(context.features))
             raise FormatError(
@@ -138,12 +148,12 @@ def _from_arrays(path: Path) -> PredictionFile:
     outputs = found.get("probabilities", found.get("logits"))
     if outputs is None or outputs.ndim != 2:
         raise FormatError(f"{path}: expected an array probabilities or logits of shape (n, k)")
-    classes, width = outputs.shape[1], 0
-    if "features" in found:
-        width = found["features"].shape[1]
+    classes = tuple(str(name) for name in found.get("classes", ()))
+    if not classes:
+        classes = ACTIONS if outputs.shape[1] == len(ACTIONS) else _numbered(outputs.shape[1])
     return PredictionFile(
-        classes=_names(found, "classes", classes, "class"),
-        feature_names=_names(found, "feature_names", width, "feature"),
+        classes=classes,
+        feature_names=tuple(str(name) for name in found.get("feature_names", ())),
         logits=found.get("logits"),
         probabilities=found.get("probabilities"),
         actions=found.get("actions"),
@@ -155,12 +165,8 @@ def _from_arrays(path: Path) -> PredictionFile:
     )
 
 
-def _names(found: Mapping[str, AnyArray], key: str, count: int, word: str) -> tuple[str, ...]:
-    if key in found:
-        return tuple(str(name) for name in found[key])
-    if word == "class" and count == 3:
-        return ("SELL", "HOLD", "BUY")
-    return tuple(f"{word}_{i}" for i in range(count))
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(f"class_{i}" for i in range(classes))
 
 
 def _from_table(path: Path) -> PredictionFile:

@@ -6,7 +6,7 @@ import numpy as np
 
 from bundle.array import BoolArray, FloatArray, IntArray
 from bundle.finding import Interval
-from diagnosis.e_process import run
+from diagnosis.e_process import peaks
 
 
 def block_indices(n: int, length: int, block: int, rng: np.random.Generator) -> IntArray:
@@ -78,8 +78,8 @@ def highest_evidence(
     rows: int,
     block: int,
     rng: np.random.Generator,
-) -> float:
-    """Highest evidence on a healthy stream as it was, and on resampled ones, in nats.
+) -> FloatArray:
+    """Highest evidence of each bet on a healthy stream as it was, and on resampled ones.
 
     It sees a null that does not hold where theory cannot, but it vouches for run lengths only up to
     about those of the streams it looked at.
@@ -95,10 +95,15 @@ def highest_evidence(
         Number and length of the resampled streams, and their mean block length.
     rng
         Source of randomness.
+
+    Returns
+    -------
+    (j,) float64
+        In nats.
     """
-    highest = float(run(bounds, events, breaks).max(initial=0.0))
-    for _ in range(paths):
-        path = block_indices(len(events), rows, block, rng)
-        jumps = np.diff(path, prepend=path[0] - 1) != 1
-        highest = max(highest, float(run(bounds, events[path], jumps | breaks[path]).max()))
-    return highest
+    found = peaks(bounds, events[None], breaks[None])
+    if paths == 0:
+        return found
+    drawn = np.stack([block_indices(len(events), rows, block, rng) for _ in range(paths)])
+    jumps = np.diff(drawn, axis=1, prepend=drawn[:, :1] - 1) != 1
+    return np.maximum(found, peaks(bounds, events[drawn], jumps | breaks[drawn]))

@@ -9,7 +9,7 @@ from math import inf
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
+from bundle.array import BoolArray, FloatArray, IntArray
 from bundle.finding import Interval
 from diagnosis.baseline import Baseline, Envelope, alignment
 from diagnosis.evidence import Evidence
@@ -20,6 +20,9 @@ from diagnosis.share import top_action
 from diagnosis.skill import Skill, skill
 from diagnosis.spread import probability_spread
 from diagnosis.thresholds import Thresholds
+
+KNOWN = 0.5
+"""Share of rows that must resemble the reference's, for the others to be left out."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,20 @@ class Case:
         return None if usual is None else self.median_gain / usual
 
     @cached_property
+    def known(self) -> BoolArray:
+        """Rows whose input is like those of the reference; all of them, if half are not."""
+        if self.baseline is None or self.sample.features is None:
+            return np.zeros(self.n, bool)
+        known = self.baseline.surrogate.knows(self.sample.features)
+        return known if known.sum() >= KNOWN * self.n else np.ones(self.n, bool)
+
+    @cached_property
     def residuals(self) -> FloatArray | None:
-        """Log-probabilities minus what the reference head's surrogate says for these inputs."""
-        if self.baseline is None or self.sample.features is None or self.n == 0:
+        """Log-probabilities minus what the reference head's surrogate says, for `known` rows."""
+        if self.baseline is None or self.sample.features is None or not self.known.any():
             return None
-        return self.log_ratios - self.baseline.surrogate.predict(self.sample.features)
+        features = np.asarray(self.sample.features)[self.known]
+        return self.log_ratios[self.known] - self.baseline.surrogate.predict(features)
 
     @cached_property
     def offset(self) -> FloatArray | None:
@@ -193,7 +205,8 @@ class Case:
         """Whether outputs follow the surrogate as well as in the reference's worst window."""
         if self.residuals is None or self.envelope is None:
             return False
-        found = alignment(self.log_ratios, self.log_ratios - self.residuals)
+        said = self.log_ratios[self.known]
+        found = alignment(said, said - self.residuals)
         return found >= min(self.envelope.alignment, 0.9) - 0.15
 
     @cached_property

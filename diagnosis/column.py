@@ -49,7 +49,7 @@ class Relation:
         Mean of column minus prediction, relative to the size of the prediction: a volatile week
         stretches both.
     outside
-        Share of rows beyond the reference's range, extended by its margin on both sides.
+        Share of rows farther out than the column may well reach.
     """
 
     slope: FloatArray
@@ -65,10 +65,10 @@ class ColumnModel:
     ----------
     centre, scale : (f,) float64
         Of the features it was fitted on.
-    low, high, margin : (f,) float64
-        Their range, and how far beyond it they may well be: a tenth of the range, and up to three
-        times more of it the longer a column remembers, since of a slow one the reference shows few
-        values.
+    low, high : (f,) float64
+        How far they may well reach: the range seen, extended by a tenth of it, by the length of the
+        tail beyond the outer hundredth, and by up to three times the range the longer a column
+        remembers, since of a slow column the reference shows few values.
     precision : (f, f) float64
         Inverse of the ridge-regularised correlation matrix. Column ``j`` given the others is
         predicted by ``x_j - (precision x)_j / precision_jj``.
@@ -83,7 +83,6 @@ class ColumnModel:
     scale: FloatArray
     low: FloatArray
     high: FloatArray
-    margin: FloatArray
     precision: FloatArray
 
     @cached_property
@@ -97,7 +96,7 @@ class ColumnModel:
         z = np.clip((x - self.centre) / self.scale, -_CLIP, _CLIP)
         predicted = z - z @ self.precision / np.diag(self.precision)
         power = (predicted**2).mean(axis=0)
-        beyond = (x < self.low - self.margin) | (x > self.high + self.margin)
+        beyond = (x < self.low) | (x > self.high)
         return Relation(
             slope=((predicted * z).mean(axis=0) + _PRIOR) / (power + _PRIOR),
             level=(z - predicted).mean(axis=0) / np.sqrt(1 + power),
@@ -112,13 +111,14 @@ def fit_columns(features: FloatArray) -> ColumnModel:
     scale = np.where(scale > 0, scale, 1.0)
     z = np.clip((x - centre) / scale, -_CLIP, _CLIP)
     covariance = z.T @ z / len(z) + _PENALTY * np.eye(z.shape[1])
-    low, high = x.min(axis=0), x.max(axis=0)
+    least, most = x.min(axis=0), x.max(axis=0)
+    rare, common = np.quantile(x, [0.01, 0.99], axis=0)
     memory = np.clip((z[_LAG:] * z[:-_LAG]).mean(axis=0), 0.0, 1.0)
+    margin = (0.1 + 3.0 * memory) * (most - least)
     return ColumnModel(
         centre=centre,
         scale=scale,
-        low=low,
-        high=high,
-        margin=(0.1 + 3.0 * memory) * (high - low),
+        low=least - margin - (rare - least),
+        high=most + margin + (most - common),
         precision=np.linalg.inv(covariance),
     )

@@ -24,8 +24,8 @@ from math import log
 
 import numpy as np
 
-from bundle.array import FloatArray
-from diagnosis.null import FORGET, LEVELS
+from bundle.array import BoolArray, FloatArray, IntArray
+from diagnosis.null import FORGET, LEVELS, level_of
 
 ALTERNATIVES = (20.0, 3.0)
 """How many times rarer than permitted the event fails to happen."""
@@ -36,6 +36,7 @@ CAP = 1e60
 GROWING = 10.0
 """The evidence has begun to grow where the mixture exceeds this; the onset of an episode."""
 
+_ALTERNATIVES = np.array(ALTERNATIVES)
 _SURE = 0.995  # a bound so close to one carries nothing to bet on
 
 
@@ -166,18 +167,42 @@ class EProcess:
             setattr(self, name, deepcopy(value))
 
 
-def run(bounds: FloatArray, events: np.ndarray, breaks: np.ndarray) -> FloatArray:
-    """Evidence after each row of one path, in nats: ``(n, j)`` events to ``(n,) float64``.
+def peaks(bounds: FloatArray, events: IntArray, breaks: BoolArray) -> FloatArray:
+    """Highest evidence that each bet reaches on its own over some paths.
 
-    At a break the evidence goes on while the contexts begin anew.
+    The recursion of `EProcess.step`, for all bets of all paths at once.
+
+    Parameters
+    ----------
+    bounds : (j, 2, LEVELS) float64
+        From `diagnosis.null.fit_null`.
+    events : (paths, n, j) int8
+    breaks : (paths, n) bool
+        The contexts begin anew there, while the evidence goes on.
+
+    Returns
+    -------
+    (j,) float64
+        In nats.
     """
-    process = EProcess(bounds)
-    evidence = np.empty(len(events))
-    for i, row in enumerate(events.tolist()):
-        if breaks[i]:
-            for stream in process._streams.values():
-                stream.average = [0.0] * len(bounds)
-                stream.context = [0] * len(bounds)
-        process.step("", row)
-        evidence[i] = process.log_e
-    return evidence
+    paths, rows, bets = events.shape
+    u = np.clip(bounds.reshape(bets, -1), 1e-12, 1.0)[:, :, None]
+    multiplier = np.stack(
+        [np.broadcast_to(1 / _ALTERNATIVES, (*u.shape[:2], 2)), (1 - (1 - u) / _ALTERNATIVES) / u],
+        axis=2,
+    )
+    multiplier[bounds.reshape(bets, -1) >= _SURE] = np.nan
+    bet = np.arange(bets)
+    average, context = np.zeros((paths, bets)), np.zeros((paths, bets), np.int64)
+    stakes, highest = np.zeros((paths, bets, 2)), np.zeros(bets)
+    for i in range(rows):
+        begun = breaks[:, i]
+        average[begun], context[begun] = 0.0, 0
+        event = events[:, i].astype(np.int64)
+        seen = event >= 0
+        grown = np.minimum(multiplier[bet, context, np.maximum(event, 0)] * (stakes + 1), CAP)
+        stakes = np.where(seen[:, :, None] & np.isfinite(grown), grown, stakes)
+        average = np.where(seen, average + FORGET * (event - average), average)
+        context = np.where(seen, event * LEVELS + level_of(average), context)
+        highest = np.maximum(highest, stakes.mean(axis=2).max(axis=0))
+    return np.log(np.maximum(highest, 1e-300))

@@ -35,7 +35,7 @@ class Measures:
     same_output : (n,) bool
         Output bit-identical to the one before.
     residual : (n, k) float64
-        Log-probabilities minus the surrogate's.
+        Log-probabilities minus the surrogate's; NaN where the input is unlike any it knows.
     spread : (n,) float64
         Distance of the log-probabilities from their own exponential average; NaN in a first row.
     confidence : (n,) float64
@@ -113,9 +113,10 @@ class Meter:
             rows = np.flatnonzero(symbols == symbol)
             self._walk(str(symbol), rows, (features[rows], ratios[rows], hashes[rows]), out)
         probabilities = np.asarray(sample.probabilities, np.float64)
+        known = self.surrogate.knows(features)
         return Measures(
             symbol=symbols,
-            residual=ratios - self.surrogate.predict(features),
+            residual=np.where(known[:, None], ratios - self.surrogate.predict(features), np.nan),
             confidence=probabilities.max(axis=1) if n else np.empty(0),
             action=np.asarray(sample.actions, np.int64),
             **out,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import FloatArray
+from bundle.array import BoolArray, FloatArray
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
 _CLIP = 4.0
@@ -33,6 +33,11 @@ class Surrogate:
     centre: FloatArray
     scale: FloatArray
     weights: FloatArray
+
+    def knows(self, features: FloatArray) -> BoolArray:
+        """Tell for which rows it may be asked: those within four standard deviations, ``(n,)``."""
+        z = (np.asarray(features, np.float64) - self.centre) / self.scale
+        return np.asarray((np.abs(z) <= _CLIP).all(axis=1))
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Return centred log-probabilities ``(n, k) float64`` for features ``(n, f)``."""

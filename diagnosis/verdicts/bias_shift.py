@@ -87,7 +87,7 @@ def _steeper(case: Case, limit: float) -> bool:
     steepness, gain = case.steepness, case.gain_ratio
     if not case.suspect or not steepness or gain is None or case.residuals is None:
         return False
-    said = case.log_ratios.mean(axis=0)
+    said = case.log_ratios[case.known].mean(axis=0)
     expected = said - case.residuals.mean(axis=0)
     left = offset_size(said / steepness - expected)
     undecided = case.top_low < case.thresholds.leaning_share

@@ -32,8 +32,9 @@ class Detector(ABC):
     params
         Recorded with the evidence.
     log_a
-        The alarm level of theory, in nats. The level used is the larger of it and the highest
-        evidence that either half of the reference shows against the other, bootstrapped.
+        The alarm level of theory, in nats. A bet that would have raised an alarm in one half of the
+        reference against the null of the other, bootstrapped, is not placed. The level used is the
+        larger of theory's and the highest evidence of those that are, with some slack.
     """
 
     name: ClassVar[str]
@@ -50,13 +51,13 @@ class Detector(ABC):
     def __init__(self, reference: Measures, params: Params, *, log_a: float) -> None:
         self._params = params
         self._edges = self.learn(reference)
-        events = self.events(reference, self._edges)
-        self._process = EProcess(fit_null(events, reference.first))
-        self.highest = self._highest(reference)
+        highest = self._highest(reference)
+        self._placed = np.flatnonzero((highest <= log_a) | (highest == highest.min()))
+        self.highest = float(highest[self._placed].max())
         self.threshold = max(log_a, self.highest + params.slack)
+        self._process = EProcess(fit_null(self.events_of(reference), reference.first))
         self._level = exp(self.threshold)
         self._alarmed = False
-        self._onset = 0
 
     @abstractmethod
     def learn(self, reference: Measures) -> FloatArray:
@@ -79,15 +80,14 @@ class Detector(ABC):
         return None
 
     def events_of(self, measures: Measures) -> IntArray:
-        """Return the events of live rows."""
-        return self.events(measures, self._edges)
+        """Return the events of live rows that are bet on: ``(n, j) int8``."""
+        return self.events(measures, self._edges)[:, self._placed]
 
     def step(self, symbol: str, events: list[int]) -> bool:
         """Take one row; true when the alarm is raised at this very row."""
         self._process.step(symbol, events)
         if not self._alarmed and self._process.value >= self._level:
             self._alarmed = True
-            self._onset = self._process.onset
             return True
         return False
 
@@ -136,8 +136,8 @@ class Detector(ABC):
         self._process.restore(process)
         self._alarmed = bool(state["alarmed"])
 
-    def _highest(self, reference: Measures) -> float:
-        """Highest evidence in one half of the reference against the null of the other, in nats."""
+    def _highest(self, reference: Measures) -> FloatArray:
+        """Highest evidence of each bet in one half of the reference against the other, in nats."""
         half = len(reference) // 2
         halves = reference.take(slice(0, half)), reference.take(slice(half, None))
         found = []
@@ -155,7 +155,7 @@ class Detector(ABC):
                     rng=np.random.default_rng(seed),
                 )
             )
-        return max(found)
+        return np.maximum(*found)
 
 
 def exceeds(values: FloatArray, edges: FloatArray) -> IntArray:

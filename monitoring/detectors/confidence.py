@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import numpy as np
 from typing_extensions import override
 
 from bundle.array import FloatArray, IntArray
@@ -11,6 +12,8 @@ from diagnosis.measure import Measures
 from monitoring.detectors.base import Detector, exceeds, quantiles
 
 HIGH = (0.95, 0.99, 0.999)
+CLOSER = 0.25
+"""The part of the reference's least doubt that is left in the last event."""
 
 
 class Confidence(Detector):
@@ -21,7 +24,9 @@ class Confidence(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        return quantiles(reference.confidence, HIGH)
+        beyond = 1 - CLOSER * (1 - reference.confidence.max())
+        edges: FloatArray = np.append(quantiles(reference.confidence, HIGH), beyond)
+        return edges
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -13,6 +13,8 @@ from monitoring.detectors.base import Detector, exceeds, falls_below, quantiles
 
 LOW = (0.002, 0.01, 0.05, 0.20)
 HIGH = (0.80, 0.95, 0.995)
+FAR = 1.5
+"""Times the largest gain of the reference."""
 
 
 class Gain(Detector):
@@ -27,7 +29,9 @@ class Gain(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        return quantiles(reference.gain, LOW + HIGH)
+        edges = quantiles(reference.gain, (*LOW, *HIGH, 1.0))
+        edges[-1] *= FAR
+        return edges
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -9,10 +9,13 @@ from typing_extensions import override
 
 from bundle.array import FloatArray, IntArray
 from diagnosis.measure import Measures
+from diagnosis.null import NO_EVENT
 from monitoring.detectors.base import Detector
 
 TAILS = (0.95, 0.99)
 FAR = 1.25
+LEAST = 0.15
+"""Nats: of a surrogate that is nearly exact, the tails would be differences of no consequence."""
 
 
 class SurrogateResidual(Detector):
@@ -29,12 +32,14 @@ class SurrogateResidual(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         sides = np.hstack([reference.residual, -reference.residual])
-        edges = np.quantile(sides, TAILS, axis=0)
-        return np.vstack([edges, FAR * sides.max(axis=0, keepdims=True)])
+        edges = np.nanquantile(sides, (*TAILS, 1.0), axis=0)
+        edges[-1] *= FAR
+        least: FloatArray = np.maximum(edges, LEAST)
+        return least
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         sides = np.hstack([measures.residual, -measures.residual])
-        on = sides[:, None, :] > edges[None, :, :]
-        events: IntArray = on.reshape(len(sides), edges.size).astype(np.int8)
-        return events
+        on = (sides[:, None, :] > edges[None, :, :]).reshape(len(sides), edges.size)
+        known = np.isfinite(sides[:, :1])
+        return np.where(known, on.astype(np.int8), np.int8(NO_EVENT))
