@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from bundle.archive import Bundle
 from bundle.finding import REMEDIES, Diagnosis, Verdict
+from diagnosis.baseline import Baseline
 from diagnosis.diagnose import diagnose
 from diagnosis.evidence import Evidence
 from diagnosis.guarantee import guarantee
@@ -116,6 +117,11 @@ class Watcher:
         self._episode: _Episode | None = None
         self._model = _waiting()
         self._current = self._model
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The measured reference; None if it is too short to measure."""
+        return self._context.baseline
 
     @property
     def rows(self) -> int:
