@@ -80,7 +80,8 @@ def up(
     """
     layout = Layout(state.resolve(), model, config, port, monitor_port, admin_port, workers)
     console = Console(stderr=True)
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore SIGINT
+        signal.signal(number, lambda *_: _interrupt())
     try:
         with ExitStack() as stack:
             stack.enter_context(_only_one(layout))
