@@ -209,9 +209,8 @@ def _plumbline(*arguments: str) -> None:
 @contextmanager
 def _only_one(layout: Layout) -> Iterator[None]:
     """Hold the lease on the store; a second `plumbline up` is told who has it."""
-    from store.lease import Lease
-
     from store.errors import ConflictError
+    from store.lease import Lease
     from store.objects import Objects
 
     owner = f"process {os.getpid()} on {socket.gethostname()}"
