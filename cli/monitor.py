@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cli.output import ModelOption, StoreOption, fail
+from cli.output import StoreSetting, fail
 
 
 def monitor(
-    store: StoreOption,
-    model: ModelOption = "eurusd-1h",
+    store: StoreSetting = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model to watch.", show_default="eurusd-1h")
+    ] = None,
     service_url: Annotated[
         str | None, typer.Option(help="Where the service answers; the canary asks it.")
     ] = None,

@@ -40,6 +40,17 @@ StoreOption: TypeAlias = Annotated[
         help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",
     ),
 ]
+StoreSetting: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="PLUMBLINE_STORE",
+        show_default="./.state/store",
+        callback=lambda text: store_url(text) if text else None,
+        help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",
+    ),
+]
+"""The same for commands with settings of their own, which win where the option is not given."""
 ModelOption: TypeAlias = Annotated[str, typer.Option("--model", help="Name of the model.")]
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout.")

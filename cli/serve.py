@@ -7,19 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cli.output import fail, store_url
+from cli.output import StoreSetting, fail
 
 
 def serve(
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            envvar="PLUMBLINE_STORE",
-            show_default="./.state/store",
-            help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",
-        ),
-    ] = None,
+    store: StoreSetting = None,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", help="Model to serve; repeat for several."),
@@ -53,7 +45,7 @@ def serve(
 
     try:
         settings = ServiceSettings.load(
-            store=store_url(store) if store else None,
+            store=store,
             models=tuple(model) if model else None,
             host=host,
             port=port,

@@ -20,7 +20,10 @@ class MonitoringSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    store: str = Field(description="URL of the store.")
+    store: str = Field(
+        default_factory=lambda: (Path.cwd() / ".state" / "store").as_uri(),
+        description="URL of the store: file://, s3://, gs:// or az://; by default ./.state/store.",
+    )
     model: str = Field("eurusd-1h", description="Name of the model to watch.")
     service_url: str = Field(
         "http://127.0.0.1:3000", description="Where the canary asks; empty switches the canary off."
