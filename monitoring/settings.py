@@ -15,13 +15,17 @@ from monitoring.errors import SettingsError
 PREFIX = "PLUMBLINE_MONITORING_"
 
 
+def _default_store() -> str:
+    return (Path.cwd() / ".state" / "store").as_uri()
+
+
 class MonitoringSettings(BaseSettings):
     """Everything the monitor can be told; build it with `load`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     store: str = Field(
-        default_factory=lambda: (Path.cwd() / ".state" / "store").as_uri(),
+        default_factory=_default_store,
         description="URL of the store: file://, s3://, gs:// or az://; by default ./.state/store.",
     )
     model: str = Field("eurusd-1h", description="Name of the model to watch.")

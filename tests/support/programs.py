@@ -25,6 +25,9 @@ PACKAGES = {
 }
 """The Debian package of each program."""
 
+ELSEWHERE = frozenset({"kubectl"})
+"""Programs that Debian ships too old for us: where they are not there, nobody can demand them."""
+
 
 def require_program(name: str) -> str:
     """Return the path of a program; without it the test is skipped, or fails where it is demanded.
@@ -38,6 +41,6 @@ def require_program(name: str) -> str:
     if found is not None:
         return found
     reason = f"{name} is not installed; apt-get install {PACKAGES[name]}"
-    if os.environ.get(REQUIRE) == "1":
+    if os.environ.get(REQUIRE) == "1" and name not in ELSEWHERE:
         pytest.fail(f"{reason} ({REQUIRE}=1 demands it)", pytrace=False)
     pytest.skip(reason)
