@@ -27,7 +27,7 @@ from monitoring.watcher import INPUT_VERDICTS, OUTPUT_VERDICTS, Judgement, Watch
 from store.objects import Objects
 from store.prediction import PredictionBatch
 from store.registry import ModelRegistry
-from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
+from tests.support.faults import CALIBRATED, INPUT_FAULTS, OUTPUT_FAULTS
 from training.config import Experiment
 from training.replay import Replay, build_replay
 from training.run import train
@@ -179,7 +179,8 @@ def faults(held: Subject, starts: int) -> None:
         for begin in begins:
             rows = slice(begin, begin + ONSET + TAIL)
             logits = held.logits[rows].astype(np.float64)
-            logits[ONSET:] = fault(logits[ONSET:], reference.logits.astype(np.float64))
+            unit = held.bundle.calibration.temperature if name in CALIBRATED else 1.0
+            logits[ONSET:] = unit * fault(logits[ONSET:] / unit, reference.logits / unit)
             batch = held.served(held.windows[rows], logits)
             found.append(first_after(Watcher(held.bundle).feed(batch), ONSET))
         line(name, found, right)

@@ -34,6 +34,8 @@ class Envelope:
     ----------
     length
         Rows of a window.
+    windows
+        How many of them, end to end, fill the reference.
     offset
         Largest difference between two classes' mean residuals, in nats.
     residual
@@ -52,6 +54,7 @@ class Envelope:
     """
 
     length: int
+    windows: float
     offset: float
     residual: float
     alignment: float
@@ -144,6 +147,7 @@ class Baseline:
         spreads = [probability_spread(self.reference.probabilities[r]) or 0.0 for r in rows]
         return Envelope(
             length=length,
+            windows=len(self.reference) / length,
             offset=max(float(np.ptp(o)) for o in offsets),
             residual=max(
                 float(np.sqrt(((residuals[r] - o) ** 2).sum(axis=1).mean()))

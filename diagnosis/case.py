@@ -21,6 +21,9 @@ from diagnosis.skill import Skill, skill
 from diagnosis.spread import probability_spread
 from diagnosis.thresholds import Thresholds
 
+FEW_WINDOWS = 20.0
+"""Separate windows of the reference, with more of which their widest needs less slack."""
+
 KNOWN = 0.5
 """Share of rows that must resemble the reference's, for the others to be left out."""
 
@@ -186,10 +189,11 @@ class Case:
 
     @property
     def offset_bound(self) -> float | None:
-        """Largest offset that the reference itself, with some slack, shows in such windows."""
+        """Largest offset that the reference shows in such windows, and slack if those are few."""
         if self.envelope is None:
             return None
-        slack = self.thresholds.envelope_slack
+        few = min(1.0, FEW_WINDOWS / self.envelope.windows)
+        slack = 1.0 + few * (self.thresholds.envelope_slack - 1.0)
         return max(slack * self.envelope.offset, self.thresholds.offset_floor)
 
     @cached_property

@@ -85,6 +85,9 @@ OUTPUT_FAULTS: dict[str, tuple[OutputFault, frozenset[Verdict]]] = {
 }
 """By name: the fault, and the verdicts that are right."""
 
+CALIBRATED = frozenset({"SELL +1.2", "HOLD +1.2", "BUY +1.2", "HOLD -1.2"})
+"""Faults that are stated in log-probabilities: on logits before a temperature, times that."""
+
 
 def padded(windows: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Zero the last columns."""
