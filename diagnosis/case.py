@@ -196,6 +196,12 @@ class Case:
         slack = 1.0 + few * (self.thresholds.envelope_slack - 1.0)
         return max(slack * self.envelope.offset, self.thresholds.offset_floor)
 
+    @property
+    def beyond_imbalance(self) -> bool:
+        """Whether the offset is larger than class weights, sampling or a market can make it."""
+        limit = self.thresholds.offset_ratio * self.prior_log_odds
+        return self.offset_size is not None and self.offset_size > limit
+
     @cached_property
     def residual_ratio(self) -> float | None:
         """Scatter of the residuals around the offset, relative to the reference's widest window."""

@@ -29,7 +29,9 @@ class Thresholds(Record):
     leaning_share: float = Field(
         0.90, gt=0, lt=1, description="The same: warn; or fail once a detector has alarmed."
     )
-    rare_share: float = Field(0.01, ge=0, lt=1, description="Share of an action: warn below.")
+    tilted_share: float = Field(
+        0.75, gt=0, lt=1, description="The same, where the offset is beyond any imbalance: fail."
+    )
     pinned_confidence: float = Field(0.999, gt=0, lt=1, description="A row is pinned above.")
     pinned_share: float = Field(0.95, gt=0, lt=1, description="Saturated from this share of rows.")
     low_entropy: float = Field(0.30, gt=0, lt=1, description="Action entropy / log k: warn below.")

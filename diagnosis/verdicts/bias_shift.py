@@ -32,7 +32,7 @@ def _against_reference(case: Case) -> Ruling:
     shifted = case.suspect and size > bound
     ranked = (ratio is None or ratio <= limits.envelope_slack) and case.aligned
     responsive = limits.lost_gain <= gain <= limits.raised_gain
-    steeper = _steeper(case, limit)
+    steeper = _steeper(case, bound)
     holds = (shifted and ranked and responsive and size <= limit) or steeper
     finding = Finding(
         name="offset_nats",
@@ -82,8 +82,8 @@ def _against_labels(case: Case) -> Ruling:
     return Ruling(warned and ratio <= limits.offset_ratio, cause, (finding,))
 
 
-def _steeper(case: Case, limit: float) -> bool:
-    """Whether one factor on all log-probabilities explains them, up to an offset in the limit."""
+def _steeper(case: Case, bound: float) -> bool:
+    """Whether one factor on all log-probabilities explains them, and leaves no offset."""
     steepness, gain = case.steepness, case.gain_ratio
     if not case.suspect or not steepness or gain is None or case.residuals is None:
         return False
@@ -91,7 +91,7 @@ def _steeper(case: Case, limit: float) -> bool:
     expected = said - case.residuals.mean(axis=0)
     left = offset_size(said / steepness - expected)
     undecided = case.top_low < case.thresholds.leaning_share
-    return gain > case.thresholds.raised_gain and undecided and case.aligned and left < limit
+    return gain > case.thresholds.raised_gain and undecided and case.aligned and left < bound
 
 
 def _interval(case: Case, offset: np.ndarray) -> Interval | None:

@@ -15,9 +15,10 @@ def rule(case: Case) -> Ruling:
     _, share, interval = case.top
     alone = interval.low >= limits.dominant_share and case.n >= limits.share_rows
     suspect = case.accused or (case.suspect and case.agreed is False)
-    named = suspect and interval.low >= limits.leaning_share and case.n >= limits.accused_rows
+    enough = limits.tilted_share if case.beyond_imbalance else limits.leaning_share
+    named = suspect and interval.low >= enough and case.n >= limits.accused_rows
     holds = (named or alone) and case.agreed is not True and not _labels_agree(case)
-    threshold = limits.leaning_share if suspect else limits.dominant_share
+    threshold = enough if suspect else limits.dominant_share
     finding = Finding(
         name="dominant_action_share",
         level=Level.FAIL
