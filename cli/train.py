@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
@@ -139,7 +139,7 @@ def finish(result: TrainingResult, as_json: bool) -> None:
     numbers = [(name, f"{value:.4g}") for name, value in sorted(result.metrics.items())]
     said = "passed its gate" if result.passed else "was REFUSED by its gate"
     title = f"{result.version} {said}: {result.verdict.value}, {result.seconds:.0f} s"
-    emit(result, as_json, people=table("on validation", "", rows=numbers, title=title))
+    emit(result, as_json, people=Group(title, table("on validation", "", rows=numbers)))
     if not result.passed:
         raise fail("; ".join(result.reasons) + ". The bundle is kept, but will not be promoted")
 

@@ -74,10 +74,9 @@ def prepare(experiment: Experiment) -> Material:
     """
     data = experiment.data
     source = resolve(data.source, symbol=data.symbol, time_format=data.time_format)
-    bars = read_bars(source, symbols=data.symbols)
-    reports = tuple(check_bars(one) for one in bars)
+    chosen = [_choose(one, data) for one in read_bars(source, symbols=data.symbols)]
+    reports = tuple(check_bars(one) for one in chosen)
     refuse_defects(reports, refuse_also=data.refuse_also)
-    chosen = [_choose(one, data) for one in bars]
     label = LABELS[experiment.label.kind]
     dataset = build_dataset(
         chosen,
