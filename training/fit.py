@@ -128,29 +128,13 @@ def fit_network(
     TrainingError
         If the loss is no longer finite.
     """
-    steps = params.epochs * math.ceil(len(train) / params.batch_size)
-    trained = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(
-        trained, lr=params.learning_rate, weight_decay=params.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, params))
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(params.averaging))
+    descent = _Descent(network, loss, dataset, params, rows=len(train))
     held_out = torch.from_numpy(dataset.labels[calibration].astype(np.int64))
     epochs: list[Epoch] = []
-    best, best_state = None, copy.deepcopy(average.module.state_dict())
+    best_state: dict[str, torch.Tensor] = {}
     for number in range(1, params.epochs + 1):
-        network.train()
-        train_loss = 0.0
-        for rows in _shuffled(train, params.batch_size):
-            optimiser.zero_grad()
-            value = _loss(network, loss, dataset, rows)
-            value.backward()
-            nn.utils.clip_grad_norm_(trained, params.clip)
-            optimiser.step()
-            schedule.step()
-            average.update_parameters(network)
-            train_loss += value.item() * len(rows) / len(train)
-        said = torch.from_numpy(logits_of(average.module, dataset, calibration))
+        train_loss = descent.run(train)
+        said = torch.from_numpy(logits_of(descent.average, dataset, calibration))
         epoch = Epoch(number, train_loss, float(loss(said, held_out)))
         if not math.isfinite(epoch.train_loss + epoch.calibration_loss):
             raise TrainingError(
@@ -159,24 +143,69 @@ def fit_network(
             )
         epochs.append(epoch)
         on_epoch(epoch)
-        if best is None or epoch.calibration_loss < best.calibration_loss:
-            best, best_state = epoch, copy.deepcopy(average.module.state_dict())
+        best = min(epochs, key=lambda each: each.calibration_loss)
+        if best is epoch:
+            best_state = copy.deepcopy(descent.average.state_dict())
         elif number - best.number >= params.patience:
             break
     network.load_state_dict(best_state)
     network.eval()
-    return Fitted(network, tuple(epochs), best or epochs[-1])
+    return Fitted(network, tuple(epochs), min(epochs, key=lambda each: each.calibration_loss))
 
 
-def _loss(network: nn.Module, loss: Loss[Any], dataset: Dataset, rows: IntArray) -> torch.Tensor:
-    labels = torch.from_numpy(dataset.labels[rows].astype(np.int64))
-    return loss(network(torch.from_numpy(dataset.windows(rows))), labels)
+class _Descent:
+    """AdamW on a network with a schedule, and the running average of the weights it passes."""
 
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss[Any],
+        dataset: Dataset,
+        params: FitParams,
+        *,
+        rows: int,
+    ) -> None:
+        self._network = network
+        self._loss = loss
+        self._dataset = dataset
+        self._params = params
+        self._weights = [weight for weight in network.parameters() if weight.requires_grad]
+        self._optimiser = torch.optim.AdamW(
+            self._weights, lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+        steps = params.epochs * math.ceil(rows / params.batch_size)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda step: _rate(step, steps, params)
+        )
+        keep = get_ema_multi_avg_fn(params.averaging)
+        self._averaged = AveragedModel(network, multi_avg_fn=keep)
 
-def _shuffled(rows: IntArray, size: int) -> Iterator[IntArray]:
-    order = rows[torch.randperm(len(rows)).numpy()]
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    @property
+    def average(self) -> nn.Module:
+        """The network with the averaged weights."""
+        return self._averaged.module
+
+    def run(self, rows: IntArray) -> float:
+        """Pass once over the rows in random order; return their mean loss on the way."""
+        self._network.train()
+        order = rows[torch.randperm(len(rows)).numpy()]
+        total = 0.0
+        for start in range(0, len(order), self._params.batch_size):
+            batch = order[start : start + self._params.batch_size]
+            total += self._step(batch) * len(batch)
+        return total / len(rows)
+
+    def _step(self, batch: IntArray) -> float:
+        labels = torch.from_numpy(self._dataset.labels[batch].astype(np.int64))
+        logits = self._network(torch.from_numpy(self._dataset.windows(batch)))
+        value = self._loss(logits, labels)
+        self._optimiser.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(self._weights, self._params.clip)
+        self._optimiser.step()
+        self._schedule.step()
+        self._averaged.update_parameters(self._network)
+        return float(value.item())
 
 
 def _rate(step: int, steps: int, params: FitParams) -> float:

@@ -1,0 +1,1 @@
+"""Experiments: one TOML file each, its header saying what to expect of it."""
