@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Self
 
 import httpx
-from store.log import PredictionLog
 
 from bundle.archive import Bundle
 from drills.errors import DrillError
@@ -21,6 +20,7 @@ from drills.traffic import Question, Traffic
 from store.board import Bulletin, verdict_board
 from store.errors import StoreError
 from store.incident import EventKind, Incident, IncidentBook
+from store.log import PredictionLog
 from store.objects import Objects
 from store.registry import ModelRegistry
 
