@@ -21,16 +21,21 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from bundle.archive import Bundle
-from bundle.finding import Verdict
-from monitoring.watcher import INPUT_VERDICTS, OUTPUT_VERDICTS, Judgement, Watcher
-from store.objects import Objects
-from store.prediction import PredictionBatch
-from store.registry import ModelRegistry
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Verdict
+from plumbline.monitoring.watching.watcher import (
+    INPUT_VERDICTS,
+    OUTPUT_VERDICTS,
+    Judgement,
+    Watcher,
+)
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionBatch
+from plumbline.store.registry import ModelRegistry
+from plumbline.training.config import Experiment
+from plumbline.training.replay import Replay, build_replay
+from plumbline.training.run import train
 from tests.support.faults import CALIBRATED, INPUT_FAULTS, OUTPUT_FAULTS
-from training.config import Experiment
-from training.replay import Replay, build_replay
-from training.run import train
 
 MODEL = "bench"
 ONSET = 200
@@ -91,7 +96,7 @@ def answer(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
 
 def experiment(seed: int, data: Path | None) -> Experiment:
     """Return the demo's experiment, or its like on the long series with a long reference."""
-    values = tomllib.loads((files("training") / "configs" / "eurusd-1h.toml").read_text())
+    values = tomllib.loads((files("plumbline.training") / "configs" / "eurusd-1h.toml").read_text())
     values["seed"] = seed
     if data is not None:
         values["data"] = {"source": str(data / BARS), "symbol": "BTCUSDT"}

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from store.group_commit import GroupCommit
-from store.log import PredictionLog
-from store.objects import Objects
-from store.prediction import PredictionRow
-from store.shipper import Shipper
-from store.spool import Spool
+from plumbline.store.group_commit import GroupCommit
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionRow
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool
 
 FEATURES = 24
 MODEL = "eurusd-1h"

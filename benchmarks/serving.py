@@ -28,9 +28,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from service.predictor import Predictor
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.service.predictor import Predictor
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 from tests.support.served import MODEL, Served, serving
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from store.objects import Objects
-from store.registry import ModelRegistry
-from training.config import Experiment, read_experiment
-from training.run import train
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
+from plumbline.training.config import Experiment, read_experiment
+from plumbline.training.run import train
 
 MOMENTS = tuple(datetime(2017, 9, 11, tzinfo=UTC) + timedelta(weeks=5 * n) for n in range(4))
 COLUMNS = "{:<24} {:>7} {:>8} {:>8}  {:<18} {:>18} {:>8}"

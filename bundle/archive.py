@@ -9,12 +9,12 @@ from functools import cached_property
 
 from pydantic_core import from_json
 
-from bundle.calibration import Calibration
-from bundle.errors import FormatError, IntegrityError
-from bundle.golden import GoldenRows
-from bundle.manifest import FORMAT, MANIFEST, FileDigest, Manifest, version_of
-from bundle.reference import ReferenceProfile
-from bundle.validation import ValidationReport
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.errors import FormatError, IntegrityError
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import FORMAT, MANIFEST, FileDigest, Manifest, version_of
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.validation import ValidationReport
 
 
 def digest_of(data: bytes) -> FileDigest:

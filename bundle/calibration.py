@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import Field, model_validator
 
-from bundle.array import FloatArray
-from bundle.record import Record
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.record import Record
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bundle.record import Record
+from plumbline.bundle.record import Record
 
 
 class Verdict(StrEnum):

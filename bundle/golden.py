@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from bundle.array import FloatArray, read_arrays, write_arrays
-from bundle.errors import FormatError
+from plumbline.bundle.array import FloatArray, read_arrays, write_arrays
+from plumbline.bundle.errors import FormatError
 
 _NAMES = ("inputs", "logits")
 

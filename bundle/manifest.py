@@ -13,8 +13,8 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from bundle.policy import DecisionPolicy
-from bundle.record import Record
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.record import Record
 
 FORMAT: Final = 1
 MANIFEST = "manifest.json"

@@ -7,8 +7,8 @@ from typing import Annotated, Self, TypeAlias
 import numpy as np
 from pydantic import Field, model_validator
 
-from bundle.array import FloatArray, IntArray
-from bundle.record import Record
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.record import Record
 
 _TINY = 1e-300
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bundle.errors import FormatError
+from plumbline.bundle.errors import FormatError
 
 
 class Record(BaseModel):

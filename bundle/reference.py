@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray, read_arrays, write_arrays
-from bundle.errors import FormatError
+from plumbline.bundle.array import FloatArray, IntArray, read_arrays, write_arrays
+from plumbline.bundle.errors import FormatError
 
 CALIBRATED_ROWS = 12_000
 """Fewer reference rows than this, and no false-alarm guarantee is given."""

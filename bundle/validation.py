@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bundle.finding import Diagnosis, Verdict
-from bundle.record import Record
+from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.record import Record
 
 
 class ValidationReport(Record):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.output import JsonOption, ModelOption, StoreOption
-from cli.train import (
+from plumbline.cli.output import JsonOption, ModelOption, StoreOption
+from plumbline.cli.train import (
     LiveSinceOption,
     LiveUntilOption,
     PromoteOption,
@@ -32,8 +32,8 @@ def calibrate(
 
     The remedy for `bias_shift`. It takes seconds, and never uses rows that taught the weights.
     """
-    from store.objects import Objects
-    from training.refit import refit
+    from plumbline.store.objects import Objects
+    from plumbline.training.refit import refit
 
     with reporting() as report:
         result = refit(

@@ -35,7 +35,7 @@ class Child:
         log = logs / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "cli.main", *arguments],
+                [sys.executable, "-P", "-m", "plumbline.cli.main", *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Writes ``docs/cli.md`` from the commands themselves: ``python -m cli.command_page``."""
+"""Writes ``docs/cli.md`` from the commands themselves: ``python -m plumbline.cli.command_page``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, TypeAlias
 import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from cli.main import app
+from plumbline.cli.main import app
 
 Command: TypeAlias = TyperGroup | TyperCommand
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 
 _HEAD = """\
 # Commands
 
-Written by `python -m cli.command_page`; a test holds it to the code. `plumbline COMMAND --help`
-says the same.
+Written by `python -m plumbline.cli.command_page`; a test holds it to the code.
+`plumbline COMMAND --help` says the same.
 
 Exit codes: 0 done; 1 refused or failed, with a message on stderr that says what to do; 2 usage.
 With `--json` a command prints one JSON document to stdout and everything else to stderr.

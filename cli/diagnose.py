@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundle.errors import FormatError
-from bundle.finding import Level
-from cli.output import JsonOption, StoreOption, emit, refusals, table
+from plumbline.bundle.errors import FormatError
+from plumbline.bundle.finding import Level
+from plumbline.cli.output import JsonOption, StoreOption, emit, refusals, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bundle.archive import Bundle
-    from bundle.finding import Diagnosis, Finding
-    from diagnosis.evidence import Evidence
-    from diagnosis.sample import Context
-    from store.registry import ModelRegistry
+    from plumbline.bundle.archive import Bundle
+    from plumbline.bundle.finding import Diagnosis, Finding
+    from plumbline.diagnosis.evidence import Evidence
+    from plumbline.diagnosis.sample import Context
+    from plumbline.store.registry import ModelRegistry
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -76,8 +76,8 @@ def _judge_file(
     path: Path, store: str, model: str, version: str | None, tau: float
 ) -> tuple[str, Diagnosis]:
     """Judge a file, against a bundle's reference if one is named."""
-    from cli.prediction_file import read_predictions
-    from diagnosis.diagnose import diagnose as judge
+    from plumbline.cli.prediction_file import read_predictions
+    from plumbline.diagnosis.diagnose import diagnose as judge
 
     if not path.is_file():
         raise FormatError(f"{path}: there is no such file")
@@ -88,8 +88,8 @@ def _judge_file(
 
 def _judge_bundle(store: str, model: str, text: str) -> tuple[str, Diagnosis]:
     """Judge the out-of-sample rows a bundle carries, labels included, as its gate did."""
-    from diagnosis.diagnose import diagnose as judge
-    from diagnosis.sample import Context, of_reference
+    from plumbline.diagnosis.diagnose import diagnose as judge
+    from plumbline.diagnosis.sample import Context, of_reference
 
     bundle = _open(_registry(store, model), text)
     manifest = bundle.manifest
@@ -101,9 +101,9 @@ def _judge_live(
     store: str, model: str, version: str, rows: int
 ) -> tuple[str, Diagnosis, Sequence[Evidence]]:
     """Show the newest rows of the log to the watcher, as the monitor does."""
-    from monitoring.watcher import Watcher
-    from store.log import PredictionLog
-    from store.objects import Objects
+    from plumbline.monitoring.watching.watcher import Watcher
+    from plumbline.store.log import PredictionLog
+    from plumbline.store.objects import Objects
 
     bundle = _open(_registry(store, model), version)
     batch = PredictionLog(Objects(store), model).read(version=bundle.version, limit=rows)
@@ -119,8 +119,8 @@ def _judge_live(
 
 
 def _registry(store: str, model: str) -> ModelRegistry:
-    from store.objects import Objects
-    from store.registry import ModelRegistry
+    from plumbline.store.objects import Objects
+    from plumbline.store.registry import ModelRegistry
 
     return ModelRegistry(Objects(store), model)
 
@@ -130,7 +130,7 @@ def _open(registry: ModelRegistry, text: str) -> Bundle:
 
 
 def _context(bundle: Bundle) -> Context:
-    from diagnosis.sample import Context
+    from plumbline.diagnosis.sample import Context
 
     manifest = bundle.manifest
     return Context(manifest.classes, manifest.features.names, manifest.policy, bundle.reference)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonOption, emit, fail
+from plumbline.cli.output import JsonOption, emit, fail
 
 if TYPE_CHECKING:
-    from drills.result import DrillReport
-    from drills.system import System
+    from plumbline.drills.result import DrillReport
+    from plumbline.drills.system import System
 
 StateOption = Annotated[
     Path, typer.Option("--state", help="Folder of the running system, as given to `plumbline up`.")
@@ -34,9 +34,9 @@ def drill(
     monitor says and does about it through the public ports, and counts what was lost. Exit 1 if
     anything fell short.
     """
-    from drills.errors import DrillError
-    from drills.scenarios import DRILLS
-    from drills.system import System
+    from plumbline.drills.errors import DrillError
+    from plumbline.drills.scenarios import DRILLS
+    from plumbline.drills.system import System
 
     chosen = list(DRILLS) if everything else names or []
     unknown = [name for name in chosen if name not in DRILLS]
@@ -59,9 +59,9 @@ def carry_out(system: System, names: list[str], *, quiet: bool = False) -> Drill
     from rich.console import Console
     from rich.live import Live
 
-    from cli.drill_table import DrillTable
-    from drills.run import run_drills
-    from drills.scenarios import DRILLS
+    from plumbline.cli.drill_table import DrillTable
+    from plumbline.drills.run import run_drills
+    from plumbline.drills.scenarios import DRILLS
 
     console = Console(stderr=True)
     if not console.is_terminal:

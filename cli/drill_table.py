@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.table import Table
 
-from drills.result import DrillResult
+from plumbline.drills.result import DrillResult
 
 _COLUMNS = ("drill", "said", "noticed after", "retrains", "recovered", "requests", "rows", "")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from cli import diagnose, models
-from cli.calibrate import calibrate
-from cli.drill import drill
-from cli.monitor import monitor
-from cli.serve import serve
-from cli.train import replay_data, train
-from cli.up import up
+from plumbline.cli import diagnose, models
+from plumbline.cli.calibrate import calibrate
+from plumbline.cli.drill import drill
+from plumbline.cli.monitor import monitor
+from plumbline.cli.serve import serve
+from plumbline.cli.train import replay_data, train
+from plumbline.cli.up import up
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundle.errors import BundleError
-from cli.output import JsonOption, StoreOption, emit, fail, refusals, table
+from plumbline.bundle.errors import BundleError
+from plumbline.cli.output import JsonOption, StoreOption, emit, fail, refusals, table
 
 if TYPE_CHECKING:
-    from bundle.archive import Bundle
-    from store.pointer import Generation
-    from store.registry import AliasTarget, ModelRegistry
+    from plumbline.bundle.archive import Bundle
+    from plumbline.store.pointer import Generation
+    from plumbline.store.registry import AliasTarget, ModelRegistry
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -81,8 +81,8 @@ class Check:
 @app.command("list")
 def list_models(store: StoreOption, model: OneModel = None, json: JsonOption = False) -> None:
     """Every bundle, the newest last, and which alias points at it."""
-    from store.objects import Objects
-    from store.registry import ModelRegistry
+    from plumbline.store.objects import Objects
+    from plumbline.store.registry import ModelRegistry
 
     with refusals():
         objects = Objects(store)
@@ -213,8 +213,8 @@ def history(
 
 def _registry(store: str, model: str | None) -> ModelRegistry:
     """Open the registry of a model, or of the only one there is."""
-    from store.objects import Objects
-    from store.registry import ModelRegistry
+    from plumbline.store.objects import Objects
+    from plumbline.store.registry import ModelRegistry
 
     objects = Objects(store)
     names = ModelRegistry.names(objects)
@@ -274,7 +274,7 @@ def _check(registry: ModelRegistry, version: str) -> Check:
 
 def _golden_error(bundle: Bundle) -> float:
     """Run the golden rows through the graph; raises `BundleError` where it does not give them."""
-    from service.backends.base import backend_class
+    from plumbline.service.backends.base import backend_class
 
     manifest = bundle.manifest
     backend = backend_class("onnx")(bundle.files["model.onnx"], manifest, "cpu")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import StoreSetting, fail
+from plumbline.cli.output import StoreSetting, fail
 
 
 def monitor(
@@ -31,10 +31,10 @@ def monitor(
     Settings come from the file, the environment (PLUMBLINE_MONITORING_…) and these options, in
     that order; docs/monitoring.md lists them.
     """
-    from monitoring.errors import MonitoringError
-    from monitoring.process import run
-    from monitoring.settings import MonitoringSettings
-    from store.errors import StoreError
+    from plumbline.monitoring.errors import MonitoringError
+    from plumbline.monitoring.process import run
+    from plumbline.monitoring.settings import MonitoringSettings
+    from plumbline.store.errors import StoreError
 
     try:
         loaded = MonitoringSettings.load(

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from bundle.errors import BundleError
-from store.errors import StoreError
+from plumbline.bundle.errors import BundleError
+from plumbline.store.errors import StoreError
 
 
 def default_store() -> str:

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.array import AnyArray, FloatArray, IntArray
-from bundle.calibration import softmax
-from bundle.errors import FormatError
-from bundle.policy import DecisionPolicy
-from diagnosis.sample import Context, Sample
+from plumbline.bundle.array import AnyArray, FloatArray, IntArray
+from plumbline.bundle.calibration import softmax
+from plumbline.bundle.errors import FormatError
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.diagnosis.sample import Context, Sample
 
 ACTIONS = ("SELL", "HOLD", "BUY")
 SUFFIXES = (".csv", ".parquet", ".npz")

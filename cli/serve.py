@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import StoreSetting, fail
+from plumbline.cli.output import StoreSetting, fail
 
 
 def serve(
@@ -37,11 +37,11 @@ def serve(
     PLUMBLINE_SERVICE_FILE; docs/settings.md has them all. Ask GET /readyz whether a model is
     loaded, GET /openapi.json what can be sent.
     """
-    from service.logs import configure_logging
-    from service.server import ServeError
-    from service.server import serve as run
-    from service.settings import ServiceSettings, SettingsError
-    from store.errors import StoreError
+    from plumbline.service.logs import configure_logging
+    from plumbline.service.server import ServeError
+    from plumbline.service.server import serve as run
+    from plumbline.service.settings import ServiceSettings, SettingsError
+    from plumbline.store.errors import StoreError
 
     try:
         settings = ServiceSettings.load(

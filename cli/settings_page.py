@@ -1,4 +1,4 @@
-"""Writes ``docs/settings.md`` from the settings classes: ``python -m cli.settings_page``."""
+"""Writes ``docs/settings.md``: ``python -m plumbline.cli.settings_page``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from monitoring.settings import MonitoringSettings
-from service.settings import ServiceSettings
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.service.settings import ServiceSettings
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 
 _HEAD = """\
 # Settings
 
-Written by `python -m cli.settings_page`; a test holds it to the code.
+Written by `python -m plumbline.cli.settings_page`; a test holds it to the code.
 
 A setting comes from a TOML file (keys as below), over it from the environment (prefix and name in
 capitals), over that from an option of the command. A misspelt key or prefixed variable is refused

@@ -12,12 +12,12 @@ import typer
 from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
+from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
 
 if TYPE_CHECKING:
-    from training.config import Experiment
-    from training.live import Stretch
-    from training.publish import TrainingResult
+    from plumbline.training.config import Experiment
+    from plumbline.training.live import Stretch
+    from plumbline.training.publish import TrainingResult
 
 
 def moment(text: str) -> datetime:
@@ -72,8 +72,8 @@ def train(
     A model that has collapsed, leaks or knows nothing is written, too, but never promoted; the exit
     code is 1 then, and the reasons are printed.
     """
-    from store.objects import Objects
-    from training.run import train as run
+    from plumbline.store.objects import Objects
+    from plumbline.training.run import train as run
 
     with reporting() as report:
         experiment = _experiment(config, data=data, seed=seed, loss=loss, until=until)
@@ -96,7 +96,7 @@ def replay_data(
     as_json: JsonOption = False,
 ) -> None:
     """Write the held-out bars of a configuration to a file, to be replayed against a service."""
-    from training.replay import build_replay
+    from plumbline.training.replay import build_replay
 
     with reporting():
         replay = build_replay(_experiment(config, data=data))
@@ -107,7 +107,7 @@ def replay_data(
 
 def stretch(since: datetime | None, until: datetime | None) -> Stretch | None:
     """Return the part of the prediction log asked for; None if none was."""
-    from training.live import Stretch
+    from plumbline.training.live import Stretch
 
     return None if since is None and until is None else Stretch(since, until)
 
@@ -115,9 +115,9 @@ def stretch(since: datetime | None, until: datetime | None) -> Stretch | None:
 @contextmanager
 def reporting() -> Iterator[Callable[[str, float], None]]:
     """Show a progress bar on stderr, and turn what went wrong into a message and exit code 1."""
-    from bundle.errors import BundleError
-    from store.errors import StoreError
-    from training.errors import TrainingError
+    from plumbline.bundle.errors import BundleError
+    from plumbline.store.errors import StoreError
+    from plumbline.training.errors import TrainingError
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     try:
@@ -152,7 +152,7 @@ def _experiment(
     loss: str | None = None,
     until: datetime | None = None,
 ) -> Experiment:
-    from training.config import read_experiment
+    from plumbline.training.config import read_experiment
 
     experiment = read_experiment(config)
     changes: dict[str, Any] = {}

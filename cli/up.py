@@ -21,8 +21,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.children import Child, ChildError
-from cli.output import fail
+from plumbline.cli.children import Child, ChildError
+from plumbline.cli.output import fail
 
 LEASE_SECONDS = 20.0
 READY_SECONDS = 120.0
@@ -116,8 +116,8 @@ def _run(layout: Layout, stack: ExitStack, console: Console, *, demo: bool, once
 
 def _prepare(layout: Layout, console: Console) -> None:
     """Copy the training configuration, and train if there is no champion."""
-    from store.objects import Objects
-    from store.registry import ModelRegistry
+    from plumbline.store.objects import Objects
+    from plumbline.store.registry import ModelRegistry
 
     if not layout.train_config.exists():
         _copy_config(layout)
@@ -135,7 +135,7 @@ def _copy_config(layout: Layout) -> None:
     if Path(layout.config).is_file():
         shutil.copy(layout.config, layout.train_config)
         return
-    with as_file(files("training") / "configs" / f"{layout.config}.toml") as path:
+    with as_file(files("plumbline.training") / "configs" / f"{layout.config}.toml") as path:
         if not path.is_file():
             raise ChildError(f"there is no training configuration {layout.config!r}")
         shutil.copy(path, layout.train_config)
@@ -174,10 +174,10 @@ def _start(layout: Layout, stack: ExitStack, console: Console) -> tuple[Child, C
 
 def _demonstrate(layout: Layout, console: Console) -> bool:
     """Replay the held-out bars, run every drill, and say how it went."""
-    from cli.drill import carry_out
-    from drills.errors import DrillError
-    from drills.scenarios import DRILLS
-    from drills.system import System
+    from plumbline.cli.drill import carry_out
+    from plumbline.drills.errors import DrillError
+    from plumbline.drills.scenarios import DRILLS
+    from plumbline.drills.system import System
 
     _plumbline("replay-data", *_options(config=layout.train_config, out=layout.replay))
     try:
@@ -200,7 +200,9 @@ def _options(**values: object) -> list[str]:
 def _plumbline(*arguments: str) -> None:
     """Run a `plumbline` command to its end; raises `ChildError` if it fails."""
     done = subprocess.run(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "cli.main", *arguments], check=False, stdout=subprocess.DEVNULL
+        [sys.executable, "-P", "-m", "plumbline.cli.main", *arguments],
+        check=False,
+        stdout=subprocess.DEVNULL,
     )
     if done.returncode:
         raise ChildError(f"`plumbline {arguments[0]}` failed with exit code {done.returncode}")
@@ -209,9 +211,9 @@ def _plumbline(*arguments: str) -> None:
 @contextmanager
 def _only_one(layout: Layout) -> Iterator[None]:
     """Hold the lease on the store; a second `plumbline up` is told who has it."""
-    from store.errors import ConflictError
-    from store.lease import Lease
-    from store.objects import Objects
+    from plumbline.store.errors import ConflictError
+    from plumbline.store.lease import Lease
+    from plumbline.store.objects import Objects
 
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     lease = Lease(Objects(layout.store_url), "up", owner=owner, ttl_seconds=LEASE_SECONDS)

@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from bundle.reference import ReferenceProfile
-from diagnosis.column import ColumnModel, Relation, fit_columns, repeat_share, zero_share
-from diagnosis.movement import clr, movement, previous_rows, step_scale
-from diagnosis.psi import bin_edges, bin_shares, psi
-from diagnosis.spread import probability_spread
-from diagnosis.surrogate import Surrogate, cross_fit, explained, fit_surrogate
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.column import ColumnModel, Relation, fit_columns, repeat_share, zero_share
+from plumbline.diagnosis.movement import clr, movement, previous_rows, step_scale
+from plumbline.diagnosis.psi import bin_edges, bin_shares, psi
+from plumbline.diagnosis.spread import probability_spread
+from plumbline.diagnosis.surrogate import Surrogate, cross_fit, explained, fit_surrogate
 
 LENGTHS = (60, 100, 200, 400)
 MIN_REFERENCE = 120

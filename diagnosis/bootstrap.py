@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray, IntArray
-from bundle.finding import Interval
-from diagnosis.e_process import peaks
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.finding import Interval
+from plumbline.diagnosis.e_process import peaks
 
 
 def block_indices(n: int, length: int, block: int, rng: np.random.Generator) -> IntArray:

@@ -9,17 +9,17 @@ from math import inf
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray, IntArray
-from bundle.finding import Interval
-from diagnosis.baseline import Baseline, Envelope, alignment
-from diagnosis.evidence import Evidence
-from diagnosis.movement import Movement, clr, movement, previous_rows, step_scale
-from diagnosis.offset import log_odds_range, offset_size
-from diagnosis.sample import Context, Sample
-from diagnosis.share import top_action
-from diagnosis.skill import Skill, skill
-from diagnosis.spread import probability_spread
-from diagnosis.thresholds import Thresholds
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.finding import Interval
+from plumbline.diagnosis.baseline import Baseline, Envelope, alignment
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.movement import Movement, clr, movement, previous_rows, step_scale
+from plumbline.diagnosis.offset import log_odds_range, offset_size
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.share import top_action
+from plumbline.diagnosis.skill import Skill, skill
+from plumbline.diagnosis.spread import probability_spread
+from plumbline.diagnosis.thresholds import Thresholds
 
 FEW_WINDOWS = 20.0
 """Separate windows of the reference, with more of which their widest needs less slack."""

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray
+from plumbline.bundle.array import BoolArray, FloatArray
 
 _PENALTY = 0.01
 _CLIP = 8.0

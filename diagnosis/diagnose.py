@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bundle.finding import REMEDIES, Diagnosis, Finding, Verdict
-from diagnosis.case import Case
-from diagnosis.evidence import Evidence
-from diagnosis.sample import Context, Sample
-from diagnosis.thresholds import Thresholds
-from diagnosis.verdicts import VERDICTS
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Finding, Verdict
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.thresholds import Thresholds
+from plumbline.diagnosis.verdicts import VERDICTS
 
 _DEFAULT = Thresholds()
 

@@ -24,8 +24,8 @@ from math import log
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray, IntArray
-from diagnosis.null import FORGET, LEVELS, level_of
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.diagnosis.null import FORGET, LEVELS, level_of
 
 ALTERNATIVES = (20.0, 3.0)
 """How many times rarer than permitted the event fails to happen."""

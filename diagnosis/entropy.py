@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import FloatArray
+from plumbline.bundle.array import FloatArray
 
 
 def entropy(probabilities: FloatArray) -> FloatArray:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bundle.finding import Finding, Level
-from bundle.reference import CALIBRATED_ROWS
-from diagnosis.baseline import Baseline
+from plumbline.bundle.finding import Finding, Level
+from plumbline.bundle.reference import CALIBRATED_ROWS
+from plumbline.diagnosis.baseline import Baseline
 
 
 def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:

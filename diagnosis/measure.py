@@ -10,11 +10,11 @@ from typing import Self
 
 import numpy as np
 
-from bundle.array import AnyArray, BoolArray, FloatArray, IntArray
-from diagnosis.movement import clr
-from diagnosis.null import FORGET
-from diagnosis.sample import Sample
-from diagnosis.surrogate import Surrogate
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
+from plumbline.diagnosis.movement import clr
+from plumbline.diagnosis.null import FORGET
+from plumbline.diagnosis.sample import Sample
+from plumbline.diagnosis.surrogate import Surrogate
 
 
 @dataclass(frozen=True)

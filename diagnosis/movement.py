@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import AnyArray, FloatArray, IntArray
+from plumbline.bundle.array import AnyArray, FloatArray, IntArray
 
 _TINY = 1e-37  # the smallest normal float32: logged probabilities are float32
 

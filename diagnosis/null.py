@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import AnyArray, BoolArray, FloatArray, IntArray
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 
 LEVELS = 11
 FORGET = 1.0 - 0.5 ** (1.0 / 12.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import FloatArray
-from bundle.calibration import softmax
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.calibration import softmax
 
 _TINY = 1e-300
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bundle.finding import Finding
-from diagnosis.case import Case
+from plumbline.bundle.finding import Finding
+from plumbline.diagnosis.case import Case
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from diagnosis.baseline import Baseline, fit_baseline
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.baseline import Baseline, fit_baseline
 
 
 @dataclass(frozen=True)

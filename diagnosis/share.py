@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from bundle.finding import Interval
-from diagnosis.wilson import wilson
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.finding import Interval
+from plumbline.diagnosis.wilson import wilson
 
 
 def action_counts(actions: IntArray, classes: int) -> IntArray:

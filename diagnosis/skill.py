@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
+from plumbline.bundle.array import FloatArray, IntArray
 
 _TINY = 1e-12
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray
+from plumbline.bundle.array import BoolArray, FloatArray
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
 _CLIP = 4.0

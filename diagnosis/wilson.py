@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from statistics import NormalDist
 
-from bundle.finding import Interval
+from plumbline.bundle.finding import Interval
 
 
 def wilson(count: int, n: int, *, level: float = 0.95) -> Interval | None:

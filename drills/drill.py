@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import ClassVar
 
-from bundle.finding import Verdict
-from drills.errors import DrillError
-from drills.result import DrillResult
-from drills.system import System, seconds_between
-from drills.traffic import Traffic, open_traffic
-from store.incident import EventKind, Incident, IncidentStatus
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.errors import DrillError
+from plumbline.drills.result import DrillResult
+from plumbline.drills.system import System, seconds_between
+from plumbline.drills.traffic import Traffic, open_traffic
+from plumbline.store.incident import EventKind, Incident, IncidentStatus
 
 RATE = 50.0
 """Predictions a second while the system watches."""

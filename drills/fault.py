@@ -15,14 +15,14 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.archive import Bundle, digest_of
-from bundle.array import FloatArray
-from bundle.calibration import Calibration
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from bundle.golden import GoldenRows
-from bundle.manifest import MANIFEST, Manifest
-from bundle.validation import ValidationReport
-from store.objects import Objects
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import MANIFEST, Manifest
+from plumbline.bundle.validation import ValidationReport
+from plumbline.store.objects import Objects
 
 _OPSET = 18
 _IR_VERSION = 10

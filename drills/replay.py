@@ -11,8 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from drills.errors import DrillError
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.drills.errors import DrillError
 
 WEEK = timedelta(weeks=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bundle.record import Record
+from plumbline.bundle.record import Record
 
 
 class DrillResult(Record):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from drills.drill import Drill
-from drills.result import DrillReport, DrillResult
-from drills.system import System
+from plumbline.drills.drill import Drill
+from plumbline.drills.result import DrillReport, DrillResult
+from plumbline.drills.system import System
 
 Listener = Callable[[str, str | DrillResult], None]
 """Called with a drill's name and what it is doing, or its result."""

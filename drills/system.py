@@ -13,16 +13,16 @@ from typing import Self
 
 import httpx
 
-from bundle.archive import Bundle
-from drills.errors import DrillError
-from drills.replay import Replay
-from drills.traffic import Question, Traffic
-from store.board import Bulletin, verdict_board
-from store.errors import StoreError
-from store.incident import EventKind, Incident, IncidentBook
-from store.log import PredictionLog
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.archive import Bundle
+from plumbline.drills.errors import DrillError
+from plumbline.drills.replay import Replay
+from plumbline.drills.traffic import Question, Traffic
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.errors import StoreError
+from plumbline.store.incident import EventKind, Incident, IncidentBook
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 
 STATE_FILE = "system.json"
 _POLL_SECONDS = 0.1

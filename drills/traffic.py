@@ -11,8 +11,8 @@ from datetime import datetime
 
 import httpx
 
-from bundle.array import FloatArray
-from drills.replay import encode
+from plumbline.bundle.array import FloatArray
+from plumbline.drills.replay import encode
 
 SYMBOL = "EURUSD"
 

@@ -1,8 +1,8 @@
 """The drift report for people: reference against the newest predictions, as one HTML page.
 
-Run as ``python -m monitoring.drift_report``, a process of its own: importing Evidently takes
-seconds and hundreds of megabytes, which the control loop must not wait for. This is the one module
-that knows Evidently.
+Run as ``python -m plumbline.monitoring.drift_report``, a process of its own: importing Evidently
+takes seconds and hundreds of megabytes, which the control loop must not wait for. This is the one
+module that knows Evidently.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bundle.archive import Bundle
-from bundle.array import FloatArray, IntArray
-from store.log import PredictionLog
-from store.objects import Objects
-from store.registry import ModelRegistry
-from store.report import write_report
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
+from plumbline.store.report import write_report
 
 if TYPE_CHECKING:
     import pandas as pd

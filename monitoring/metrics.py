@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from bundle.finding import Verdict
-from diagnosis.evidence import Evidence
+from plumbline.bundle.finding import Verdict
+from plumbline.diagnosis.evidence import Evidence
 
 
 class Metrics:

@@ -15,17 +15,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bundle.finding import Diagnosis, Remedy, Verdict
-from monitoring.canary import Canary
-from monitoring.controller import Controller, utc_now
-from monitoring.errors import SettingsError
-from monitoring.launchers.base import Launcher
-from monitoring.metrics import Metrics
-from monitoring.observer import Observation, Observer, Watch
-from monitoring.reporter import Reporter
-from monitoring.settings import MonitoringSettings
-from monitoring.situation import Situation
-from monitoring.status import (
+from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.monitoring.errors import SettingsError
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.page.status import (
     MAX_INCIDENTS,
     MAX_REPORTS,
     CanaryState,
@@ -35,14 +28,21 @@ from monitoring.status import (
     WatchState,
     evidence_states,
 )
-from monitoring.triggers import TRIGGERS
-from monitoring.triggers.base import Trigger
-from monitoring.triggers.schedule import ScheduleTrigger
-from monitoring.watcher import Judgement
-from store.board import Bulletin, verdict_board
-from store.errors import ConflictError
-from store.objects import Objects
-from store.report import list_reports
+from plumbline.monitoring.repair.controller import Controller, utc_now
+from plumbline.monitoring.repair.launchers.base import Launcher
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.repair.triggers import TRIGGERS
+from plumbline.monitoring.repair.triggers.base import Trigger
+from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
+from plumbline.monitoring.reporter import Reporter
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.canary import Canary
+from plumbline.monitoring.watching.observer import Observation, Observer, Watch
+from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.errors import ConflictError
+from plumbline.store.objects import Objects
+from plumbline.store.report import list_reports
 
 _REPORTS_PAUSE = timedelta(seconds=5)
 

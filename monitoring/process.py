@@ -11,14 +11,14 @@ import threading
 import structlog
 import uvicorn
 
-from monitoring.errors import SettingsError
-from monitoring.launchers import LAUNCHERS
-from monitoring.launchers.base import Launcher
-from monitoring.launchers.subprocess import SubprocessLauncher
-from monitoring.monitor import Monitor
-from monitoring.settings import MonitoringSettings
-from monitoring.web import Web
-from store.objects import Objects
+from plumbline.monitoring.errors import SettingsError
+from plumbline.monitoring.monitor import Monitor
+from plumbline.monitoring.page.web import Web
+from plumbline.monitoring.repair.launchers import LAUNCHERS
+from plumbline.monitoring.repair.launchers.base import Launcher
+from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.objects import Objects
 
 _STOP_SECONDS = 20.0
 
@@ -63,7 +63,7 @@ def build_monitor(settings: MonitoringSettings) -> Monitor:
     """Build a monitor with the launcher that the settings name."""
     reports = SubprocessLauncher.Params(
         state=settings.state / "reports",
-        command=(sys.executable, "-m", "monitoring.drift_report"),
+        command=(sys.executable, "-P", "-m", "plumbline.monitoring.drift_report"),
         threads=1,
         niceness=19,
     )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from monitoring.errors import MonitoringError
-from monitoring.launchers.base import JobHandle, JobSpec, JobState, Launcher
-from monitoring.metrics import Metrics
-from monitoring.settings import MonitoringSettings
+from plumbline.monitoring.errors import MonitoringError
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.repair.launchers.base import JobHandle, JobSpec, JobState, Launcher
+from plumbline.monitoring.settings import MonitoringSettings
 
 MIN_ROWS = 30
 _TIMEOUT_SECONDS = 180.0

@@ -10,7 +10,7 @@ from typing import Self, cast
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from monitoring.errors import SettingsError
+from plumbline.monitoring.errors import SettingsError
 
 PREFIX = "PLUMBLINE_MONITORING_"
 

@@ -18,19 +18,19 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 
-from bundle.errors import BundleError
-from service.errors import (
+from plumbline.bundle.errors import BundleError
+from plumbline.service.errors import (
     ChangeConflictError,
     ChangeRefusedError,
     ModelNotFoundError,
     UnauthorizedError,
 )
-from service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
-from service.schema import Decoder
-from store.errors import ConflictError, NotFoundError, RefusedError
-from store.objects import Objects
-from store.pointer import Generation
-from store.registry import CHALLENGER, CHAMPION, AliasTarget, ModelRegistry
+from plumbline.service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
+from plumbline.service.schema import Decoder
+from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import CHALLENGER, CHAMPION, AliasTarget, ModelRegistry
 
 TOKEN_FILE = "admin-token"  # noqa: S105 -- the name of the file, not the token
 ACTOR = "admin api"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bundle.finding import Verdict
+from plumbline.bundle.finding import Verdict
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):

@@ -24,10 +24,10 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]  # it has none
 from typing_extensions import override
 
-from service.http import HttpApp, Receive, Scope, Send
-from service.logs import configure_logging
-from service.settings import ServiceSettings
-from service.worker import Worker
+from plumbline.service.http import HttpApp, Receive, Scope, Send
+from plumbline.service.logs import configure_logging
+from plumbline.service.settings import ServiceSettings
+from plumbline.service.worker import Worker
 
 
 class Front:

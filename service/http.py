@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 import structlog
 
-from service.errors import (
+from plumbline.service.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     MethodNotAllowedError,

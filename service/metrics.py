@@ -22,12 +22,12 @@ import psutil  # type: ignore[import-untyped]  # it has no stubs of its own
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from bundle.array import FloatArray
-from service.http import OTHER
+from plumbline.bundle.array import FloatArray
+from plumbline.service.http import OTHER
 
 if TYPE_CHECKING:
-    from service.model_slot import Serving
-    from service.predictor import Predicted
+    from plumbline.service.model_slot import Serving
+    from plumbline.service.predictor import Predicted
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"

@@ -16,16 +16,16 @@ from typing import Protocol
 
 import structlog
 
-from bundle.archive import Bundle
-from bundle.errors import BundleError, IntegrityError
-from bundle.finding import SIZED, Verdict
-from bundle.manifest import MANIFEST
-from service.predictor import Predictor
-from store.board import Bulletin, verdict_board
-from store.errors import StoreError
-from store.objects import Objects
-from store.pointer import Generation
-from store.registry import AliasTarget, ModelRegistry
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.errors import BundleError, IntegrityError
+from plumbline.bundle.finding import SIZED, Verdict
+from plumbline.bundle.manifest import MANIFEST
+from plumbline.service.predictor import Predictor
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import AliasTarget, ModelRegistry
 
 _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from service.answer import (
+from plumbline.service.answer import (
     ErrorAnswer,
     ModelsAnswer,
     OutcomesAnswer,
     PredictAnswer,
     StatusAnswer,
 )
-from service.errors import (
+from plumbline.service.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     LogUnavailableError,
@@ -25,8 +25,8 @@ from service.errors import (
     ServiceError,
     UnsupportedMediaTypeError,
 )
-from service.prediction import CANARY, PURPOSE
-from service.schema import OutcomesRequest, PredictRequest
+from plumbline.service.prediction import CANARY, PURPOSE
+from plumbline.service.schema import OutcomesRequest, PredictRequest
 
 _REF = "#/components/schemas/{name}"
 _BODY_ERRORS = (

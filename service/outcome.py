@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import time_ns
 
-from service.answer import OutcomesAnswer
-from service.errors import RequestRejectedError, UnknownLabelError
-from service.http import Answer, Request, json_answer
-from service.prediction import ModelSlots
-from service.row_log import RowLog
-from service.schema import OUTCOMES, Outcome, microseconds
-from store.outcome import OutcomeRow
+from plumbline.service.answer import OutcomesAnswer
+from plumbline.service.errors import RequestRejectedError, UnknownLabelError
+from plumbline.service.http import Answer, Request, json_answer
+from plumbline.service.prediction import ModelSlots
+from plumbline.service.row_log import RowLog
+from plumbline.service.schema import OUTCOMES, Outcome, microseconds
+from plumbline.store.outcome import OutcomeRow
 
 
 class OutcomesHandler:

@@ -16,21 +16,21 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from bundle.array import FloatArray
-from service.answer import PredictAnswer, Prediction
-from service.errors import (
+from plumbline.bundle.array import FloatArray
+from plumbline.service.answer import PredictAnswer, Prediction
+from plumbline.service.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
     NonFiniteOutputError,
     RequestRejectedError,
 )
-from service.http import Answer, Request
-from service.metrics import Metrics
-from service.model_slot import ModelSlot, Serving
-from service.predictor import Predicted
-from service.row_log import RowLog
-from service.schema import PREDICT, Instance, PredictRequest, build_windows, microseconds
-from store.prediction import PredictionRow
+from plumbline.service.http import Answer, Request
+from plumbline.service.metrics import Metrics
+from plumbline.service.model_slot import ModelSlot, Serving
+from plumbline.service.predictor import Predicted
+from plumbline.service.row_log import RowLog
+from plumbline.service.schema import PREDICT, Instance, PredictRequest, build_windows, microseconds
+from plumbline.store.prediction import PredictionRow
 
 PURPOSE = b"plumbline-purpose"
 CANARY = b"canary"

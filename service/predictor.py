@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from bundle.archive import Bundle
-from bundle.array import FloatArray, IntArray
-from bundle.calibration import Calibration
-from bundle.errors import BundleError, IntegrityError
-from bundle.manifest import Manifest
-from bundle.policy import DecisionPolicy
-from service.backends.base import Backend, Device, backend_class
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.errors import BundleError, IntegrityError
+from plumbline.bundle.manifest import Manifest
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.service.backends.base import Backend, Device, backend_class
 
 MAX_BATCH = 32
 """Rows the graph gets at once; larger ones are no faster on one core and hold the event loop."""

@@ -17,11 +17,11 @@ from time import monotonic
 
 import structlog
 
-from service.errors import LogUnavailableError
-from service.metrics import Metrics
-from store.errors import SpoolFullError, StoreError
-from store.group_commit import GroupCommit
-from store.spool import TABLES, Row, Spool
+from plumbline.service.errors import LogUnavailableError
+from plumbline.service.metrics import Metrics
+from plumbline.store.errors import SpoolFullError, StoreError
+from plumbline.store.group_commit import GroupCommit
+from plumbline.store.spool import TABLES, Row, Spool
 
 _FAULT_SECONDS = 5.0
 _BATCH = 256

@@ -13,9 +13,9 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from bundle.array import FloatArray
-from bundle.manifest import Manifest
-from service.errors import (
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.manifest import Manifest
+from plumbline.service.errors import (
     FeatureMismatchError,
     MalformedJsonError,
     NonFiniteFeaturesError,

@@ -21,22 +21,20 @@ import threading
 import time
 from contextlib import suppress
 from http.client import HTTPException
-from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 from urllib.request import urlopen
 
 import structlog
 import uvicorn
 
-from service.admin import build_admin, read_token
-from service.http import BodyLimit
-from service.process import ProcessTree
-from service.settings import PREFIX, ServiceSettings
-from store.disk import FileLock
-from store.objects import Objects
+from plumbline.service.admin import build_admin, read_token
+from plumbline.service.http import BodyLimit
+from plumbline.service.process import ProcessTree
+from plumbline.service.settings import PREFIX, ServiceSettings
+from plumbline.store.disk import FileLock
+from plumbline.store.objects import Objects
 
-_PACKAGES: Final = Path(__file__).resolve().parent.parent
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 _WATCH_SECONDS = 0.2
@@ -92,7 +90,7 @@ class Server:
         settings = self._settings
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        tree = ProcessTree(_command(settings), child_environment(settings), _PACKAGES)
+        tree = ProcessTree(_command(settings), child_environment(settings), settings.bentoml_home)
         admin = self._start_admin()
         shipping = None
         try:
@@ -167,8 +165,8 @@ class Server:
     def _start_shipping(self) -> Any:
         """Start shipping; its metrics join those of the workers, whose folder exists only now."""
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._settings.metrics_folder)
-        from service.metrics import Metrics  # noqa: PLC0415 -- prometheus_client reads its folder on import
-        from service.shipping import Shipping  # noqa: PLC0415 -- imports metrics
+        from plumbline.service.metrics import Metrics  # noqa: PLC0415 -- prometheus_client reads its folder on import
+        from plumbline.service.shipping import Shipping  # noqa: PLC0415 -- imports metrics
 
         shipping = Shipping(
             self._settings.spool_folder,
@@ -196,6 +194,7 @@ def child_environment(settings: ServiceSettings) -> dict[str, str]:
     return {
         **inherited,
         **settings.environment(),
+        "PYTHONSAFEPATH": "1",
         "BENTOML_HOME": str(settings.bentoml_home),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_DISABLE_GPU_ALLOCATION": "1",
@@ -205,8 +204,8 @@ def child_environment(settings: ServiceSettings) -> dict[str, str]:
 
 def _command(settings: ServiceSettings) -> list[str]:
     return [
-        *(sys.executable, "-m", "bentoml", "serve", "service.app:plumbline"),
-        *("--working-dir", str(_PACKAGES)),
+        *(sys.executable, "-P", "-m", "bentoml", "serve", "plumbline.service.app:plumbline"),
+        *("--working-dir", str(settings.bentoml_home)),
         *("--host", settings.host, "--port", str(settings.port)),
         *("--timeout-keep-alive", str(settings.keep_alive_seconds)),
         *("--timeout-graceful-shutdown", str(int(_STOP_SECONDS / 2))),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from service.metrics import TABLES, Metrics
-from store.errors import StoreError
-from store.objects import Objects
-from store.shipper import Shipper
+from plumbline.service.metrics import TABLES, Metrics
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.shipper import Shipper
 
 log = structlog.get_logger()
 

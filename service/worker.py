@@ -11,20 +11,20 @@ from time import monotonic
 
 import structlog
 
-from service import errors
-from service.answer import ModelsAnswer, ServedModel, StatusAnswer
-from service.errors import NotReadyError, ServiceError
-from service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
-from service.metrics import CONTENT_TYPE, Metrics
-from service.model_slot import ModelSlot, Poller, Serving
-from service.openapi import build_openapi
-from service.outcome import OutcomesHandler
-from service.prediction import ModelSlots, PredictHandler
-from service.predictor import Predictor
-from service.row_log import RowLog
-from service.settings import ServiceSettings
-from store.objects import Objects
-from store.spool import Spool
+from plumbline.service import errors
+from plumbline.service.answer import ModelsAnswer, ServedModel, StatusAnswer
+from plumbline.service.errors import NotReadyError, ServiceError
+from plumbline.service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
+from plumbline.service.metrics import CONTENT_TYPE, Metrics
+from plumbline.service.model_slot import ModelSlot, Poller, Serving
+from plumbline.service.openapi import build_openapi
+from plumbline.service.outcome import OutcomesHandler
+from plumbline.service.prediction import ModelSlots, PredictHandler
+from plumbline.service.predictor import Predictor
+from plumbline.service.row_log import RowLog
+from plumbline.service.settings import ServiceSettings
+from plumbline.store.objects import Objects
+from plumbline.store.spool import Spool
 
 _DRAINING_SECONDS = 0.1
 _FIRST_POLL_SECONDS = 10.0

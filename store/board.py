@@ -6,10 +6,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from bundle.finding import Diagnosis
-from bundle.record import Record
-from store.objects import Objects
-from store.pointer import Pointer
+from plumbline.bundle.finding import Diagnosis
+from plumbline.bundle.record import Record
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Pointer
 
 
 class Bulletin(Record):

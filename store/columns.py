@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bundle.array import AnyArray, FloatArray, IntArray
-from store.errors import StoreError
-from store.prediction import PREDICTIONS, PredictionBatch
+from plumbline.bundle.array import AnyArray, FloatArray, IntArray
+from plumbline.store.errors import StoreError
+from plumbline.store.prediction import PREDICTIONS, PredictionBatch
 
 BATCH_COLUMNS = tuple(n for n in PREDICTIONS.columns if n not in ("model", "latency_us", "window"))
 

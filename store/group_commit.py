@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from store.errors import StoreError
-from store.spool import Row
+from plumbline.store.errors import StoreError
+from plumbline.store.spool import Row
 
 MAX_ROWS = 1024
 

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bundle.finding import Diagnosis, Verdict
-from bundle.record import Record
-from store.errors import NotFoundError
-from store.objects import Objects
-from store.pointer import Generation, Pointer
+from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.record import Record
+from plumbline.store.errors import NotFoundError
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation, Pointer
 
 
 class IncidentStatus(StrEnum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from store.objects import Objects
-from store.segment import SegmentName, hour_folder
-from store.table import LogTable
+from plumbline.store.objects import Objects
+from plumbline.store.segment import SegmentName, hour_folder
+from plumbline.store.table import LogTable
 
 LOOKBACK = timedelta(hours=48)
 """How late a segment may appear, from the spool of a machine that was away, and be found as new."""

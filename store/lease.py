@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
-from bundle.record import Record
-from store.errors import ConflictError
-from store.objects import Objects
-from store.pointer import Generation, Pointer
+from plumbline.bundle.record import Record
+from plumbline.store.errors import ConflictError
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation, Pointer
 
 _KEPT = 100
 """Generations kept as history; a lease that is renewed for months must not grow for ever."""

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bundle.array import FloatArray
-from store.columns import (
+from plumbline.bundle.array import FloatArray
+from plumbline.store.columns import (
     BATCH_COLUMNS,
     batch_of,
     concat,
@@ -23,10 +23,10 @@ from store.columns import (
     timestamp,
     within,
 )
-from store.index import LOOKBACK, SegmentIndex, microseconds
-from store.objects import Objects
-from store.prediction import PREDICTIONS, PredictionBatch
-from store.segment import SegmentName, read_segment
+from plumbline.store.index import LOOKBACK, SegmentIndex, microseconds
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PREDICTIONS, PredictionBatch
+from plumbline.store.segment import SegmentName, read_segment
 
 MAX_ROWS = 100_000
 _REMEMBERED = 200_000

@@ -19,8 +19,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
-from store.disk import DurableFolder
-from store.errors import ConflictError, NotFoundError, StoreError
+from plumbline.store.disk import DurableFolder
+from plumbline.store.errors import ConflictError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend

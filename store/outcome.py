@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bundle.array import AnyArray, BoolArray, FloatArray, IntArray
-from store.index import SegmentIndex, microseconds
-from store.objects import Objects
-from store.prediction import PredictionBatch
-from store.segment import read_segment
-from store.table import LogTable
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
+from plumbline.store.index import SegmentIndex, microseconds
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionBatch
+from plumbline.store.segment import read_segment
+from plumbline.store.table import LogTable
 
 _SKEW = 60_000_000
 """Microseconds by which the clocks of two workers may differ."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bundle.record import Record
-from store.errors import ConflictError
-from store.objects import Objects
+from plumbline.bundle.record import Record
+from plumbline.store.errors import ConflictError
+from plumbline.store.objects import Objects
 
 R = TypeVar("R", bound=Record)
 _DIGITS = 20

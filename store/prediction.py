@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from bundle.array import FloatArray, IntArray
-from store.table import LogTable
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.store.table import LogTable
 
 PREDICTION_SCHEMA = pa.schema(
     [

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
-from bundle.archive import Bundle, digest_of, open_bundle
-from bundle.errors import IntegrityError
-from bundle.manifest import MANIFEST, Manifest
-from bundle.record import Record
-from bundle.validation import ValidationReport
-from store.errors import ConflictError, NotFoundError, RefusedError
-from store.objects import Objects
-from store.pointer import Generation, Pointer
+from plumbline.bundle.archive import Bundle, digest_of, open_bundle
+from plumbline.bundle.errors import IntegrityError
+from plumbline.bundle.manifest import MANIFEST, Manifest
+from plumbline.bundle.record import Record
+from plumbline.bundle.validation import ValidationReport
+from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation, Pointer
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from store.errors import ConflictError, NotFoundError
-from store.objects import Objects
+from plumbline.store.errors import ConflictError, NotFoundError
+from plumbline.store.objects import Objects
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"(\d{8}T\d{12}Z)-([a-z0-9_]+)-[0-9a-f]{8}\.html")

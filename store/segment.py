@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.errors import StoreError
-from store.table import Cells, LogTable
+from plumbline.store.errors import StoreError
+from plumbline.store.table import Cells, LogTable
 
 HOUR = 3_600_000_000
 """Microseconds."""

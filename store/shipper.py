@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from store.errors import ConflictError, StoreError
-from store.objects import Objects
-from store.segment import build_segments
-from store.spool import TABLES, ShippingSpool, SpoolDatabase, spool_folders
-from store.table import LogTable
+from plumbline.store.errors import ConflictError, StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.segment import build_segments
+from plumbline.store.spool import TABLES, ShippingSpool, SpoolDatabase, spool_folders
+from plumbline.store.table import LogTable
 
 SEGMENT_ROWS = 20_000
 """Rows sealed at a time: bounds memory, and how long a worker may wait for the shipper."""

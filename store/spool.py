@@ -25,11 +25,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from store.disk import FileLock, fsync_folder
-from store.errors import SpoolFullError, StoreError
-from store.outcome import OUTCOMES, OutcomeRow
-from store.prediction import PREDICTIONS, PredictionRow
-from store.table import Cells, LogTable
+from plumbline.store.disk import FileLock, fsync_folder
+from plumbline.store.errors import SpoolFullError, StoreError
+from plumbline.store.outcome import OUTCOMES, OutcomeRow
+from plumbline.store.prediction import PREDICTIONS, PredictionRow
+from plumbline.store.table import Cells, LogTable
 
 Row: TypeAlias = PredictionRow | OutcomeRow
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from training.errors import DataError
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.training.errors import DataError
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from bundle.array import FloatArray, IntArray
-from bundle.calibration import Calibration, softmax
-from training.errors import TrainingError
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.calibration import Calibration, softmax
+from plumbline.training.errors import TrainingError
 
 _SLOPES = (0.001, 50.0)
 

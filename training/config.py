@@ -11,14 +11,14 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from bundle.record import Record
-from training.data_check import Tolerable
-from training.errors import ConfigError
-from training.families import FAMILIES
-from training.fit import FitParams
-from training.labels import LABELS
-from training.losses import LOSSES
-from training.split import SplitParams
+from plumbline.bundle.record import Record
+from plumbline.training.data_check import Tolerable
+from plumbline.training.errors import ConfigError
+from plumbline.training.families import FAMILIES
+from plumbline.training.fit import FitParams
+from plumbline.training.labels import LABELS
+from plumbline.training.losses import LOSSES
+from plumbline.training.split import SplitParams
 
 
 class DataParams(Record):
@@ -136,7 +136,7 @@ def _validated(kind: type[Experiment], values: Mapping[str, Any], source: str) -
 
 def config_names() -> list[str]:
     """Return the names of the experiments that come with the package."""
-    folder = files("training") / "configs"
+    folder = files("plumbline.training") / "configs"
     return sorted(
         entry.name.removesuffix(".toml")
         for entry in folder.iterdir()
@@ -154,7 +154,7 @@ def read_experiment(name: str) -> Experiment:
     """
     path = Path(name)
     if not path.is_file() and name in config_names():
-        text = (files("training") / "configs" / f"{name}.toml").read_text()
+        text = (files("plumbline.training") / "configs" / f"{name}.toml").read_text()
     else:
         try:
             text = path.read_text()

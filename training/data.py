@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from bundle.array import FloatArray, IntArray
-from store.errors import StoreError
-from store.objects import Objects
-from training.bars import COLUMNS, Bars, as_microseconds
-from training.errors import DataError
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
+from plumbline.training.bars import COLUMNS, Bars, as_microseconds
+from plumbline.training.errors import DataError
 
 TIME_NAMES = ("timestamp", "time", "datetime", "date", "open_time")
 NO_TIME = np.iinfo(np.int64).min

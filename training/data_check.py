@@ -8,11 +8,11 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import Field
 
-from bundle.array import IntArray
-from bundle.record import Record
-from training.bars import COLUMNS, PRICES, Bars
-from training.data import NO_TIME
-from training.errors import DataError
+from plumbline.bundle.array import IntArray
+from plumbline.bundle.record import Record
+from plumbline.training.bars import COLUMNS, PRICES, Bars
+from plumbline.training.data import NO_TIME
+from plumbline.training.errors import DataError
 
 Tolerable = Literal["gaps", "zero_volume"]
 INTOLERABLE: Final = ("nulls", "non_positive", "unsorted", "duplicates", "contradictions")

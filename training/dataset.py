@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from bundle.array import BoolArray, FloatArray, IntArray
-from training.bars import Bars
-from training.errors import LabelError, TrainingError
-from training.features import PARITY, build_features
-from training.labels import CLASSES, MASKED, Label
-from training.split import Split
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.training.bars import Bars
+from plumbline.training.errors import LabelError, TrainingError
+from plumbline.training.features import PARITY, build_features
+from plumbline.training.labels import CLASSES, MASKED, Label
+from plumbline.training.split import Split
 
 WINDOW_BATCH = 1024
 

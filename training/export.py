@@ -16,8 +16,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from bundle.array import FloatArray
-from training.errors import ExportError
+from plumbline.bundle.array import FloatArray
+from plumbline.training.errors import ExportError
 
 OPSET: Final = 20
 TOLERANCE: Final = 1e-4

@@ -16,9 +16,9 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from bundle.array import BoolArray, FloatArray
-from training.bars import MICROSECOND, Bars
-from training.errors import DataError
+from plumbline.bundle.array import BoolArray, FloatArray
+from plumbline.training.bars import MICROSECOND, Bars
+from plumbline.training.errors import DataError
 
 _TINY = 1e-8
 _DAY = 86_400 * MICROSECOND

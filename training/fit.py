@@ -19,11 +19,11 @@ from pydantic import Field
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bundle.array import FloatArray, IntArray
-from bundle.record import Record
-from training.dataset import Dataset
-from training.errors import TrainingError
-from training.losses import Loss
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.record import Record
+from plumbline.training.dataset import Dataset
+from plumbline.training.errors import TrainingError
+from plumbline.training.losses import Loss
 
 
 class FitParams(Record):

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray, IntArray
-from bundle.calibration import Calibration
-from bundle.finding import Diagnosis, Verdict
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from bundle.validation import ValidationReport
-from diagnosis.diagnose import diagnose
-from diagnosis.sample import Context, Sample
-from training.dataset import Dataset
-from training.features import FEATURE_NAMES
-from training.labels import CLASSES
-from training.live import LiveRows
-from training.metrics import score
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.validation import ValidationReport
+from plumbline.diagnosis.diagnose import diagnose
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.training.dataset import Dataset
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.labels import CLASSES
+from plumbline.training.live import LiveRows
+from plumbline.training.metrics import score
 
 OF_INPUTS = frozenset({Verdict.SCHEMA_SKEW, Verdict.FROZEN_FEED, Verdict.STALE_FEATURES})
 PASSES = frozenset({Verdict.HEALTHY, Verdict.REGIME, Verdict.DRIFT})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bundle.array import FloatArray
-from store.log import PredictionLog
-from store.objects import Objects
-from store.prediction import PredictionBatch
+from plumbline.bundle.array import FloatArray
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionBatch
 
 WINDOWS = 400
 """Windows a candidate is asked about, at most."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.bars import Bars, as_datetime, as_microseconds, digest_of
-from training.config import DataParams, Experiment
-from training.data import read_bars, resolve
-from training.data_check import DataReport, check_bars, refuse_defects
-from training.dataset import Dataset, build_dataset
-from training.errors import DataError
-from training.labels import LABELS
-from training.split import Split, split_bars
+from plumbline.training.bars import Bars, as_datetime, as_microseconds, digest_of
+from plumbline.training.config import DataParams, Experiment
+from plumbline.training.data import read_bars, resolve
+from plumbline.training.data_check import DataReport, check_bars, refuse_defects
+from plumbline.training.dataset import Dataset, build_dataset
+from plumbline.training.errors import DataError
+from plumbline.training.labels import LABELS
+from plumbline.training.split import Split, split_bars
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray
-from training.labels import CLASSES, MASKED
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.training.labels import CLASSES, MASKED
 
 _TINY = 1e-12
 

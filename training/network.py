@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from bundle.array import FloatArray
-from bundle.manifest import ScalerSpec
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.manifest import ScalerSpec
 
 CLIP = 8.0
 """Standard deviations at which inputs are cut off, so that one wild bar cannot rule the answer."""

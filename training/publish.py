@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 
 from pydantic import Field
 
-from bundle.finding import Verdict
-from bundle.manifest import Manifest
-from bundle.record import Record
-from bundle.validation import ValidationReport
-from store.registry import ModelRegistry
+from plumbline.bundle.finding import Verdict
+from plumbline.bundle.manifest import Manifest
+from plumbline.bundle.record import Record
+from plumbline.bundle.validation import ValidationReport
+from plumbline.store.registry import ModelRegistry
 
 Progress = Callable[[str, float], None]
 """Told what is being done and, from 0 to 1, how far the whole has come."""

@@ -11,23 +11,23 @@ from datetime import datetime
 
 import numpy as np
 
-from bundle.archive import Bundle
-from bundle.array import IntArray
-from store.objects import Objects
-from store.registry import ModelRegistry
-from training.bars import as_datetime, as_microseconds
-from training.calibrate import fit_calibration
-from training.config import Experiment
-from training.dataset import Dataset, class_shares
-from training.errors import TrainingError
-from training.export import Exported, OnnxModel
-from training.features import FEATURE_NAMES
-from training.gate import Head, judge
-from training.live import Stretch, read_live
-from training.material import prepare
-from training.publish import Progress, TrainingResult, publish
-from training.seal import Parts, build_reference, reseal
-from training.split import Split
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import IntArray
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
+from plumbline.training.bars import as_datetime, as_microseconds
+from plumbline.training.calibrate import fit_calibration
+from plumbline.training.config import Experiment
+from plumbline.training.dataset import Dataset, class_shares
+from plumbline.training.errors import TrainingError
+from plumbline.training.export import Exported, OnnxModel
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.gate import Head, judge
+from plumbline.training.live import Stretch, read_live
+from plumbline.training.material import prepare
+from plumbline.training.publish import Progress, TrainingResult, publish
+from plumbline.training.seal import Parts, build_reference, reseal
+from plumbline.training.split import Split
 
 
 def refit(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.array import FloatArray, IntArray, write_arrays
-from training.config import Experiment
-from training.errors import TrainingError
-from training.features import FEATURE_NAMES
-from training.material import prepare
+from plumbline.bundle.array import FloatArray, IntArray, write_arrays
+from plumbline.training.config import Experiment
+from plumbline.training.errors import TrainingError
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.material import prepare
 
 
 @dataclass(frozen=True)

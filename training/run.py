@@ -17,28 +17,28 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bundle.archive import Bundle
-from bundle.golden import GoldenRows
-from bundle.manifest import ScalerSpec
-from bundle.policy import DecisionPolicy
-from store.objects import Objects
-from store.registry import ModelRegistry
-from training.bars import as_microseconds
-from training.calibrate import fit_calibration
-from training.config import Experiment
-from training.dataset import class_shares
-from training.export import Exported, OnnxModel, export_network, read_torchscript_weights
-from training.families import FAMILIES, Shape
-from training.features import FEATURE_NAMES
-from training.fit import Epoch, fit_network, logits_of, seeded, start_at_prior
-from training.gate import Head, judge
-from training.labels import CLASSES
-from training.live import Stretch, read_live
-from training.losses import LOSSES, Loss
-from training.material import Material, prepare
-from training.network import Network, fit_scaler
-from training.publish import Progress, TrainingResult, publish
-from training.seal import Parts, build_reference, pick_golden, seal
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import ScalerSpec
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
+from plumbline.training.bars import as_microseconds
+from plumbline.training.calibrate import fit_calibration
+from plumbline.training.config import Experiment
+from plumbline.training.dataset import class_shares
+from plumbline.training.export import Exported, OnnxModel, export_network, read_torchscript_weights
+from plumbline.training.families import FAMILIES, Shape
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.fit import Epoch, fit_network, logits_of, seeded, start_at_prior
+from plumbline.training.gate import Head, judge
+from plumbline.training.labels import CLASSES
+from plumbline.training.live import Stretch, read_live
+from plumbline.training.losses import LOSSES, Loss
+from plumbline.training.material import Material, prepare
+from plumbline.training.network import Network, fit_scaler
+from plumbline.training.publish import Progress, TrainingResult, publish
+from plumbline.training.seal import Parts, build_reference, pick_golden, seal
 
 
 @dataclass(frozen=True)

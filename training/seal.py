@@ -8,10 +8,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from bundle.archive import Bundle, digest_of
-from bundle.array import IntArray
-from bundle.golden import GoldenRows
-from bundle.manifest import (
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.bundle.array import IntArray
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import (
     DataSpec,
     FeatureSpec,
     LabelSpec,
@@ -19,16 +19,16 @@ from bundle.manifest import (
     Manifest,
     ScalerSpec,
 )
-from bundle.reference import ReferenceProfile
-from bundle.validation import ValidationReport
-from training.bars import MICROSECOND, as_datetime
-from training.config import Experiment
-from training.dataset import Dataset
-from training.export import TOLERANCE, Exported
-from training.features import FEATURE_NAMES
-from training.gate import Answer, Head
-from training.labels import CLASSES
-from training.material import Material
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.validation import ValidationReport
+from plumbline.training.bars import MICROSECOND, as_datetime
+from plumbline.training.config import Experiment
+from plumbline.training.dataset import Dataset
+from plumbline.training.export import TOLERANCE, Exported
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.gate import Answer, Head
+from plumbline.training.labels import CLASSES
+from plumbline.training.material import Material
 
 GOLDEN_ROWS = 64
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "scipy", "torch")

@@ -17,9 +17,9 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from bundle.array import BoolArray, IntArray
-from bundle.record import Record
-from training.errors import TrainingError
+from plumbline.bundle.array import BoolArray, IntArray
+from plumbline.bundle.record import Record
+from plumbline.training.errors import TrainingError
 
 PARTS: Final = ("train", "calibration", "validation", "test")
 END_OF_TIME = np.iinfo(np.int64).max

@@ -8,9 +8,9 @@ for it.
 
 from __future__ import annotations
 
-from bundle.finding import Verdict
-from diagnosis.ruling import Rule
-from diagnosis.verdicts import (
+from plumbline.bundle.finding import Verdict
+from plumbline.diagnosis.ruling import Rule
+from plumbline.diagnosis.verdicts import (
     bias_shift,
     dominant_action,
     drift,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.finding import Finding, Interval, Level
-from diagnosis.bootstrap import mean_interval
-from diagnosis.case import Case
-from diagnosis.offset import log_odds_range, offset_size, restoring_offset
-from diagnosis.ruling import Ruling
+from plumbline.bundle.finding import Finding, Interval, Level
+from plumbline.diagnosis.bootstrap import mean_interval
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.offset import log_odds_range, offset_size, restoring_offset
+from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
 
 SLACK = 2.0  # beyond the reference's widest window, which no other window of it exceeded
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
-from diagnosis.wilson import wilson
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.wilson import wilson
 
 MIN_STEPS = 10
 

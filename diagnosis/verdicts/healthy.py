@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.entropy import mutual_information
-from diagnosis.ruling import Ruling
-from diagnosis.share import action_counts, share_entropy
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.entropy import mutual_information
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.share import action_counts, share_entropy
 
 
 def rule(case: Case) -> Ruling:

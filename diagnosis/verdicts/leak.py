@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.probe import probe
-from diagnosis.ruling import Ruling
-from diagnosis.wilson import wilson
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.probe import probe
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.wilson import wilson
 
 
 def rule(case: Case) -> Ruling:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bundle.finding import Finding, Level
-from diagnosis.bootstrap import mean_interval
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.bootstrap import mean_interval
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:

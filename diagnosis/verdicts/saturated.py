@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.ruling import Ruling
-from diagnosis.wilson import wilson
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.wilson import wilson
 
 
 def rule(case: Case) -> Ruling:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.array import BoolArray, FloatArray
-from bundle.finding import Finding, Level
-from diagnosis.baseline import Baseline
-from diagnosis.case import Case
-from diagnosis.column import repeat_share, zero_share
-from diagnosis.ruling import Ruling
-from diagnosis.thresholds import Thresholds
+from plumbline.bundle.array import BoolArray, FloatArray
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.baseline import Baseline
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.column import repeat_share, zero_share
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.thresholds import Thresholds
 
 MIN_ROWS = 5
 RELATION_ROWS = 60

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.finding import Finding, Level
-from diagnosis.case import Case
-from diagnosis.column import repeat_share
-from diagnosis.ruling import Ruling
+from plumbline.bundle.finding import Finding, Level
+from plumbline.diagnosis.case import Case
+from plumbline.diagnosis.column import repeat_share
+from plumbline.diagnosis.ruling import Ruling
 
 MIN_MOVES = 30
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from drills.drill import Drill
-from drills.scenarios.always_hold import AlwaysHold
-from drills.scenarios.always_sell import AlwaysSell
-from drills.scenarios.bad_candidate import BadCandidate
-from drills.scenarios.bias import Bias
-from drills.scenarios.flat import Flat
-from drills.scenarios.frozen_feed import FrozenFeed
-from drills.scenarios.healthy import Healthy
-from drills.scenarios.kill_worker import KillWorker
-from drills.scenarios.quiet_market import QuietMarket
-from drills.scenarios.swap_under_load import SwapUnderLoad
-from drills.scenarios.zero_padded import ZeroPadded
+from plumbline.drills.drill import Drill
+from plumbline.drills.scenarios.always_hold import AlwaysHold
+from plumbline.drills.scenarios.always_sell import AlwaysSell
+from plumbline.drills.scenarios.bad_candidate import BadCandidate
+from plumbline.drills.scenarios.bias import Bias
+from plumbline.drills.scenarios.flat import Flat
+from plumbline.drills.scenarios.frozen_feed import FrozenFeed
+from plumbline.drills.scenarios.healthy import Healthy
+from plumbline.drills.scenarios.kill_worker import KillWorker
+from plumbline.drills.scenarios.quiet_market import QuietMarket
+from plumbline.drills.scenarios.swap_under_load import SwapUnderLoad
+from plumbline.drills.scenarios.zero_padded import ZeroPadded
 
 DRILLS: dict[str, type[Drill]] = {
     drill.name: drill

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from bundle.archive import Bundle
-from drills.drill import Observation
-from drills.errors import DrillError
-from drills.scenarios.always_hold import AlwaysHold
-from drills.traffic import Traffic
-from store.incident import EventKind, Incident, IncidentStatus
+from plumbline.bundle.archive import Bundle
+from plumbline.drills.drill import Observation
+from plumbline.drills.errors import DrillError
+from plumbline.drills.scenarios.always_hold import AlwaysHold
+from plumbline.drills.traffic import Traffic
+from plumbline.store.incident import EventKind, Incident, IncidentStatus
 
 ATTEMPTS = 2
 SPOILT = {"weight_decay": 1000.0, "epochs": 2}

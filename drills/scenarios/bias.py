@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from bundle.archive import Bundle
-from bundle.finding import Verdict
-from drills.fault import shifted_graph, with_graph
-from drills.scenarios.broken_model import BrokenModelDrill
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.fault import shifted_graph, with_graph
+from plumbline.drills.scenarios.broken_model import BrokenModelDrill
 
 OFFSET = 1.2
 

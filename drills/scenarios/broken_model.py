@@ -6,10 +6,10 @@ from abc import abstractmethod
 
 from typing_extensions import override
 
-from bundle.archive import Bundle
-from drills.drill import Drill, Observation, recovery_of
-from drills.traffic import Traffic
-from store.incident import IncidentStatus
+from plumbline.bundle.archive import Bundle
+from plumbline.drills.drill import Drill, Observation, recovery_of
+from plumbline.drills.traffic import Traffic
+from plumbline.store.incident import IncidentStatus
 
 
 class BrokenModelDrill(Drill):

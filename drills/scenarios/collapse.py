@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from bundle.archive import Bundle
-from bundle.calibration import Calibration
-from drills.fault import collapsed_graph, with_graph
-from drills.scenarios.broken_model import BrokenModelDrill
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.calibration import Calibration
+from plumbline.drills.fault import collapsed_graph, with_graph
+from plumbline.drills.scenarios.broken_model import BrokenModelDrill
 
 
 class CollapseDrill(BrokenModelDrill):

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from drills.drill import DETECTION_SECONDS, RATE, Drill, Observation, recovery_of
-from drills.errors import DrillError
-from drills.traffic import Question, Traffic
+from plumbline.drills.drill import DETECTION_SECONDS, RATE, Drill, Observation, recovery_of
+from plumbline.drills.errors import DrillError
+from plumbline.drills.traffic import Question, Traffic
 
 
 class FeedDrill(Drill):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bundle.finding import Verdict
-from drills.scenarios.collapse import CollapseDrill
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.scenarios.collapse import CollapseDrill
 
 
 class Flat(CollapseDrill):

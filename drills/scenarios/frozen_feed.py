@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from bundle.finding import Verdict
-from drills.scenarios.feed import FeedDrill
-from drills.traffic import Question
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.scenarios.feed import FeedDrill
+from plumbline.drills.traffic import Question
 
 
 class FrozenFeed(FeedDrill):

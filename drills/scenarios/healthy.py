@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from bundle.finding import Verdict
-from drills.drill import RATE, Drill, Observation
-from drills.errors import DrillError
-from drills.traffic import Traffic
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.drill import RATE, Drill, Observation
+from plumbline.drills.errors import DrillError
+from plumbline.drills.traffic import Traffic
 
 BARS = 2_000
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from bundle.finding import Verdict
-from drills.drill import Drill, Observation
-from drills.errors import DrillError
-from drills.process import workers_of
-from drills.traffic import Traffic
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.drill import Drill, Observation
+from plumbline.drills.errors import DrillError
+from plumbline.drills.process import workers_of
+from plumbline.drills.traffic import Traffic
 
 CONNECTIONS = 16
 BEFORE_SECONDS = 3.0

@@ -7,10 +7,10 @@ from typing import ClassVar
 import httpx
 from typing_extensions import override
 
-from bundle.finding import Verdict
-from drills.drill import RATE, Drill, Observation
-from drills.errors import DrillError
-from drills.traffic import Question, Traffic
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.drill import RATE, Drill, Observation
+from plumbline.drills.errors import DrillError
+from plumbline.drills.traffic import Question, Traffic
 
 HOLD_SHARE = 0.90
 QUIET_HOURS = (17, 18, 19, 20, 21, 22, 23, 0)

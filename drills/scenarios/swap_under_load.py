@@ -10,14 +10,14 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from bundle.archive import Bundle
-from bundle.finding import Verdict
-from drills.drill import Drill, Observation
-from drills.errors import DrillError
-from drills.fault import run_graph, shifted_graph, with_graph, write_corrupt
-from drills.traffic import Answer, Traffic
-from store.pointer import Pointer
-from store.registry import CHAMPION, AliasTarget
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.drill import Drill, Observation
+from plumbline.drills.errors import DrillError
+from plumbline.drills.fault import run_graph, shifted_graph, with_graph, write_corrupt
+from plumbline.drills.traffic import Answer, Traffic
+from plumbline.store.pointer import Pointer
+from plumbline.store.registry import CHAMPION, AliasTarget
 
 SWAPS = 20
 CORRUPT_AT = 10

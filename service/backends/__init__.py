@@ -4,6 +4,6 @@ The modules are named, not imported: torch is loaded only where its backend was 
 """
 
 BACKENDS = {
-    "onnx": "service.backends.onnx:OnnxBackend",
-    "torchscript": "service.backends.torchscript:TorchScriptBackend",
+    "onnx": "plumbline.service.backends.onnx:OnnxBackend",
+    "torchscript": "plumbline.service.backends.torchscript:TorchScriptBackend",
 }

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import ClassVar, Literal, TypeAlias
 
-from bundle.array import FloatArray
-from bundle.errors import BundleError
-from bundle.manifest import Manifest
-from service.backends import BACKENDS
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.errors import BundleError
+from plumbline.bundle.manifest import Manifest
+from plumbline.service.backends import BACKENDS
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 

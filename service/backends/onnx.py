@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime as ort
 from typing_extensions import override
 
-from bundle.array import FloatArray
-from bundle.manifest import Manifest
-from service.backends.base import Backend, BackendError, Device
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.manifest import Manifest
+from plumbline.service.backends.base import Backend, BackendError, Device
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"

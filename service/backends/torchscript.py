@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from typing_extensions import override
 
-from bundle.array import FloatArray
-from bundle.manifest import Manifest
-from service.backends.base import Backend, BackendError, Device
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.manifest import Manifest
+from plumbline.service.backends.base import Backend, BackendError, Device
 
 _FORBIDDEN = re.compile(rb"__setstate__|torch\.save|from_file|aten::save|__torch__\.torch\.classes")
 _MAX_CODE_BYTES = 16 * 2**20

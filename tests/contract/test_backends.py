@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.archive import Bundle, digest_of
-from service.backends import BACKENDS
-from service.backends.base import BackendError, backend_class
-from service.predictor import Predictor
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.service.backends import BACKENDS
+from plumbline.service.backends.base import BackendError, backend_class
+from plumbline.service.predictor import Predictor
 from tests.support.bundles import small_bundle
 
 # torch is moving on to torch.export; the format is served as long as it can be loaded

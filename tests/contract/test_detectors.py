@@ -11,11 +11,11 @@ from math import log
 import numpy as np
 import pytest
 
-from diagnosis.evidence import Evidence
-from diagnosis.measure import Measures, Meter
-from diagnosis.sample import of_reference
-from monitoring.detectors import DETECTORS
-from monitoring.detectors.base import Detector
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.measure import Measures, Meter
+from plumbline.diagnosis.sample import of_reference
+from plumbline.monitoring.watching.detectors import DETECTORS
+from plumbline.monitoring.watching.detectors.base import Detector
 from tests.support.streams import LONG, SHORT, Stream, context, healthy
 
 LOG_A = log(1e6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.errors import TrainingError
-from training.export import (
+from plumbline.training.errors import TrainingError
+from plumbline.training.export import (
     OPSET,
     OnnxModel,
     check_parity,
@@ -15,10 +15,10 @@ from training.export import (
     read_torchscript_weights,
     write_torchscript,
 )
-from training.families import FAMILIES, Shape
-from training.fit import seeded, start_at_prior
-from training.losses import LOSSES
-from training.network import Network, fit_scaler
+from plumbline.training.families import FAMILIES, Shape
+from plumbline.training.fit import seeded, start_at_prior
+from plumbline.training.losses import LOSSES
+from plumbline.training.network import Network, fit_scaler
 
 SHAPE = Shape(window_length=12, features=7, classes=3)
 PRIOR = (0.2, 0.6, 0.2)

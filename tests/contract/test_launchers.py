@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.errors import PermanentError
-from monitoring.launchers import LAUNCHERS
-from monitoring.launchers.base import JobSpec, JobState, JobStatus, Launcher
-from monitoring.settings import MonitoringSettings
+from plumbline.monitoring.errors import PermanentError
+from plumbline.monitoring.repair.launchers import LAUNCHERS
+from plumbline.monitoring.repair.launchers.base import JobSpec, JobState, JobStatus, Launcher
+from plumbline.monitoring.settings import MonitoringSettings
 
 PYTHON = (sys.executable, "-c")
 
@@ -124,7 +124,7 @@ def test_closing_ends_what_still_runs(launcher):
 
 def test_a_job_nobody_submitted_has_failed(launcher):
     """Not an error of the caller: a monitor may look for a job whose folder is gone."""
-    from monitoring.launchers.base import JobHandle
+    from plumbline.monitoring.repair.launchers.base import JobHandle
 
     assert launcher.poll(JobHandle("never")).state is JobState.FAILED
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.losses import LOSSES
+from plumbline.training.losses import LOSSES
 
 PRIOR = (0.16, 0.65, 0.19)
 

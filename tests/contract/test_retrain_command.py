@@ -8,16 +8,22 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from cli.main import app
-from monitoring.command import LADDER, Outcome, calibrate_arguments, rung, train_arguments
-from monitoring.settings import MonitoringSettings
-from monitoring.situation import Situation
-from monitoring.watcher import Judgement
-from store.pointer import Generation
-from store.registry import AliasTarget
-from training.losses import LOSSES
-from training.run import TrainingResult
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.cli.main import app
+from plumbline.monitoring.repair.command import (
+    LADDER,
+    Outcome,
+    calibrate_arguments,
+    rung,
+    train_arguments,
+)
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import AliasTarget
+from plumbline.training.losses import LOSSES
+from plumbline.training.run import TrainingResult
 
 UNTIL = datetime(2017, 9, 1, 12, tzinfo=UTC)
 LIVE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bundle.finding import REMEDIES, Diagnosis, Remedy, Verdict
-from monitoring.request import Request, RequestKind
-from monitoring.situation import Situation
-from monitoring.triggers import TRIGGERS
-from monitoring.triggers.base import NOTHING, Trigger
-from monitoring.triggers.schedule import ScheduleTrigger
-from monitoring.watcher import Judgement
-from store.pointer import Generation
-from store.registry import AliasTarget
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Remedy, Verdict
+from plumbline.monitoring.repair.request import Request, RequestKind
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.repair.triggers import TRIGGERS
+from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
+from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
+from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import AliasTarget
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 COOLDOWN = timedelta(hours=1)

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bundle.calibration import softmax
-from bundle.finding import REMEDIES, Level, Remedy, Verdict
-from bundle.policy import DecisionPolicy
-from diagnosis.diagnose import diagnose
-from diagnosis.evidence import Evidence
-from diagnosis.sample import Context, Sample
-from diagnosis.verdicts import VERDICTS
+from plumbline.bundle.calibration import softmax
+from plumbline.bundle.finding import REMEDIES, Level, Remedy, Verdict
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.diagnosis.diagnose import diagnose
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.verdicts import VERDICTS
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
 from tests.support.streams import Stream, context, healthy
 

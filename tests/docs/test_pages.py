@@ -15,14 +15,14 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
 PLUGINS = {
-    "training.families": "FAMILIES",
-    "training.losses": "LOSSES",
-    "training.labels": "LABELS",
-    "monitoring.detectors": "DETECTORS",
-    "monitoring.triggers": "TRIGGERS",
-    "monitoring.launchers": "LAUNCHERS",
-    "service.backends": "BACKENDS",
-    "drills.scenarios": "DRILLS",
+    "plumbline.training.families": "FAMILIES",
+    "plumbline.training.losses": "LOSSES",
+    "plumbline.training.labels": "LABELS",
+    "plumbline.monitoring.watching.detectors": "DETECTORS",
+    "plumbline.monitoring.repair.triggers": "TRIGGERS",
+    "plumbline.monitoring.repair.launchers": "LAUNCHERS",
+    "plumbline.service.backends": "BACKENDS",
+    "plumbline.drills.scenarios": "DRILLS",
 }
 
 
@@ -54,7 +54,7 @@ def test_targets_in_pages_exist():
 
 def test_commands_in_pages_exist():
     """Each `plumbline` line in a code block has a command and options that exist."""
-    from cli.command_page import commands
+    from plumbline.cli.command_page import commands
 
     known = dict(commands())
     for page in pages():
@@ -70,23 +70,23 @@ def test_commands_in_pages_exist():
 
 
 def test_the_command_page_is_up_to_date():
-    """docs/cli.md is what `python -m cli.command_page` writes."""
-    from cli.command_page import PAGE, render
+    """docs/cli.md is what `python -m plumbline.cli.command_page` writes."""
+    from plumbline.cli.command_page import PAGE, render
 
     assert PAGE.read_text() == render()
 
 
 def test_the_settings_page_is_up_to_date():
-    """docs/settings.md is what `python -m cli.settings_page` writes."""
-    from cli.settings_page import PAGE, render
+    """docs/settings.md is what `python -m plumbline.cli.settings_page` writes."""
+    from plumbline.cli.settings_page import PAGE, render
 
     assert PAGE.read_text() == render()
 
 
 def test_every_setting_is_explained():
     """No field of the settings lacks its description."""
-    from monitoring.settings import MonitoringSettings
-    from service.settings import ServiceSettings
+    from plumbline.monitoring.settings import MonitoringSettings
+    from plumbline.service.settings import ServiceSettings
 
     for settings in (ServiceSettings, MonitoringSettings):
         for name, field in settings.model_fields.items():
@@ -151,7 +151,7 @@ def test_every_plugin_is_documented(package):
 
 def test_every_verdict_is_documented():
     """Each verdict stands in some page, as code."""
-    from bundle.finding import Verdict
+    from plumbline.bundle.finding import Verdict
 
     text = "\n".join(page.read_text() for page in pages())
 

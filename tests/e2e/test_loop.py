@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-PLUMBLINE = (sys.executable, "-m", "cli.main")
+PLUMBLINE = (sys.executable, "-P", "-m", "plumbline.cli.main")
 TRAINED_AND_READY_SECONDS = 300
 LOOP = (
     "healthy",

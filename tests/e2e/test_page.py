@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bundle.archive import Bundle
-from bundle.manifest import FeatureSpec
-from monitoring.monitor import Monitor
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.manifest import FeatureSpec
+from plumbline.monitoring.monitor import Monitor
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control
 from tests.support.monitored import log_rows
@@ -138,8 +138,8 @@ def test_nothing_is_asked_of_anybody_else(noticed):
 
 def test_what_a_reader_opened_stays_open(noticed, control):
     """A refresh does not fold the incidents away."""
-    from bundle.finding import Verdict
-    from store.incident import IncidentBook
+    from plumbline.bundle.finding import Verdict
+    from plumbline.store.incident import IncidentBook
     from tests.support.control import judgement
 
     book = IncidentBook(control.objects, MODEL)
@@ -209,7 +209,7 @@ def _luminance(colour: str) -> float:
 def _incident(incident_id: str, diagnosis: Any, control: Control) -> Any:
     from datetime import timedelta
 
-    from store.incident import Incident, IncidentStatus
+    from plumbline.store.incident import Incident, IncidentStatus
 
     opened = control.clock() + timedelta(seconds=int(incident_id, 16))
     return Incident(

@@ -24,10 +24,10 @@ import numpy as np
 import psutil
 import pytest
 
-from service.predictor import Predictor
-from store.log import PredictionLog
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.service.predictor import Predictor
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 from tests.support.served import LAUNCH, MODEL, ROOT, Served, body, promoted, serving, window
 

@@ -20,16 +20,16 @@ import httpx
 import numpy as np
 import pytest
 
-from drills.fault import collapsed_graph, with_graph
-from store.incident import EventKind, Incident, IncidentBook, IncidentStatus
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.drills.fault import collapsed_graph, with_graph
+from plumbline.store.incident import EventKind, Incident, IncidentBook, IncidentStatus
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.alerting import alerting, wait_for
 from tests.support.declared import alerts
 from tests.support.served import MODEL, ROOT, Served, free_ports, promoted, serving
 
 HOUR_US = 3_600_000_000
-PLUMBLINE = (sys.executable, "-m", "cli.main")
+PLUMBLINE = (sys.executable, "-P", "-m", "plumbline.cli.main")
 
 pytestmark = pytest.mark.tools
 

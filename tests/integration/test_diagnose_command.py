@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.diagnose import app
-from store.objects import Objects
-from store.prediction import PredictionRow
-from store.registry import ModelRegistry
-from store.shipper import Shipper
-from store.spool import Spool
+from plumbline.cli.diagnose import app
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionRow
+from plumbline.store.registry import ModelRegistry
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool
 from tests.support.faults import OUTPUT_FAULTS
 from tests.support.streams import HOUR, SHORT, START, Stream, bundle, healthy
 

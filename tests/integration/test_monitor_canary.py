@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bundle.archive import Bundle
-from bundle.finding import Remedy, Verdict
-from monitoring.canary import Canary, CanaryResult
-from monitoring.metrics import Metrics
-from store.log import PredictionLog
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.watching.canary import Canary, CanaryResult
+from plumbline.store.log import PredictionLog
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, value
 from tests.support.served import promoted, serving

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from bundle.finding import Verdict
-from monitoring.controller import Controller
-from monitoring.metrics import Metrics
-from monitoring.request import Request, RequestKind
-from store.incident import EventKind, IncidentStatus
+from plumbline.bundle.finding import Verdict
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.repair.controller import Controller
+from plumbline.monitoring.repair.request import Request, RequestKind
+from plumbline.store.incident import EventKind, IncidentStatus
 from tests.support.control import MODEL, Control, kinds, value, wait_for
 from tests.support.monitored import log_rows
 
@@ -362,7 +362,7 @@ def test_the_cool_down_keeps_two_incidents_apart(control, metrics):
 MONITOR = """
 import sys, time
 from pathlib import Path
-from bundle.finding import Verdict
+from plumbline.bundle.finding import Verdict
 from tests.support.control import Control
 
 control = Control(Path(sys.argv[1]), made=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.finding import Verdict
-from monitoring.monitor import Monitor
-from store.incident import EventKind, IncidentStatus
+from plumbline.bundle.finding import Verdict
+from plumbline.monitoring.monitor import Monitor
+from plumbline.store.incident import EventKind, IncidentStatus
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, kinds, value
 from tests.support.monitored import log_rows

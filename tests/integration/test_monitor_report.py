@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle
-from bundle.manifest import FeatureSpec
-from monitoring.drift_report import build_drift_report
-from store.report import list_reports, read_report
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.manifest import FeatureSpec
+from plumbline.monitoring.drift_report import build_drift_report
+from plumbline.store.report import list_reports, read_report
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, value
 from tests.support.monitored import log_rows

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from bundle.finding import Verdict
-from monitoring.monitor import Monitor
-from monitoring.web import MAX_BODY_BYTES
-from store.report import write_report
+from plumbline.bundle.finding import Verdict
+from plumbline.monitoring.monitor import Monitor
+from plumbline.monitoring.page.web import MAX_BODY_BYTES
+from plumbline.store.report import write_report
 from tests.support.control import MODEL, Control, value
 from tests.support.watched import build, published
 

@@ -9,18 +9,18 @@ from threading import Barrier
 
 import pytest
 
-from bundle.errors import IntegrityError
-from bundle.record import Record
-from store.errors import ConflictError, NotFoundError, RefusedError, StoreError
-from store.lease import Lease
-from store.log import PredictionLog
-from store.objects import Objects
-from store.outcome import OutcomeLog
-from store.pointer import Pointer
-from store.registry import ModelRegistry
-from store.report import list_reports, read_report, write_report
-from store.shipper import Shipper
-from store.spool import Spool
+from plumbline.bundle.errors import IntegrityError
+from plumbline.bundle.record import Record
+from plumbline.store.errors import ConflictError, NotFoundError, RefusedError, StoreError
+from plumbline.store.lease import Lease
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.outcome import OutcomeLog
+from plumbline.store.pointer import Pointer
+from plumbline.store.registry import ModelRegistry
+from plumbline.store.report import list_reports, read_report, write_report
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool
 from tests.support.bundles import small_bundle
 from tests.support.emulator import new_bucket, s3_emulator
 from tests.support.rows import NOON, outcome_row, prediction_rows

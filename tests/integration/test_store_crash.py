@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from store.objects import Objects
-from store.outcome import OUTCOMES
-from store.prediction import PREDICTIONS
-from store.segment import SegmentName, read_segment
-from store.shipper import Shipper
+from plumbline.store.objects import Objects
+from plumbline.store.outcome import OUTCOMES
+from plumbline.store.prediction import PREDICTIONS
+from plumbline.store.segment import SegmentName, read_segment
+from plumbline.store.shipper import Shipper
 from tests.support.spool_worker import FAILPOINTS
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cli.models import app
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.cli.models import app
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import linear_onnx, small_bundle
 from tests.unit.bundle.test_archive import reseal
 
@@ -198,7 +198,7 @@ def test_a_graph_of_another_shape_or_other_numbers_is_refused(registry):
 
 def test_an_unknown_format_is_refused(store, registry):
     """A bundle of a newer program is not half understood."""
-    from bundle.manifest import version_of
+    from plumbline.bundle.manifest import version_of
 
     data = b'{"format": 2}'
     version = version_of(data)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.cli.main import app
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.markets import walk, write_csv
 
 CONFIG = """

@@ -8,26 +8,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle
-from bundle.finding import Verdict
-from drills.fault import shifted_graph, with_graph
-from store.errors import RefusedError, StoreError
-from store.objects import Objects
-from store.registry import ModelRegistry
-from store.shipper import Shipper
-from store.spool import Spool
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.fault import shifted_graph, with_graph
+from plumbline.store.errors import RefusedError, StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool
+from plumbline.training.bars import as_datetime, as_microseconds
+from plumbline.training.config import Experiment, read_experiment
+from plumbline.training.errors import LabelError, TrainingError
+from plumbline.training.export import OnnxModel
+from plumbline.training.live import Stretch
+from plumbline.training.material import prepare
+from plumbline.training.publish import TrainingResult
+from plumbline.training.refit import refit
+from plumbline.training.replay import build_replay
+from plumbline.training.run import train
 from tests.support.markets import HOUR, walk, write_csv
 from tests.support.rows import prediction_row
-from training.bars import as_datetime, as_microseconds
-from training.config import Experiment, read_experiment
-from training.errors import LabelError, TrainingError
-from training.export import OnnxModel
-from training.live import Stretch
-from training.material import prepare
-from training.publish import TrainingResult
-from training.refit import refit
-from training.replay import build_replay
-from training.run import train
 
 MODEL = "walk-1h"
 

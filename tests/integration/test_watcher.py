@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bundle.finding import Level, Verdict
-from monitoring.watcher import HEALTHY_ROWS, Judgement, Watcher
-from store.prediction import PredictionBatch
+from plumbline.bundle.finding import Level, Verdict
+from plumbline.monitoring.watching.watcher import HEALTHY_ROWS, Judgement, Watcher
+from plumbline.store.prediction import PredictionBatch
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS, padded
 from tests.support.streams import (
     HOUR,

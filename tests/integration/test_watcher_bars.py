@@ -8,18 +8,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle, digest_of
-from bundle.calibration import softmax
-from bundle.finding import Verdict
-from bundle.manifest import FeatureSpec
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from monitoring.watcher import Watcher
-from store.prediction import PredictionBatch
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.bundle.calibration import softmax
+from plumbline.bundle.finding import Verdict
+from plumbline.bundle.manifest import FeatureSpec
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.monitoring.watching.watcher import Watcher
+from plumbline.store.prediction import PredictionBatch
+from plumbline.training.data import read_bars, resolve
+from plumbline.training.features import FEATURE_NAMES, build_features
 from tests.support.bundles import small_bundle
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
-from training.data import read_bars, resolve
-from training.features import FEATURE_NAMES, build_features
 
 TRAINED, REFERENCE = 2_600, 1_400
 HORIZON, BAND = 6, 0.00166

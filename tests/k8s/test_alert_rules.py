@@ -77,7 +77,7 @@ def test_an_alert_says_what_a_person_needs(alert):
 
 def test_verdicts_in_rules_exist():
     """A verdict that a rule waits for is one the monitor can publish."""
-    from bundle.finding import Verdict
+    from plumbline.bundle.finding import Verdict
 
     named = {
         verdict

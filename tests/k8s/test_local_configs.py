@@ -37,8 +37,8 @@ def test_the_files_are_accepted(program, arguments):
 
 def test_targets_are_the_default_ports():
     """Started without options, service and monitor are found."""
-    from monitoring.settings import MonitoringSettings
-    from service.settings import ServiceSettings
+    from plumbline.monitoring.settings import MonitoringSettings
+    from plumbline.service.settings import ServiceSettings
 
     jobs = config("prometheus.yaml")["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}

@@ -117,10 +117,10 @@ def test_no_service_links(overlay):
 
 def test_every_variable_is_a_setting(overlay):
     """A misspelt variable would stop the pod at start-up; here it stops the change."""
-    from monitoring.settings import PREFIX as MONITORING
-    from monitoring.settings import MonitoringSettings
-    from service.settings import PREFIX as SERVICE
-    from service.settings import ServiceSettings
+    from plumbline.monitoring.settings import PREFIX as MONITORING
+    from plumbline.monitoring.settings import MonitoringSettings
+    from plumbline.service.settings import PREFIX as SERVICE
+    from plumbline.service.settings import ServiceSettings
 
     known = {SERVICE + field.upper() for field in ServiceSettings.model_fields}
     known |= {MONITORING + field.upper() for field in MonitoringSettings.model_fields}
@@ -131,8 +131,8 @@ def test_every_variable_is_a_setting(overlay):
 
 def test_the_settings_load(overlay, monkeypatch):
     """Service and monitor start with the very environment that their pods get."""
-    from monitoring.settings import MonitoringSettings
-    from service.settings import ServiceSettings
+    from plumbline.monitoring.settings import MonitoringSettings
+    from plumbline.service.settings import ServiceSettings
 
     for name, pod in pods(overlay).items():
         if name == "plumbline-retrain":
@@ -148,8 +148,8 @@ def test_the_settings_load(overlay, monkeypatch):
 
 def test_the_grace_period_covers_the_end(overlay):
     """preStop, drain and the last answers fit before the kubelet kills."""
-    from service.server import _STOP_SECONDS
-    from service.settings import ServiceSettings
+    from plumbline.service.server import _STOP_SECONDS
+    from plumbline.service.settings import ServiceSettings
 
     pod = pods(overlay)["plumbline-service"]
     command = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
@@ -162,7 +162,7 @@ def test_the_grace_period_covers_the_end(overlay):
 
 def test_probes_are_routes():
     """Each probe asks a path that the program answers, on a port that it names."""
-    from service.worker import ROUTES
+    from plumbline.service.worker import ROUTES
 
     monitor = (ROOT / "monitoring" / "web.py").read_text()
     routes = {
@@ -190,7 +190,7 @@ def test_commands_exist():
     """The first argument of each container is a command of plumbline."""
     import typer.main
 
-    from cli.main import app
+    from plumbline.cli.main import app
 
     known = set(typer.main.get_group(app).commands)  # type: ignore[attr-defined]
     used = {pod["containers"][0]["args"][0] for pod in pods("base").values()}

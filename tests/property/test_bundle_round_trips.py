@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bundle.archive import digest_of, open_bundle
-from bundle.array import read_arrays, write_arrays
-from bundle.calibration import Calibration
-from bundle.errors import BundleError, FormatError
-from bundle.manifest import MANIFEST, Manifest, version_of
-from bundle.policy import DecisionPolicy
+from plumbline.bundle.archive import digest_of, open_bundle
+from plumbline.bundle.array import read_arrays, write_arrays
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.errors import BundleError, FormatError
+from plumbline.bundle.manifest import MANIFEST, Manifest, version_of
+from plumbline.bundle.policy import DecisionPolicy
 from tests.support.bundles import small_bundle
 
 MODEL, FILES = small_bundle()

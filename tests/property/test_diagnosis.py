@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from bundle.calibration import softmax
-from bundle.policy import DecisionPolicy
-from diagnosis.diagnose import diagnose
-from diagnosis.e_process import ALTERNATIVES, EProcess
-from diagnosis.entropy import entropy, mutual_information
-from diagnosis.null import LEVELS, bound
-from diagnosis.offset import restoring_offset
-from diagnosis.psi import psi
-from diagnosis.sample import Context, Sample
-from diagnosis.wilson import wilson
+from plumbline.bundle.calibration import softmax
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.diagnosis.diagnose import diagnose
+from plumbline.diagnosis.e_process import ALTERNATIVES, EProcess
+from plumbline.diagnosis.entropy import entropy, mutual_information
+from plumbline.diagnosis.null import LEVELS, bound
+from plumbline.diagnosis.offset import restoring_offset
+from plumbline.diagnosis.psi import psi
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.wilson import wilson
 
 LOGITS = arrays(np.float64, st.tuples(st.integers(0, 80), st.just(3)), elements=st.floats(-60, 60))
 ALONE = Context(("SELL", "HOLD", "BUY"), (), DecisionPolicy(prior=(0.2, 0.6, 0.2)))

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.openapi import build_openapi
-from service.settings import ServiceSettings
-from service.worker import ROUTES, Worker
+from plumbline.service.openapi import build_openapi
+from plumbline.service.settings import ServiceSettings
+from plumbline.service.worker import ROUTES, Worker
 from tests.support.served import MODEL, promoted
 
 DOCUMENT = build_openapi("1.0")

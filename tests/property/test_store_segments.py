@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.errors import StoreError
-from store.outcome import OUTCOMES, OutcomeRow
-from store.prediction import PREDICTIONS, PredictionRow
-from store.segment import (
+from plumbline.store.errors import StoreError
+from plumbline.store.outcome import OUTCOMES, OutcomeRow
+from plumbline.store.prediction import PREDICTIONS, PredictionRow
+from plumbline.store.segment import (
     SegmentName,
     build_segments,
     digest_of,

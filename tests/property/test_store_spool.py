@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from store.errors import StoreError
-from store.objects import Objects
-from store.prediction import PREDICTIONS
-from store.segment import SegmentName, read_segment
-from store.shipper import Shipper
-from store.spool import Spool, spool_folders
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PREDICTIONS
+from plumbline.store.segment import SegmentName, read_segment
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool, spool_folders
 from tests.support.rows import prediction_row
 
 _names = count()

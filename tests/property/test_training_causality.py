@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plumbline.training.bars import COLUMNS, MICROSECOND
+from plumbline.training.features import PARITY, build_features
+from plumbline.training.labels import MASKED
+from plumbline.training.labels.forward_return import ForwardReturn, ForwardReturnParams
 from tests.support.markets import walk
-from training.bars import COLUMNS, MICROSECOND
-from training.features import PARITY, build_features
-from training.labels import MASKED
-from training.labels.forward_return import ForwardReturn, ForwardReturnParams
 
 ROWS = 320
 

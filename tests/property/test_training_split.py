@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from training.bars import MICROSECOND
-from training.split import PARTS, SplitParams, split_bars
+from plumbline.training.bars import MICROSECOND
+from plumbline.training.split import PARTS, SplitParams, split_bars
 
 HOUR = 3600 * MICROSECOND
 

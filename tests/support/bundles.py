@@ -8,14 +8,21 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.archive import digest_of
-from bundle.calibration import Calibration
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from bundle.golden import GoldenRows
-from bundle.manifest import DataSpec, FeatureSpec, LabelSpec, LossSpec, Manifest, ScalerSpec
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from bundle.validation import ValidationReport
+from plumbline.bundle.archive import digest_of
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import (
+    DataSpec,
+    FeatureSpec,
+    LabelSpec,
+    LossSpec,
+    Manifest,
+    ScalerSpec,
+)
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.validation import ValidationReport
 
 START = datetime(2017, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from monitoring.controller import Controller
-from monitoring.launchers.subprocess import Process, SubprocessLauncher
-from monitoring.metrics import Metrics
-from monitoring.monitor import build_triggers
-from monitoring.settings import MonitoringSettings
-from monitoring.situation import Situation
-from monitoring.watcher import Judgement
-from store.board import Bulletin, verdict_board
-from store.incident import EventKind, Incident, IncidentBook
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.monitor import build_triggers
+from plumbline.monitoring.repair.controller import Controller
+from plumbline.monitoring.repair.launchers.subprocess import Process, SubprocessLauncher
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.incident import EventKind, Incident, IncidentBook
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 
 MODEL = "eurusd-1h"

@@ -36,8 +36,8 @@ class DeclaredMetric:
 
 def declared_metrics() -> dict[str, DeclaredMetric]:
     """Return every metric of service and monitoring, by name."""
-    from monitoring.metrics import Metrics as MonitoringMetrics
-    from service.metrics import Metrics as ServiceMetrics
+    from plumbline.monitoring.metrics import Metrics as MonitoringMetrics
+    from plumbline.service.metrics import Metrics as ServiceMetrics
 
     registries = (ServiceMetrics((), ()).registry, MonitoringMetrics().registry)
     found = [metric for registry in registries for metric in _of(registry)]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bundle.finding import Verdict
+from plumbline.bundle.finding import Verdict
 
 OutputFault: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From the sound logits, and the reference's, to what the broken model says."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bars import Bars
+from plumbline.training.bars import Bars
 
 HOUR = 3_600_000_000
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.archive import Bundle
-from store.objects import Objects
-from store.prediction import PredictionRow
-from store.shipper import Shipper
-from store.spool import Spool
+from plumbline.bundle.archive import Bundle
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionRow
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool
 
 SETTLED_SECONDS = 5.0
 """Rows are written as if they had been answered so long ago: readers wait for late ones."""

@@ -8,11 +8,11 @@ from typing import Self, cast
 import typer
 from typing_extensions import override
 
-from cli.monitor import monitor
-from monitoring.launchers import LAUNCHERS
-from monitoring.launchers.base import Launcher
-from monitoring.launchers.subprocess import SubprocessLauncher
-from monitoring.settings import MonitoringSettings
+from plumbline.cli.monitor import monitor
+from plumbline.monitoring.repair.launchers import LAUNCHERS
+from plumbline.monitoring.repair.launchers.base import Launcher
+from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
+from plumbline.monitoring.settings import MonitoringSettings
 
 
 class QuickLauncher(SubprocessLauncher):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from bundle.validation import ValidationReport
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.validation import ValidationReport
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 
 

@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from store.outcome import OutcomeRow
-from store.prediction import PredictionRow
+from plumbline.store.outcome import OutcomeRow
+from plumbline.store.prediction import PredictionRow
 
 NOON = 1_500_033_600_000_000
 """2017-07-14 12:00 UTC in microseconds."""

@@ -19,11 +19,11 @@ import httpx
 import numpy as np
 import psutil
 
-from bundle.archive import Bundle
-from service.settings import ServiceSettings
-from service.worker import Worker
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.archive import Bundle
+from plumbline.service.settings import ServiceSettings
+from plumbline.service.worker import Worker
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ import threading
 from functools import wraps
 from itertools import count
 
-from store.objects import Objects
-from store.shipper import Shipper
-from store.spool import Spool, SpoolDatabase
+from plumbline.store.objects import Objects
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool, SpoolDatabase
 from tests.support.rows import outcome_row, prediction_row
 
 FAILPOINTS = {

@@ -11,12 +11,12 @@ from functools import cache
 
 import numpy as np
 
-from bundle.archive import Bundle, digest_of
-from bundle.calibration import softmax
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from diagnosis.sample import Context, Sample
-from store.prediction import PredictionBatch
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.bundle.calibration import softmax
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.store.prediction import PredictionBatch
 from tests.support.bundles import small_bundle
 
 HOUR = 3_600_000_000

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
-from monitoring.launchers.subprocess import SubprocessLauncher
-from monitoring.monitor import Monitor
-from monitoring.web import Web
+from plumbline.monitoring.monitor import Monitor
+from plumbline.monitoring.page.web import Web
+from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from tests.support.control import Control
 
 
@@ -22,7 +22,8 @@ def build(control: Control, **settings: object) -> Monitor:
     """Return a monitor whose retrains are quick ones."""
     loaded = control.loaded(**{"service_url": "", "poll_seconds": 0.05, **settings})
     reports = SubprocessLauncher.Params(
-        state=loaded.state / "reports", command=(sys.executable, "-m", "monitoring.drift_report")
+        state=loaded.state / "reports",
+        command=(sys.executable, "-P", "-m", "plumbline.monitoring.drift_report"),
     )
     return Monitor(
         loaded,

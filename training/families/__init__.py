@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.families.base import Family, Shape
-from training.families.flag_trader import FlagTrader
-from training.families.tfa import Tfa
+from plumbline.training.families.base import Family, Shape
+from plumbline.training.families.flag_trader import FlagTrader
+from plumbline.training.families.tfa import Tfa
 
 FAMILIES: dict[str, type[Family[Any]]] = {
     "tfa": Tfa,

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
-from bundle.record import Record
-from training.errors import TrainingError
+from plumbline.bundle.record import Record
+from plumbline.training.errors import TrainingError
 
 P = TypeVar("P", bound=Record)
 

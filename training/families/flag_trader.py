@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from torch import nn
 from typing_extensions import override
 
-from bundle.record import Record
-from training.families.base import Family, Shape
-from training.families.encoder import Encoder, EncoderLayer
-from training.families.lora import LoraLinear, merge
+from plumbline.bundle.record import Record
+from plumbline.training.families.base import Family, Shape
+from plumbline.training.families.encoder import Encoder, EncoderLayer
+from plumbline.training.families.lora import LoraLinear, merge
 
 
 class FlagTraderParams(Record):

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from torch import nn
 from typing_extensions import override
 
-from bundle.record import Record
-from training.families.base import Family, Shape
-from training.families.encoder import Encoder, EncoderLayer
+from plumbline.bundle.record import Record
+from plumbline.training.families.base import Family, Shape
+from plumbline.training.families.encoder import Encoder, EncoderLayer
 
 
 class TfaParams(Record):

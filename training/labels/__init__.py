@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.labels.base import CLASSES, MASKED, Label, LabelParams, Labels
-from training.labels.forward_return import ForwardReturn
+from plumbline.training.labels.base import CLASSES, MASKED, Label, LabelParams, Labels
+from plumbline.training.labels.forward_return import ForwardReturn
 
 LABELS: dict[str, type[Label[Any]]] = {
     "forward_return": ForwardReturn,

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from bundle.array import FloatArray, IntArray
-from bundle.record import Record
-from training.bars import Bars
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.record import Record
+from plumbline.training.bars import Bars
 
 MASKED = -1
 """Stands for a row that cannot be labelled; such a row is never given a class."""

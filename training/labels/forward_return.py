@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from training.bars import Bars
-from training.labels.base import MASKED, Label, LabelParams, Labels
+from plumbline.training.bars import Bars
+from plumbline.training.labels.base import MASKED, Label, LabelParams, Labels
 
 
 class ForwardReturnParams(LabelParams):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.losses.base import Loss
-from training.losses.cross_entropy import CrossEntropy
-from training.losses.logit_adjusted import LogitAdjusted
+from plumbline.training.losses.base import Loss
+from plumbline.training.losses.cross_entropy import CrossEntropy
+from plumbline.training.losses.logit_adjusted import LogitAdjusted
 
 LOSSES: dict[str, type[Loss[Any]]] = {
     "cross_entropy": CrossEntropy,

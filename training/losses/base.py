@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from bundle.record import Record
+from plumbline.bundle.record import Record
 
 P = TypeVar("P", bound=Record)
 

@@ -7,8 +7,8 @@ from pydantic import Field
 from torch.nn import functional
 from typing_extensions import override
 
-from bundle.record import Record
-from training.losses.base import Loss
+from plumbline.bundle.record import Record
+from plumbline.training.losses.base import Loss
 
 
 class LogitAdjustedParams(Record):

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle, digest_of, open_bundle
-from bundle.errors import FormatError, IntegrityError
-from bundle.golden import GoldenRows
-from bundle.manifest import MANIFEST, version_of
+from plumbline.bundle.archive import Bundle, digest_of, open_bundle
+from plumbline.bundle.errors import FormatError, IntegrityError
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import MANIFEST, version_of
 from tests.support.bundles import small_bundle
 
 

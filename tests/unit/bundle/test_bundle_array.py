@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from bundle.array import read_arrays, write_arrays
-from bundle.errors import FormatError
+from plumbline.bundle.array import read_arrays, write_arrays
+from plumbline.bundle.errors import FormatError
 
 
 def archive(**members: bytes) -> bytes:

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bundle.calibration import Calibration, softmax
-from bundle.errors import FormatError
-from bundle.finding import REMEDIES, SIZED, Verdict
-from bundle.golden import GoldenRows
-from bundle.manifest import FeatureSpec, Manifest
-from bundle.policy import DecisionPolicy
-from bundle.reference import ReferenceProfile
-from bundle.validation import ValidationReport
+from plumbline.bundle.calibration import Calibration, softmax
+from plumbline.bundle.errors import FormatError
+from plumbline.bundle.finding import REMEDIES, SIZED, Verdict
+from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.manifest import FeatureSpec, Manifest
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.validation import ValidationReport
 from tests.support.bundles import small_bundle
 
 PRIOR = (0.16, 0.65, 0.19)

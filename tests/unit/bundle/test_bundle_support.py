@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 
-from bundle.archive import Bundle
+from plumbline.bundle.archive import Bundle
 from tests.support.bundles import small_bundle
 
 

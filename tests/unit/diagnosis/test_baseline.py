@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.reference import ReferenceProfile
-from diagnosis.baseline import MIN_REFERENCE, fit_baseline
-from diagnosis.bootstrap import block_indices, mean_interval
-from diagnosis.column import fit_columns, repeat_share, zero_share
-from diagnosis.guarantee import guarantee
-from diagnosis.movement import clr, previous_rows
-from diagnosis.probe import probe
-from diagnosis.surrogate import cross_fit, explained, fit_surrogate
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.baseline import MIN_REFERENCE, fit_baseline
+from plumbline.diagnosis.bootstrap import block_indices, mean_interval
+from plumbline.diagnosis.column import fit_columns, repeat_share, zero_share
+from plumbline.diagnosis.guarantee import guarantee
+from plumbline.diagnosis.movement import clr, previous_rows
+from plumbline.diagnosis.probe import probe
+from plumbline.diagnosis.surrogate import cross_fit, explained, fit_surrogate
 from tests.support.streams import LONG, SHORT, context, healthy, profile
 
 

@@ -7,8 +7,8 @@ from math import log
 import numpy as np
 import pytest
 
-from diagnosis.e_process import ALTERNATIVES, CAP, EProcess, peaks
-from diagnosis.null import LEVELS
+from plumbline.diagnosis.e_process import ALTERNATIVES, CAP, EProcess, peaks
+from plumbline.diagnosis.null import LEVELS
 
 
 def bounds(u: float, bets: int = 1) -> np.ndarray:

@@ -11,7 +11,7 @@ for name in "torch bentoml evidently onnx onnxruntime pandas pyarrow sklearn".sp
     sys.modules[name] = None  # importing it now fails
 import numpy, pydantic
 start = time.process_time()
-import bundle.archive, diagnosis.diagnose, diagnosis.e_process, diagnosis.measure
+import plumbline.bundle.archive, diagnosis.diagnose, diagnosis.e_process, diagnosis.measure
 print(time.process_time() - start)
 """
 

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from diagnosis.measure import Measures, Meter
-from diagnosis.sample import Sample
+from plumbline.diagnosis.measure import Measures, Meter
+from plumbline.diagnosis.sample import Sample
 from tests.support.streams import context, healthy
 
 

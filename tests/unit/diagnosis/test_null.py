@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diagnosis.e_process import peaks
-from diagnosis.null import LEVELS, NO_EVENT, UNSEEN, bound, count_contexts, fit_null
+from plumbline.diagnosis.e_process import peaks
+from plumbline.diagnosis.null import LEVELS, NO_EVENT, UNSEEN, bound, count_contexts, fit_null
 
 
 def persistent(rows: int, stay: float, seed: int) -> np.ndarray:

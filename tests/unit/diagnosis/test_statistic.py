@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diagnosis.entropy import entropy, mutual_information
-from diagnosis.movement import clr, movement, previous_rows, step_scale
-from diagnosis.offset import log_odds_range, offset_size, restoring_offset
-from diagnosis.psi import bin_edges, bin_shares, psi
-from diagnosis.share import share_entropy, top_action
-from diagnosis.spread import probability_spread
+from plumbline.diagnosis.entropy import entropy, mutual_information
+from plumbline.diagnosis.movement import clr, movement, previous_rows, step_scale
+from plumbline.diagnosis.offset import log_odds_range, offset_size, restoring_offset
+from plumbline.diagnosis.psi import bin_edges, bin_shares, psi
+from plumbline.diagnosis.share import share_entropy, top_action
+from plumbline.diagnosis.spread import probability_spread
 
 EVEN = np.full((4, 3), 1 / 3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from diagnosis.wilson import wilson
+from plumbline.diagnosis.wilson import wilson
 
 
 def test_a_hundred_of_a_hundred_does_not_prove_always() -> None:

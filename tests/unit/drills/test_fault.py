@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle
-from bundle.errors import IntegrityError
-from drills.fault import collapsed_graph, run_graph, shifted_graph, with_graph, write_corrupt
-from store.errors import RefusedError
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.errors import IntegrityError
+from plumbline.drills.fault import (
+    collapsed_graph,
+    run_graph,
+    shifted_graph,
+    with_graph,
+    write_corrupt,
+)
+from plumbline.store.errors import RefusedError
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 
 I1_MEAN, I1_STD = np.array([-5.64, 5.04, -1.51]), np.array([0.66, 1.01, 1.56])

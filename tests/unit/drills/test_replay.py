@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drills.errors import DrillError
-from drills.replay import Replay, encode
+from plumbline.drills.errors import DrillError
+from plumbline.drills.replay import Replay, encode
 
 START = datetime(2017, 9, 4, tzinfo=UTC)
 

@@ -7,15 +7,15 @@ import uuid
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from diagnosis.evidence import Evidence
-from diagnosis.spread import probability_spread
-from monitoring.chart import POINTS, WINDOW, Chart, progress
-from monitoring.watcher import Judgement
-from store.log import PredictionLog
-from store.objects import Objects
-from store.prediction import PredictionBatch
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.spread import probability_spread
+from plumbline.monitoring.watching.chart import POINTS, WINDOW, Chart, progress
+from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionBatch
 from tests.support.bundles import small_bundle
 from tests.support.monitored import log_rows
 

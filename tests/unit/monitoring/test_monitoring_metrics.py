@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bundle.finding import Verdict
-from diagnosis.evidence import Evidence
-from monitoring.metrics import Metrics
+from plumbline.bundle.finding import Verdict
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.monitoring.metrics import Metrics
 
 
 def evidence(log_e: float) -> Evidence:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring import request as module
-from monitoring.request import Request, RequestBox, RequestKind
-from store.errors import StoreError
-from store.objects import Objects
+from plumbline.monitoring.repair import request as module
+from plumbline.monitoring.repair.request import Request, RequestBox, RequestKind
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PATIENCE = timedelta(minutes=15)

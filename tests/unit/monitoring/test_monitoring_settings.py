@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from monitoring.errors import SettingsError
-from monitoring.monitor import build_triggers
-from monitoring.process import build_launcher
-from monitoring.settings import MonitoringSettings
+from plumbline.monitoring.errors import SettingsError
+from plumbline.monitoring.monitor import build_triggers
+from plumbline.monitoring.process import build_launcher
+from plumbline.monitoring.settings import MonitoringSettings
 
 STORE = "memory://settings"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
-from monitoring.plot import Line, line_plot
+from plumbline.monitoring.page.plot import Line, line_plot
 
 
 def paths(svg: str) -> list[str]:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bundle.finding import REMEDIES, Diagnosis, Finding, Level, Remedy, Verdict
-from monitoring.page import DOING, MEANING, Page, ago, tone
-from monitoring.status import EvidenceState, ReportLink, Status, WatchState
-from store.incident import EventKind, Incident, IncidentEvent, IncidentStatus
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Finding, Level, Remedy, Verdict
+from plumbline.monitoring.page.status import EvidenceState, ReportLink, Status, WatchState
+from plumbline.monitoring.page.view import DOING, MEANING, Page, ago, tone
+from plumbline.store.incident import EventKind, Incident, IncidentEvent, IncidentStatus
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)>"

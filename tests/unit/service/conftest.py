@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import ServiceSettings
+from plumbline.service.settings import ServiceSettings
 from tests.support.served import MODEL, promoted
 
 

@@ -8,11 +8,11 @@ import stat
 import httpx
 import pytest
 
-from service.admin import build_admin, read_token
-from service.http import BodyLimit
-from store.errors import ConflictError
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.service.admin import build_admin, read_token
+from plumbline.service.http import BodyLimit
+from plumbline.store.errors import ConflictError
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 from tests.support.served import MODEL
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from service.model_slot import ModelSlot, Poller, Serving
-from service.predictor import Predictor
-from store.board import Bulletin, verdict_board
-from store.objects import Objects
-from store.registry import ModelRegistry
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.service.model_slot import ModelSlot, Poller, Serving
+from plumbline.service.predictor import Predictor
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.objects import Objects
+from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 from tests.support.served import MODEL, promoted
 

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from service.openapi import build_openapi
-from service.worker import ROUTES
+from plumbline.service.openapi import build_openapi
+from plumbline.service.worker import ROUTES
 from tests.support.served import MODEL, ask, body, window
 
 DOCUMENT = build_openapi("1.0")

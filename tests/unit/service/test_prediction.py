@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from bundle.finding import REMEDIES, Diagnosis, Verdict
-from bundle.policy import DecisionPolicy
-from service.prediction import prediction_ids
-from service.predictor import Predictor
-from service.schema import Instance
-from service.settings import ServiceSettings
-from store.board import Bulletin, verdict_board
-from store.log import PredictionLog
-from store.objects import Objects
-from store.outcome import OutcomeLog
-from store.registry import ModelRegistry
-from store.shipper import Shipper
+from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.service.prediction import prediction_ids
+from plumbline.service.predictor import Predictor
+from plumbline.service.schema import Instance
+from plumbline.service.settings import ServiceSettings
+from plumbline.store.board import Bulletin, verdict_board
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.outcome import OutcomeLog
+from plumbline.store.registry import ModelRegistry
+from plumbline.store.shipper import Shipper
 from tests.support.served import MODEL, ask, body, promoted, window
 
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bundle.archive import Bundle, digest_of
-from bundle.errors import IntegrityError
-from bundle.golden import GoldenRows
-from service.backends.base import BackendError
-from service.predictor import MAX_BATCH, GoldenRowsError, OutputScale, Predictor
+from plumbline.bundle.archive import Bundle, digest_of
+from plumbline.bundle.errors import IntegrityError
+from plumbline.bundle.golden import GoldenRows
+from plumbline.service.backends.base import BackendError
+from plumbline.service.predictor import MAX_BATCH, GoldenRowsError, OutputScale, Predictor
 from tests.support.bundles import linear_onnx, small_bundle
 
 

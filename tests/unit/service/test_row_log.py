@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.errors import LogUnavailableError
-from service.metrics import Metrics
-from service.row_log import RowLog
-from store.errors import SpoolFullError, StoreError
-from store.outcome import OutcomeRow
-from store.spool import Row
+from plumbline.service.errors import LogUnavailableError
+from plumbline.service.metrics import Metrics
+from plumbline.service.row_log import RowLog
+from plumbline.store.errors import SpoolFullError, StoreError
+from plumbline.store.outcome import OutcomeRow
+from plumbline.store.spool import Row
 
 ROW = OutcomeRow("a" * 32, 0, 0, "eurusd-1h", "BUY", None)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.errors import ServiceError
-from service.http import OTHER, Answer, BodyLimit, HttpApp, Request, Route
+from plumbline.service.errors import ServiceError
+from plumbline.service.http import OTHER, Answer, BodyLimit, HttpApp, Request, Route
 
 LIMIT = BodyLimit(size=100, seconds=0.05)
 

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from service.errors import (
+from plumbline.service.errors import (
     FeatureMismatchError,
     MalformedJsonError,
     NonFiniteFeaturesError,
     RequestRejectedError,
 )
-from service.schema import OUTCOMES, PREDICT, PredictRequest, build_windows, microseconds
+from plumbline.service.schema import OUTCOMES, PREDICT, PredictRequest, build_windows, microseconds
 from tests.support.bundles import small_bundle
 from tests.support.served import body, window
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import ServiceSettings, SettingsError, refuse_unknown
+from plumbline.service.settings import ServiceSettings, SettingsError, refuse_unknown
 
 
 def test_environment_wins_over_file_and_arguments_over_both(tmp_path, monkeypatch):

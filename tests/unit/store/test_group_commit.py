@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from store.errors import SpoolFullError, StoreError
-from store.group_commit import GroupCommit
+from plumbline.store.errors import SpoolFullError, StoreError
+from plumbline.store.group_commit import GroupCommit
 from tests.support.rows import prediction_row, prediction_rows
 
 

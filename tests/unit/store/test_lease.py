@@ -7,9 +7,9 @@ from itertools import count
 
 import pytest
 
-from store.errors import ConflictError
-from store.lease import Lease
-from store.objects import Objects
+from plumbline.store.errors import ConflictError
+from plumbline.store.lease import Lease
+from plumbline.store.objects import Objects
 
 _names = count()
 

@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from store.errors import StoreError
-from store.log import PredictionLog
-from store.objects import Objects
-from store.prediction import PREDICTIONS
-from store.segment import build_segments
+from plumbline.store.errors import StoreError
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.prediction import PREDICTIONS
+from plumbline.store.segment import build_segments
 from tests.support.rows import NOON, prediction_row, prediction_rows
 
 SECOND = 1_000_000

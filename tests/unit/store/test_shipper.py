@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from store.errors import StoreError
-from store.objects import Objects
-from store.segment import SegmentName
-from store.shipper import Shipper
-from store.spool import Spool, spool_folders
+from plumbline.store.errors import StoreError
+from plumbline.store.objects import Objects
+from plumbline.store.segment import SegmentName
+from plumbline.store.shipper import Shipper
+from plumbline.store.spool import Spool, spool_folders
 from tests.support.rows import NOON, outcome_row, prediction_row, prediction_rows
 
 

@@ -6,10 +6,10 @@ import sqlite3
 
 import pytest
 
-from store.errors import SpoolFullError, StoreError
-from store.outcome import OUTCOMES
-from store.prediction import PREDICTIONS
-from store.spool import ShippingSpool, Spool, SpoolDatabase, spool_folders
+from plumbline.store.errors import SpoolFullError, StoreError
+from plumbline.store.outcome import OUTCOMES
+from plumbline.store.prediction import PREDICTIONS
+from plumbline.store.spool import ShippingSpool, Spool, SpoolDatabase, spool_folders
 from tests.support.rows import outcome_row, prediction_row, prediction_rows
 
 

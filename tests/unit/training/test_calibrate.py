@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.calibration import softmax
-from training.calibrate import fit_calibration
-from training.errors import TrainingError
+from plumbline.bundle.calibration import softmax
+from plumbline.training.calibrate import fit_calibration
+from plumbline.training.errors import TrainingError
 
 NONE = (0.0, 0.0, 0.0)
 

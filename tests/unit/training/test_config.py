@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.config import Experiment, config_names, read_experiment
-from training.errors import ConfigError
+from plumbline.training.config import Experiment, config_names, read_experiment
+from plumbline.training.errors import ConfigError
 
 TEXT = """
 [data]

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.objects import Objects
+from plumbline.store.objects import Objects
+from plumbline.training.bars import as_datetime
+from plumbline.training.data import DATASETS, Source, read_bars, resolve
+from plumbline.training.errors import DataError
 from tests.support.markets import HOUR, walk, write_csv
-from training.bars import as_datetime
-from training.data import DATASETS, Source, read_bars, resolve
-from training.errors import DataError
 
 
 def read(path, **options):

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.training.bars import COLUMNS, Bars
+from plumbline.training.data import NO_TIME
+from plumbline.training.data_check import INTOLERABLE, check_bars, refuse_defects
+from plumbline.training.errors import DataError
 from tests.support.markets import walk
-from training.bars import COLUMNS, Bars
-from training.data import NO_TIME
-from training.data_check import INTOLERABLE, check_bars, refuse_defects
-from training.errors import DataError
 
 
 def changed(name: str, row: int, value: float) -> Bars:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.training.dataset import WINDOW_BATCH, build_dataset, class_shares
+from plumbline.training.errors import LabelError, TrainingError
+from plumbline.training.features import PARITY
+from plumbline.training.labels import MASKED
+from plumbline.training.labels.forward_return import ForwardReturn, ForwardReturnParams
+from plumbline.training.split import PARTS, SplitParams, split_bars
 from tests.support.markets import HOUR, walk
-from training.dataset import WINDOW_BATCH, build_dataset, class_shares
-from training.errors import LabelError, TrainingError
-from training.features import PARITY
-from training.labels import MASKED
-from training.labels.forward_return import ForwardReturn, ForwardReturnParams
-from training.split import PARTS, SplitParams, split_bars
 
 LENGTH = 16
 LABEL = ForwardReturn(ForwardReturnParams(horizon_seconds=6 * 3600, threshold=0.002))

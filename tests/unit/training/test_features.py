@@ -7,9 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.training.errors import DataError
+from plumbline.training.features import (
+    FEATURE_NAMES,
+    FEATURES,
+    View,
+    build_features,
+    lagged,
+    rolling,
+)
 from tests.support.markets import walk
-from training.errors import DataError
-from training.features import FEATURE_NAMES, FEATURES, View, build_features, lagged, rolling
 
 
 def feature(bars, name):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from plumbline.training.dataset import Dataset
+from plumbline.training.errors import TrainingError
+from plumbline.training.families import FAMILIES, Shape
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.fit import FitParams, fit_network, logits_of, seeded, start_at_prior
+from plumbline.training.losses import LOSSES
+from plumbline.training.network import CLIP, Network, fit_scaler
 from tests.support.markets import HOUR, START
-from training.dataset import Dataset
-from training.errors import TrainingError
-from training.families import FAMILIES, Shape
-from training.features import FEATURE_NAMES
-from training.fit import FitParams, fit_network, logits_of, seeded, start_at_prior
-from training.losses import LOSSES
-from training.network import CLIP, Network, fit_scaler
 
 LENGTH, ROWS = 4, 1200
 TRAIN, HELD_OUT = np.arange(LENGTH, 900), np.arange(900, ROWS)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.calibration import Calibration, softmax
-from bundle.finding import Verdict
-from bundle.policy import DecisionPolicy
-from store.prediction import PredictionBatch
+from plumbline.bundle.calibration import Calibration, softmax
+from plumbline.bundle.finding import Verdict
+from plumbline.bundle.policy import DecisionPolicy
+from plumbline.store.prediction import PredictionBatch
+from plumbline.training.dataset import Dataset
+from plumbline.training.features import FEATURE_NAMES
+from plumbline.training.gate import Head, input_clean, judge
+from plumbline.training.live import LiveRows
+from plumbline.training.seal import build_reference
 from tests.support.markets import HOUR, START
-from training.dataset import Dataset
-from training.features import FEATURE_NAMES
-from training.gate import Head, input_clean, judge
-from training.live import LiveRows
-from training.seal import build_reference
 
 LENGTH, FEATURES, ROWS = 4, len(FEATURE_NAMES), 1500
 WEIGHTS = np.random.default_rng(7).normal(0, 0.35, (FEATURES, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.metrics import brier, calibration_error, log_loss, macro_f1, score
+from plumbline.training.metrics import brier, calibration_error, log_loss, macro_f1, score
 
 P = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.0, 1.0, 0.0], [0.1, 0.1, 0.8]])
 LABELS = np.array([0, 1, 2, 2], dtype=np.int8)

@@ -1,0 +1,1 @@
+"""What people see: the status page, its plots, and the port they are served on."""

@@ -1,0 +1,105 @@
+"""What the monitor knows, as one value: the status page draws it, ``/api/status`` prints it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import Field
+
+from plumbline.bundle.finding import Diagnosis
+from plumbline.bundle.record import Record
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.monitoring.watching.chart import Point
+from plumbline.store.incident import Incident
+
+MAX_INCIDENTS = 20
+MAX_REPORTS = 20
+
+
+class EvidenceState(Record):
+    """One detector: what it has gathered and what it needs."""
+
+    detector: str
+    subject: str
+    log_e: float = Field(description="In nats.")
+    threshold: float = Field(description="In nats.")
+    alarmed: bool
+    columns: tuple[str, ...]
+
+
+class CanaryState(Record):
+    """How the newest canary came back."""
+
+    result: str
+    detail: str
+
+
+class DriftState(Record):
+    """What the newest drift report found."""
+
+    version: str
+    drifted: tuple[str, ...]
+    columns: int
+
+
+class ReportLink(Record):
+    """A report in the store."""
+
+    name: str
+    kind: str
+    time: datetime
+
+
+class WatchState(Record):
+    """The version that is watched."""
+
+    version: str
+    generation: int
+    promoted: datetime
+    promoted_by: str
+    reason: str
+    parent: str | None
+    classes: tuple[str, ...]
+    reference_shares: tuple[float, ...]
+    reference_spread: float | None
+    reference_rows: int
+    calibrated: bool = Field(description="Whether a false-alarm bound can be given.")
+    rows: int = Field(description="Predictions judged since it was promoted.")
+    diagnosis: Diagnosis
+    since: datetime = Field(description="Since when this has been the verdict.")
+    evidence: tuple[EvidenceState, ...]
+    points: tuple[Point, ...]
+
+
+class Status(Record):
+    """Everything the status page shows."""
+
+    model: str
+    time: datetime
+    leads: bool = Field(description="Whether this monitor acts, or another one does.")
+    error: str | None = Field(None, description="Why the newest round failed, if it did.")
+    watch: WatchState | None = Field(None, description="None before there is a champion.")
+    lag_seconds: float | None = None
+    last_row: datetime | None = None
+    canary: CanaryState | None = None
+    drift: DriftState | None = None
+    incidents: tuple[Incident, ...] = Field((), description="Newest first.")
+    reports: tuple[ReportLink, ...] = Field((), description="Newest first.")
+
+
+def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:
+    """Return evidence as people read it: what speaks for the null is no evidence, so it is 0."""
+    return tuple(
+        EvidenceState(
+            detector=item.detector,
+            subject=item.subject,
+            log_e=max(item.log_e, 0.0) if math.isfinite(item.log_e) else 0.0,
+            threshold=item.threshold,
+            alarmed=item.alarmed,
+            columns=item.columns,
+        )
+        for item in evidence
+        if math.isfinite(item.threshold)
+    )

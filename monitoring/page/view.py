@@ -1,0 +1,159 @@
+"""The status page: the monitor's status, drawn for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from itertools import cycle
+
+import jinja2
+from markupsafe import Markup
+
+from plumbline.bundle.finding import Finding, Level, Remedy, Verdict
+from plumbline.monitoring.page.plot import Line, line_plot
+from plumbline.monitoring.page.status import Status, WatchState
+from plumbline.store.incident import EventKind
+
+MEANING = {
+    Verdict.HEALTHY: "The model answers its inputs as it did when it was validated.",
+    Verdict.INSUFFICIENT_DATA: "There are too few predictions to judge.",
+    Verdict.FLAT: "The outputs no longer follow the inputs.",
+    Verdict.DOMINANT_ACTION: "One action is given whatever the inputs say.",
+    Verdict.SATURATED: "The model is almost certain, always, and of the same thing.",
+    Verdict.BIAS_SHIFT: "The ranking is intact, but one class is favoured by a constant.",
+    Verdict.SCHEMA_SKEW: "The inputs are not the ones the model was trained on.",
+    Verdict.FROZEN_FEED: "The same input arrives again and again.",
+    Verdict.STALE_FEATURES: "Some features have stopped moving.",
+    Verdict.ARTEFACT_FAULT: "The live service does not reproduce the golden rows.",
+    Verdict.REGIME: "One action prevails, and for these inputs it always did.",
+    Verdict.DRIFT: "The inputs have moved; the model still responds to them.",
+    Verdict.NO_SIGNAL: "The model is no better than a constant.",
+    Verdict.LEAK: "The model is too good to be true.",
+}
+DOING = {
+    Remedy.NONE: "Nothing needs to be done.",
+    Remedy.RETRAIN: "Sizes are held back; the model is retrained, checked and replaced.",
+    Remedy.RECALIBRATE: "Sizes are held back; the calibration is fitted again, without a retrain.",
+    Remedy.ROLL_BACK: "Sizes are held back; the version that was last well serves again.",
+    Remedy.PAGE: "Sizes are held back and a person is called. A retrain would learn the fault.",
+    Remedy.REPORT: "A drift report is written; nothing else is done.",
+    Remedy.REFUSE: "A model like this is not promoted.",
+}
+_GOOD = frozenset({Verdict.HEALTHY, Verdict.REGIME})
+_CALM = frozenset({Verdict.INSUFFICIENT_DATA, Verdict.DRIFT})
+_GRAVE = frozenset(
+    {EventKind.PAGED, EventKind.ATTEMPT_FAILED, EventKind.CANDIDATE_REFUSED, EventKind.ROLLED_BACK}
+)
+_WORST = (Level.FAIL, Level.WARN, Level.INSUFFICIENT, Level.PASS)
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class Page:
+    """Renders the page, and the part of it that changes."""
+
+    def __init__(self) -> None:
+        folder = str(files("plumbline.monitoring") / "templates")
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folder),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["words"] = words
+        self._templates.filters["ago"] = ago
+        self._templates.filters["stamp"] = stamp
+
+    def render(self, status: Status) -> str:
+        """Return the whole page."""
+        return self._render("status.html", status)
+
+    def render_live(self, status: Status) -> str:
+        """Return the part that the page fetches again every second."""
+        return self._render("live.html", status)
+
+    def _render(self, template: str, status: Status) -> str:
+        watch = status.watch
+        return self._templates.get_template(template).render(
+            status=status,
+            watch=watch,
+            tone=tone(watch),
+            meaning=MEANING[watch.diagnosis.verdict] if watch else "",
+            doing=DOING[watch.diagnosis.remedy] if watch else "",
+            findings=_findings(watch) if watch else (),
+            plots=_plots(watch) if watch and watch.points else {},
+            grave=_GRAVE,
+        )
+
+
+def tone(watch: WatchState | None) -> str:
+    """Return the colour of the verdict: well, calm or bad; the page adds a shape to each."""
+    if watch is None or watch.diagnosis.verdict in _CALM:
+        return "calm"
+    return "well" if watch.diagnosis.verdict in _GOOD else "bad"
+
+
+def words(text: str) -> str:
+    """Return an identifier as words: ``dominant_action`` as ``dominant action``."""
+    return text.replace("_", " ")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was, in one unit."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as ``2017-06-01 12:00:00``, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _findings(watch: WatchState) -> list[Finding]:
+    """Return the findings, the worst first."""
+    return sorted(watch.diagnosis.findings, key=lambda finding: _WORST.index(finding.level))
+
+
+def _plots(watch: WatchState) -> dict[str, Markup]:
+    """Draw the plots; each is escaped where it is made."""
+    points = watch.points
+    rows = [float(point.row) for point in points]
+    shares = [
+        Line(
+            name=name,
+            style=f"series-{place}",
+            values=[point.shares[place] for point in points],
+            reference=watch.reference_shares[place],
+        )
+        for place, name in enumerate(watch.classes)
+    ]
+    spread = Line("spread", "series-0", [p.spread for p in points], watch.reference_spread)
+    drawn = {
+        "shares": line_plot("Share of each action", rows, shares, top=1.0, percent=True),
+        "spread": line_plot("Spread of the probabilities", rows, [spread]),
+        "evidence": line_plot(
+            "Evidence of each detector, as a share of what an alarm needs",
+            rows,
+            _evidence_lines([point.evidence for point in points]),
+            top=1.25,
+            percent=True,
+        ),
+    }
+    # Every name in these texts was escaped by `line_plot`.
+    return {name: Markup(text) for name, text in drawn.items()}  # noqa: S704  # escaped there
+
+
+def _evidence_lines(history: Sequence[dict[str, float]]) -> list[Line]:
+    """Return a line for each of the five detectors that came closest to an alarm."""
+    names = sorted({name for evidence in history for name in evidence})
+    names.sort(key=lambda name: -max(evidence.get(name, 0.0) for evidence in history))
+    styles = cycle(f"series-{number}" for number in range(5))
+    lines = [
+        Line(words(name), style, [evidence.get(name) for evidence in history])
+        for name, style in zip(names[:5], styles, strict=False)
+    ]
+    return [*lines, Line("alarm", "alarm", [1.0] * len(history))]

@@ -1,0 +1,139 @@
+"""From a trigger's wish to an incident, if nothing stands against it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+import structlog
+
+from plumbline.bundle.finding import Remedy
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.repair.docket import Docket, Event, moved_for, paged
+from plumbline.monitoring.repair.pager import Pager
+from plumbline.monitoring.repair.request import RequestBox, RequestKind
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.repair.triggers.base import Decision, Trigger
+from plumbline.monitoring.repair.triggers.person import REQUEST
+from plumbline.store.incident import EventKind, Incident, IncidentStatus
+from plumbline.store.pointer import Generation
+
+REPAIRS = frozenset({Remedy.RETRAIN, Remedy.RECALIBRATE, Remedy.ROLL_BACK})
+UNATTENDED = frozenset({"verdict", "webhook", "schedule"})
+"""Actors that are no person; no person may take their names."""
+
+log = structlog.get_logger()
+
+
+class Admission:
+    """Opens incidents: at most one repair and one page at a time."""
+
+    def __init__(
+        self,
+        docket: Docket,
+        requests: RequestBox,
+        triggers: Sequence[Trigger],
+        *,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._docket = docket
+        self._requests = requests
+        self._triggers = triggers
+        self._metrics = metrics
+        self._pager = Pager(metrics)
+        self._clock = clock
+
+    def admit(self, situation: Situation) -> Generation[Incident] | None:
+        """Return the repair that was opened, if one was."""
+        self._note_webhooks(situation)
+        for decision in self._wishes(situation):
+            incident_id = incident_key(situation, decision)
+            head = None
+            if incident_id not in self._docket and self._admissible(decision, situation):
+                head = self._open(incident_id, decision, situation)
+            if decision.cause.startswith(REQUEST) and incident_id in self._docket:
+                self._requests.resolve(decision.cause.removeprefix(REQUEST))
+            if head is not None and head.value.status is IncidentStatus.OPEN:
+                return head
+        return None
+
+    def _wishes(self, situation: Situation) -> Iterator[Decision]:
+        now = self._clock()
+        wishes = (trigger.decide(situation, now) for trigger in self._triggers)
+        return (wish for wish in wishes if wish.acts)
+
+    def _admissible(self, decision: Decision, situation: Situation) -> bool:
+        open_ones = [head.value for head in self._docket.open]
+        if decision.remedy is Remedy.PAGE:
+            return not any(paged(incident) for incident in open_ones)
+        if decision.remedy not in REPAIRS:
+            return True
+        if situation.remedy is Remedy.PAGE or not all(paged(incident) for incident in open_ones):
+            return False
+        return decision.actor not in UNATTENDED or not self._given_up(situation)
+
+    def _given_up(self, situation: Situation) -> bool:
+        """Whether a person was called about this version, or left with it, and has not acted."""
+        target = situation.champion.value
+        return any(
+            moved_for(incident, target)
+            or (
+                situation.version in (incident.version, incident.candidate)
+                and incident.closed is not None
+                and incident.closed >= target.time
+            )
+            for incident in self._docket.ended
+            if incident.status is IncidentStatus.PAGED
+        )
+
+    def _open(
+        self, incident_id: str, decision: Decision, situation: Situation
+    ) -> Generation[Incident] | None:
+        diagnosis, judgement = situation.diagnosis, situation.judgement
+        events: list[Event] = [
+            (EventKind.ALARMED, f"{decision.actor}: {decision.reason}"),
+            (EventKind.DIAGNOSED, f"{diagnosis.verdict}: {diagnosis.cause}"),
+        ]
+        status, closed = IncidentStatus.OPEN, None
+        if decision.remedy is Remedy.PAGE:
+            status = IncidentStatus.PAGED
+            events.append((EventKind.PAGED, f"{diagnosis.cause} No retrain follows."))
+        elif decision.remedy is Remedy.REPORT:
+            status, closed = IncidentStatus.RESOLVED, self._clock()
+            events.append((EventKind.RECOVERED, "reported; the model still responds"))
+        incident = Incident(
+            id=incident_id,
+            model=situation.model,
+            version=situation.version,
+            verdict=diagnosis.verdict,
+            status=status,
+            trigger=decision.actor,
+            opened=self._clock(),
+            closed=closed,
+            detected_after=judgement.detected_after,
+            decided_by=judgement.decided_by,
+            diagnosis=diagnosis,
+        )
+        head = self._docket.begin(incident, *events)
+        if head is not None:
+            self._metrics.incidents.labels(situation.model, diagnosis.verdict.value).inc()
+            log.warning("incident_opened", incident=incident_id, verdict=diagnosis.verdict.value)
+        if head is not None and decision.remedy is Remedy.PAGE:
+            self._pager.call(head.value, diagnosis.verdict.value)
+        return head
+
+    def _note_webhooks(self, situation: Situation) -> None:
+        """Write each alert into the timeline of the incident it is about, once."""
+        alerts = [r for r in situation.requests if r.kind is RequestKind.WEBHOOK]
+        for alert in alerts:
+            for head in self._docket.open:
+                if alert.version in (None, head.value.version):
+                    self._docket.note(head, EventKind.WEBHOOK_RECEIVED, alert.id, alert.actor)
+
+
+def incident_key(situation: Situation, decision: Decision) -> str:
+    """Return the id that every monitor gives to this cause."""
+    text = "|".join((situation.model, situation.version, decision.cause))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,91 @@
+"""The command lines by which the monitor asks for a retrain or a refit.
+
+The monitor knows training by this command line alone: what it asks for, and the JSON it gets back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.settings import MonitoringSettings
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One change against the configuration, tried when what came before was refused."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+
+LADDER = (
+    Rung("as configured"),
+    Rung("another seed and a logit-adjusted loss", ("--seed", "1", "--loss", "logit_adjusted")),
+)
+"""One rung per attempt; further attempts repeat the last."""
+
+
+class Outcome(BaseModel):
+    """What ``plumbline train`` and ``plumbline calibrate`` print; further fields are theirs."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: str
+    passed: bool
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, document: dict[str, Any] | None) -> Outcome | None:
+        """Return the outcome in a job's document, or None if it holds none."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError:
+            return None
+
+
+def rung(attempt: int) -> Rung:
+    """Return what the given attempt, counted from 1, changes."""
+    return LADDER[min(attempt, len(LADDER)) - 1]
+
+
+def train_arguments(
+    settings: MonitoringSettings, situation: Situation, *, attempt: int, warm: bool
+) -> tuple[str, ...]:
+    """Return the arguments of ``plumbline`` for a retrain on the newest data window."""
+    arguments = ["train", "--config", settings.train_config, *_target(settings), *_rows(situation)]
+    if warm:
+        arguments += ["--parent", situation.version]
+    return (*arguments, *rung(attempt).options, "--json")
+
+
+def calibrate_arguments(
+    settings: MonitoringSettings, situation: Situation, *, version: str
+) -> tuple[str, ...]:
+    """Return the arguments of ``plumbline`` for a refit of a version's calibration."""
+    target = (*_target(settings), "--version", version)
+    return ("calibrate", *target, *_rows(situation), "--json")
+
+
+def _target(settings: MonitoringSettings) -> tuple[str, ...]:
+    return ("--store", settings.store, "--model", settings.model)
+
+
+def _rows(situation: Situation) -> tuple[str, ...]:
+    """Return which bars to use, and which live rows the candidate must face."""
+    rows: list[str] = []
+    if situation.until:
+        rows += ["--until", _text(situation.until)]
+    if situation.live:
+        since, until = situation.live
+        rows += ["--live-since", _text(since), "--live-until", _text(until)]
+    return tuple(rows)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

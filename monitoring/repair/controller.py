@@ -1,0 +1,400 @@
+"""The control loop, from a verdict to a checked repair: start reading here.
+
+`Controller.step` is called again and again with the present `Situation`. It remembers nothing that
+is not in the store: each step reads the open incidents, compares what is with what should be, and
+makes the next move. A controller may therefore die at any point; the next one goes on from there.
+
+::
+
+    verdict ──► OPEN ──► RETRAINING ──► WATCHING ──► RESOLVED   the new version is well
+                  ▲           │             │
+                  └─ refused ─┤             └──────► PAGED      no better, so rolled back
+                              └────────────────────► PAGED      attempts used up
+
+A bias shift takes the same road through RECALIBRATING, and a faulty artefact goes straight to
+WATCHING by a rollback. A verdict about the *inputs* pages a person once, holds back every retrain
+while it lasts, and is RESOLVED when it clears. Somebody else's promotion ends an incident as
+SUPERSEDED.
+
+Exactly one retrain follows from one cause, for two reasons. The incident's id is made from the
+cause, so however many webhooks or controllers report it, one incident is opened; and a launch is
+claimed by moving the incident first, which only one controller can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from plumbline.bundle.errors import BundleError
+from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.monitoring.errors import PermanentError
+from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.repair.admission import REPAIRS, Admission
+from plumbline.monitoring.repair.command import Outcome, calibrate_arguments, rung, train_arguments
+from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, moved_for, signature
+from plumbline.monitoring.repair.fallback import Fallback, flips
+from plumbline.monitoring.repair.launchers.base import JobHandle, JobSpec, JobState, Launcher
+from plumbline.monitoring.repair.leadership import Leadership
+from plumbline.monitoring.repair.pager import Pager
+from plumbline.monitoring.repair.request import RequestBox
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.repair.triggers.base import Trigger
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
+from plumbline.store.incident import EventKind, Incident, IncidentStatus
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import ModelRegistry
+
+Head = Generation[Incident]
+_JOBS = frozenset({IncidentStatus.RETRAINING, IncidentStatus.RECALIBRATING})
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
+class Controller:
+    """Works on the incidents of one model.
+
+    Parameters
+    ----------
+    objects, settings, launcher, triggers, metrics
+        What it reads and writes, what it has been told, what runs its jobs, who may ask it, and
+        where it counts.
+    clock
+        Returns the present time, in UTC.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        settings: MonitoringSettings,
+        *,
+        launcher: Launcher,
+        triggers: Sequence[Trigger],
+        metrics: Metrics,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._launcher = launcher
+        self._metrics = metrics
+        self._pager = Pager(metrics)
+        self._clock = clock
+        self.docket = Docket(objects, settings.model, clock)
+        patience = timedelta(seconds=settings.request_patience_seconds)
+        self.requests = RequestBox(objects, settings.model, patience=patience)
+        self._admission = Admission(
+            self.docket, self.requests, triggers, metrics=metrics, clock=clock
+        )
+        self._registry = ModelRegistry(objects, settings.model)
+        self._fallback = Fallback(objects, settings.model)
+        self._leadership = Leadership(objects, settings.model, seconds=settings.lease_seconds)
+        self._next: Mapping[IncidentStatus, Callable[[Head, Situation], None]] = {
+            IncidentStatus.OPEN: self._begin_repair,
+            IncidentStatus.RETRAINING: self._follow_job,
+            IncidentStatus.RECALIBRATING: self._follow_job,
+            IncidentStatus.WATCHING: self._watch_candidate,
+            IncidentStatus.PAGED: self._await_clearing,
+        }
+
+    def leads(self) -> bool:
+        """Whether this controller acts; the others stand by."""
+        return self._leadership.held()
+
+    def step(self, situation: Situation) -> bool:
+        """Make the next move of every incident; returns False when another controller leads."""
+        if not self.leads():
+            return False
+        self.docket.refresh()
+        requests = self.requests.pending(self._clock())
+        situation = replace(situation, requests=requests, last_retrain=self.docket.last_retrain)
+        for head in self.docket.open:
+            self._reconcile(head, situation)
+        opened = self._admission.admit(situation)
+        if opened is not None:
+            self._next[opened.value.status](opened, situation)
+        return True
+
+    def close(self) -> None:
+        """Stop the jobs of this controller, and let another one lead."""
+        self._launcher.close()
+        self._leadership.release()
+
+    # -- the moves
+
+    def _reconcile(self, head: Head, situation: Situation) -> None:
+        incident = head.value
+        if situation.version in (incident.version, incident.candidate):
+            self._next[incident.status](head, situation)
+        elif moved_for(incident, situation.champion.value):
+            self._finish_rollback(head, situation)
+        else:
+            self._supersede(head, situation)
+
+    def _begin_repair(self, head: Head, situation: Situation) -> None:
+        """OPEN: claim the repair and start it, unless it must wait or is no longer needed."""
+        incident = head.value
+        if situation.remedy is Remedy.PAGE:
+            return
+        if not ordered(incident) and _well(situation):
+            self._resolve(head, "the verdict cleared before anything was done")
+        elif incident.attempts == 0 and self._oscillates(incident):
+            self._page(head, "oscillating", "retrains flip the model from one action to another")
+        elif remedy_of(incident) is Remedy.ROLL_BACK:
+            self._roll_back(head, situation)
+        else:
+            self._launch(head, situation)
+
+    def _launch(self, head: Head, situation: Situation) -> None:
+        incident, attempt = head.value, head.value.attempts + 1
+        if remedy_of(incident) is Remedy.RECALIBRATE:
+            status = IncidentStatus.RECALIBRATING
+            event = (EventKind.RECALIBRATION_STARTED, "refitting temperature and bias")
+        else:
+            status = IncidentStatus.RETRAINING
+            start = "warm start" if _warm(incident) else "from scratch"
+            what = f"attempt {attempt}, {start}: {rung(attempt).name}"
+            event = (EventKind.RETRAIN_STARTED, what)
+        claimed = self.docket.move(head, event, changes={"status": status, "attempts": attempt})
+        if claimed is not None:
+            log.info("repair_started", incident=incident.id, attempt=attempt, kind=status.value)
+            self._follow_job(claimed, situation)
+
+    def _follow_job(self, head: Head, situation: Situation) -> None:
+        """RETRAINING, RECALIBRATING: submit the job, which is a no-op while it runs, and look."""
+        incident = head.value
+        if incident.candidate is not None:
+            self._promote(head, situation)
+            return
+        try:
+            status = self._launcher.poll(self._launcher.submit(self._job(incident, situation)))
+        except PermanentError as error:
+            self._attempt_failed(head, EventKind.ATTEMPT_FAILED, str(error), result="failed")
+            return
+        if status.state is JobState.RUNNING:
+            return
+        outcome = Outcome.read(status.document)
+        if outcome is None:
+            why = status.detail or f"the job printed no outcome but {status.document}"
+            self._attempt_failed(head, EventKind.ATTEMPT_FAILED, why, result="failed")
+        elif not outcome.passed:
+            why = "; ".join(outcome.reasons) or outcome.verdict
+            self._refused(head, outcome.version, why)
+        elif (chosen := self.docket.move(head, changes={"candidate": outcome.version})) is not None:
+            self._promote(chosen, situation)
+
+    def _promote(self, head: Head, situation: Situation) -> None:
+        """Put the candidate in the champion's place, unless that was done before we died."""
+        if situation.remedy is Remedy.PAGE:
+            return
+        incident = head.value
+        candidate = str(incident.candidate)
+        if situation.version != candidate:
+            try:
+                self._registry.promote(
+                    candidate,
+                    actor=ACTOR,
+                    reason=signature(incident),
+                    expected=situation.champion.number,
+                )
+            except ConflictError:
+                return
+            except (RefusedError, BundleError, NotFoundError) as error:
+                self._refused(head, candidate, str(error))
+                return
+        event = (EventKind.PROMOTED, f"{candidate} passed its gate and serves")
+        watching = {"status": IncidentStatus.WATCHING}
+        if self.docket.move(head, event, changes=watching, version=candidate) is None:
+            return
+        self._count(incident, "promoted")
+        log.info("candidate_promoted", incident=incident.id, version=candidate)
+
+    def _watch_candidate(self, head: Head, situation: Situation) -> None:
+        """WATCHING: the new version is well, or it is no better than the old one."""
+        incident = head.value
+        if situation.version != incident.candidate:
+            self._supersede(head, situation)
+        elif situation.remedy in REPAIRS:
+            self._undo(head, situation)
+        elif _well(situation) and situation.judgement.rows >= self._settings.recovery_rows:
+            rows = situation.judgement.rows
+            self._resolve(head, f"{situation.diagnosis.verdict} after {rows} predictions")
+
+    def _await_clearing(self, head: Head, situation: Situation) -> None:
+        """PAGED about the inputs: wait until they are sound again."""
+        verdict = situation.diagnosis.verdict
+        if situation.remedy is Remedy.PAGE:
+            self.docket.note(head, EventKind.DIAGNOSED, str(verdict), situation.diagnosis.cause)
+        elif verdict is not Verdict.INSUFFICIENT_DATA:
+            self._resolve(head, f"the inputs are sound again: {verdict}")
+
+    def _undo(self, head: Head, situation: Situation) -> None:
+        """The new version is no better: put back one that was well, and call a person.
+
+        A second try would only flap: the labels or the loss are at fault, not the freshness.
+        """
+        incident = head.value
+        why = f"the new version {incident.candidate} was judged {situation.diagnosis.verdict} too"
+        if not self._restore(incident, why):
+            self._page(head, self._why_worse(incident), f"{why}; no earlier version was healthy")
+
+    def _roll_back(self, head: Head, situation: Situation) -> None:
+        """A faulty artefact: serve the newest version that was well instead."""
+        if not self._restore(head.value, situation.diagnosis.cause):
+            self._page(head, "no_fallback", "no earlier version was healthy")
+
+    def _restore(self, incident: Incident, why: str) -> bool:
+        """Move the champion back; the next step finds it there and goes on from it."""
+        version = self._fallback.last_healthy(besides={incident.version, incident.candidate})
+        if version is None:
+            return False
+        reason = f"{signature(incident)}: {why}"
+        try:
+            self._registry.rollback(actor=ACTOR, reason=reason, to=version)
+        except ConflictError:
+            return True
+        except (BundleError, NotFoundError) as error:
+            log.error("rollback_failed", incident=incident.id, to=version, reason=str(error))
+            return False
+        return True
+
+    def _finish_rollback(self, head: Head, situation: Situation) -> None:
+        """We moved the champion back in an earlier step."""
+        incident, restored = head.value, situation.version
+        event = (
+            EventKind.ROLLED_BACK,
+            f"{restored} serves again; {situation.champion.value.reason}",
+        )
+        if remedy_of(incident) is Remedy.ROLL_BACK and incident.candidate is None:
+            changes = {"status": IncidentStatus.WATCHING, "candidate": restored}
+            self.docket.move(head, event, changes=changes, version=restored)
+        else:
+            detail = f"the retrained version {incident.candidate} was no better"
+            self._page(head, self._why_worse(incident), detail, event)
+
+    def _why_worse(self, incident: Incident) -> str:
+        flipped = flips(self._fallback, str(incident.candidate), incident.version)
+        return "oscillating" if flipped else "candidate_collapsed"
+
+    # -- endings
+
+    def _refused(self, head: Head, candidate: str, why: str) -> None:
+        kind = EventKind.CANDIDATE_REFUSED
+        self._attempt_failed(head, kind, f"{candidate}: {why}", result="refused")
+
+    def _attempt_failed(self, head: Head, kind: EventKind, why: str, *, result: str) -> None:
+        """Try again, or call a person when the attempts are used up."""
+        incident = head.value
+        changes: dict[str, object] = {"candidate": None}
+        if incident.attempts < self._attempts_allowed(incident):
+            changes["status"] = IncidentStatus.OPEN
+            moved = self.docket.move(head, (kind, why), changes=changes)
+        elif incident.trigger == "schedule":
+            changes["status"] = IncidentStatus.RESOLVED
+            event = (kind, f"{why}; the champion stays")
+            moved = self.docket.move(head, event, changes=changes, ended=True)
+        else:
+            used = f"{incident.attempts} attempts and none succeeded; the last was {result}"
+            moved = self._page(head, "attempts_used_up", used, (kind, why), changes=changes)
+        if moved is not None:
+            self._count(incident, result)
+            log.warning("attempt_failed", incident=incident.id, result=result, reason=why)
+
+    def _attempts_allowed(self, incident: Incident) -> int:
+        if incident.trigger == "schedule":
+            return 1
+        if remedy_of(incident) is Remedy.RECALIBRATE:
+            return self._settings.recalibration_limit
+        return self._settings.attempt_limit
+
+    def _page(
+        self,
+        head: Head,
+        reason: str,
+        detail: str,
+        *events: Event,
+        changes: Mapping[str, object] | None = None,
+    ) -> Head | None:
+        """Call a person, once, and leave this version alone from now on."""
+        events = (*events, (EventKind.PAGED, detail))
+        paged = {**(changes or {}), "status": IncidentStatus.PAGED}
+        moved = self.docket.move(head, *events, changes=paged, ended=True)
+        if moved is not None:
+            self._pager.call(moved.value, reason)
+        return moved
+
+    def _resolve(self, head: Head, detail: str) -> None:
+        event = (EventKind.RECOVERED, detail)
+        resolved = {"status": IncidentStatus.RESOLVED}
+        if self.docket.move(head, event, changes=resolved, ended=True) is not None:
+            log.info("incident_resolved", incident=head.value.id, detail=detail)
+
+    def _supersede(self, head: Head, situation: Situation) -> None:
+        """Somebody promoted another version: whatever is under way is pointless."""
+        target = situation.champion.value
+        detail = f"{target.actor} promoted {target.version}: {target.reason}"
+        event = (EventKind.SUPERSEDED, detail)
+        changes = {"status": IncidentStatus.SUPERSEDED}
+        moved = self.docket.move(head, event, changes=changes, version=target.version, ended=True)
+        if moved is not None and head.value.status in _JOBS:
+            self._launcher.cancel(JobHandle(_job_key(head.value)))
+            self._count(head.value, "superseded")
+
+    # -- what an incident needs
+
+    def _oscillates(self, incident: Incident) -> bool:
+        """Whether this version came from a retrain and insists on another action than before it."""
+        if remedy_of(incident) is not Remedy.RETRAIN:
+            return False
+        made_by = (past for past in self.docket.ended if past.candidate == incident.version)
+        origin = next((past for past in made_by if remedy_of(past) is Remedy.RETRAIN), None)
+        return origin is not None and flips(self._fallback, incident.version, origin.version)
+
+    def _job(self, incident: Incident, situation: Situation) -> JobSpec:
+        if incident.status is IncidentStatus.RECALIBRATING:
+            arguments = calibrate_arguments(self._settings, situation, version=incident.version)
+        else:
+            attempt, warm = incident.attempts, _warm(incident)
+            arguments = train_arguments(self._settings, situation, attempt=attempt, warm=warm)
+        return JobSpec(
+            key=_job_key(incident),
+            arguments=arguments,
+            timeout_seconds=self._settings.job_timeout_seconds,
+        )
+
+    def _count(self, incident: Incident, result: str) -> None:
+        recalibrated = remedy_of(incident) is Remedy.RECALIBRATE
+        counter = self._metrics.recalibrations if recalibrated else self._metrics.retrains
+        counter.labels(incident.model, result).inc()
+
+
+def remedy_of(incident: Incident) -> Remedy:
+    """Return what the incident asks for: its verdict's remedy, or the retrain that was ordered."""
+    return Remedy.RETRAIN if ordered(incident) else incident.diagnosis.remedy
+
+
+def ordered(incident: Incident) -> bool:
+    """Whether a person or the schedule asked for a retrain, whatever the verdict."""
+    return incident.trigger not in ("verdict", "webhook")
+
+
+def _job_key(incident: Incident) -> str:
+    return f"{incident.id}-{incident.attempts}"
+
+
+def _warm(incident: Incident) -> bool:
+    """Whether the serving weights are worth starting from: not those of a collapsed model."""
+    return incident.diagnosis.sized
+
+
+def _well(situation: Situation) -> bool:
+    diagnosis = situation.diagnosis
+    return diagnosis.sized and diagnosis.verdict is not Verdict.INSUFFICIENT_DATA

@@ -1,0 +1,169 @@
+"""The incidents a controller works on, and the one way they move.
+
+Every move creates the next generation of the incident, so of several controllers one makes it and
+the others read what it made. What has ended never changes, and is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from plumbline.store.errors import ConflictError
+from plumbline.store.incident import (
+    EventKind,
+    Incident,
+    IncidentBook,
+    IncidentEvent,
+    IncidentStatus,
+)
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation
+from plumbline.store.registry import AliasTarget
+
+ACTOR = "monitor"
+"""Who moves the champion when the monitor does."""
+
+Event = tuple[EventKind, str]
+
+
+class Docket:
+    """The incidents of one model.
+
+    Parameters
+    ----------
+    objects, model
+        Where, and of what.
+    clock
+        Returns the present time, in UTC.
+    """
+
+    def __init__(self, objects: Objects, model: str, clock: Callable[[], datetime]) -> None:
+        self._objects = objects
+        self._folder = f"incidents/{model}"
+        self._book = IncidentBook(objects, model)
+        self._clock = clock
+        self._ended: dict[str, Incident] = {}
+        self._open: dict[str, Generation[Incident]] = {}
+
+    def refresh(self) -> None:
+        """Read what has changed since the last call."""
+        for name in self._objects.folders(self._folder):
+            if name not in self._ended:
+                self._keep(self._book.get(name))
+
+    @property
+    def open(self) -> list[Generation[Incident]]:
+        """Incidents about which something may still be done, oldest first."""
+        return sorted(self._open.values(), key=lambda head: head.value.opened)
+
+    @property
+    def all(self) -> list[Incident]:
+        """Every incident, newest first."""
+        everything = [*self._ended.values(), *(head.value for head in self._open.values())]
+        return sorted(everything, key=lambda incident: incident.opened, reverse=True)
+
+    @property
+    def ended(self) -> list[Incident]:
+        """Incidents about which nothing more will be done, newest first."""
+        return [incident for incident in self.all if incident.ended]
+
+    @property
+    def last_retrain(self) -> datetime | None:
+        """When a retrain was last started."""
+        times = [
+            event.time
+            for incident in self.all
+            for event in incident.events
+            if event.kind is EventKind.RETRAIN_STARTED
+        ]
+        return max(times, default=None)
+
+    def __contains__(self, incident_id: str) -> bool:
+        return incident_id in self._ended or incident_id in self._open
+
+    def begin(self, incident: Incident, *events: Event) -> Generation[Incident] | None:
+        """Record a new incident; returns None if another controller was first."""
+        first = self._with_events(incident, events, version=incident.version)
+        try:
+            head = self._book.open(first)
+        except ConflictError:
+            return None
+        self._keep(head)
+        return head
+
+    def move(
+        self,
+        head: Generation[Incident],
+        *events: Event,
+        changes: Mapping[str, object] | None = None,
+        version: str | None = None,
+        ended: bool = False,
+    ) -> Generation[Incident] | None:
+        """Record the next state of an incident.
+
+        Parameters
+        ----------
+        head
+            The state this decision was based on.
+        events
+            What happened, for the timeline.
+        changes
+            Fields of the incident and their new values.
+        version
+            The bundle that the events concern.
+        ended
+            Whether nothing more will be done about it.
+
+        Returns
+        -------
+        The new state, or None if another controller moved it first: look again at the next step.
+        """
+        closed = {"closed": self._clock()} if ended else {}
+        changed = head.value.model_copy(update={**(changes or {}), **closed})
+        incident = self._with_events(changed, events, version=version)
+        try:
+            moved = self._book.advance(incident, after=head.number)
+        except ConflictError:
+            return None
+        self._keep(moved)
+        return moved
+
+    def note(self, head: Generation[Incident], kind: EventKind, mark: str, text: str) -> None:
+        """Add a line that begins with ``mark``, unless the timeline has one."""
+        lines = (event.detail for event in head.value.events if event.kind is kind)
+        if not any(line.startswith(mark) for line in lines):
+            self.move(head, (kind, f"{mark}: {text}"))
+
+    def _with_events(
+        self, incident: Incident, events: tuple[Event, ...], *, version: str | None
+    ) -> Incident:
+        now = self._clock()
+        lines = tuple(
+            IncidentEvent(time=now, kind=kind, detail=detail, version=version)
+            for kind, detail in events
+        )
+        return incident.model_copy(update={"events": incident.events + lines})
+
+    def _keep(self, head: Generation[Incident]) -> None:
+        incident = head.value
+        if incident.ended:
+            self._open.pop(incident.id, None)
+            self._ended[incident.id] = incident
+        else:
+            self._open[incident.id] = head
+
+
+def signature(incident: Incident) -> str:
+    """Return how the reason begins when the champion is moved for this incident."""
+    return f"incident {incident.id}"
+
+
+def moved_for(incident: Incident, target: AliasTarget) -> bool:
+    """Whether the champion was put where it is for this incident."""
+    return target.actor == ACTOR and target.reason.startswith(signature(incident))
+
+
+def paged(incident: Incident) -> bool:
+    """Whether an open incident waits for its cause outside the model to go away."""
+    return incident.status is IncidentStatus.PAGED and not incident.ended

@@ -1,0 +1,236 @@
+"""Jobs as child processes of the monitor, each in a process group of its own.
+
+A job's folder, ``<state>/jobs/<key>/``, holds what a restarted monitor needs to find it again: its
+process id with the time that process started (ids are reused), its output and its log. A monitor
+that is killed leaves its job running; the next one finds it there and waits for it, so that no
+second training runs beside the first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+from typing_extensions import override
+
+from plumbline.bundle.record import Record
+from plumbline.monitoring.errors import PermanentError
+from plumbline.monitoring.repair.launchers.base import (
+    JobHandle,
+    JobSpec,
+    JobState,
+    JobStatus,
+    Launcher,
+)
+from plumbline.monitoring.settings import MonitoringSettings
+
+_GRACE_SECONDS = 5.0
+_LOG_BYTES = 4_000
+_KEPT_JOBS = 50
+_PROCESS = "process.json"
+
+
+class Process(Record):
+    """Which process a job is."""
+
+    pid: int
+    started: str = Field(description="Start time as the system counts it, to tell reused ids.")
+    submitted: float = Field(description="Seconds since 1970 UTC.")
+    timeout_seconds: float
+
+
+def plumbline_command() -> tuple[str, ...]:
+    """Return how to call ``plumbline`` from this environment."""
+    script = Path(sys.executable).with_name("plumbline")
+    if script.exists():
+        return (str(script),)
+    return (sys.executable, "-c", "from cli.main import main; main()")
+
+
+class SubprocessLauncher(Launcher):
+    """Runs ``<command> <arguments>`` on this machine."""
+
+    class Params(Launcher.Params):
+        """Where and with what jobs run."""
+
+        state: Path
+        command: tuple[str, ...] = Field(default_factory=plumbline_command)
+        threads: int = Field(2, ge=1)
+        niceness: int = Field(5, ge=0, le=19, description="So that serving goes first.")
+
+    def __init__(self, params: Params) -> None:
+        self._params = params
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
+
+    @override
+    @classmethod
+    def build(cls, settings: MonitoringSettings) -> Self:
+        return cls(cls.Params(state=settings.state, threads=settings.job_threads))
+
+    @override
+    def submit(self, spec: JobSpec) -> JobHandle:
+        handle = JobHandle(spec.key)
+        folder = self._folder(handle)
+        if spec.key in self._children or _document(folder) or _alive(_process(folder)):
+            return handle
+        self._remove_old()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._start(spec, folder)
+        return handle
+
+    @override
+    def poll(self, handle: JobHandle) -> JobStatus:
+        folder = self._folder(handle)
+        process = self._process(handle)
+        if process is None:
+            return JobStatus(JobState.FAILED, detail=f"job {handle.key} was never submitted here")
+        if self._running(handle, process):
+            if time.time() - process.submitted <= process.timeout_seconds:
+                return JobStatus(JobState.RUNNING)
+            self.cancel(handle)
+            limit = f"{process.timeout_seconds:.0f} s"
+            return JobStatus(JobState.FAILED, detail=f"killed: it took longer than {limit}")
+        if document := _document(folder):
+            return JobStatus(JobState.FINISHED, document=document)
+        return JobStatus(JobState.FAILED, detail=self._reason(handle))
+
+    @override
+    def cancel(self, handle: JobHandle) -> None:
+        process = self._process(handle)
+        if process is None or not self._running(handle, process):
+            return
+        for sent in (signal.SIGTERM, signal.SIGKILL):
+            _signal_group(process.pid, sent)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while self._running(handle, process) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        # The group may outlive its leader.
+        _signal_group(process.pid, signal.SIGKILL)
+
+    @override
+    def logs(self, handle: JobHandle) -> str:
+        path = self._folder(handle) / "log.txt"
+        if not path.exists():
+            return ""
+        return path.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+
+    @override
+    def close(self) -> None:
+        for key in self._children:
+            self.cancel(JobHandle(key))
+
+    def _start(self, spec: JobSpec, folder: Path) -> None:
+        (folder / "spec.json").write_bytes(spec.to_json())
+        threads = str(self._params.threads)
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        command = [*self._params.command, *spec.arguments]
+        try:
+            with (
+                (folder / "output.json").open("wb") as output,
+                (folder / "log.txt").open("wb") as log,
+            ):
+                child = subprocess.Popen(  # noqa: S603  # the command is configured, never received
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=log,
+                    env={**os.environ, **limits},
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise PermanentError(f"cannot run {command[0]}: {error}") from error
+        process = Process(
+            pid=child.pid,
+            started=_started(child.pid),
+            submitted=time.time(),
+            timeout_seconds=spec.timeout_seconds,
+        )
+        (folder / _PROCESS).write_bytes(process.to_json())
+        self._children[spec.key] = child
+        self._processes[spec.key] = process
+        _lower_priority(child.pid, self._params.niceness)
+
+    def _process(self, handle: JobHandle) -> Process | None:
+        """Return a job's process, as remembered if it is ours and else as it was written down."""
+        return self._processes.get(handle.key) or _process(self._folder(handle))
+
+    def _running(self, handle: JobHandle, process: Process) -> bool:
+        child = self._children.get(handle.key)
+        return child.poll() is None if child else _alive(process)
+
+    def _reason(self, handle: JobHandle) -> str:
+        child = self._children.get(handle.key)
+        code = f"with exit code {child.returncode}" if child else "while no monitor was looking"
+        said = self.logs(handle).strip().splitlines()
+        last = f"; it said last: {said[-1]}" if said else ""
+        return f"ended {code} and without a result{last}"
+
+    def _folder(self, handle: JobHandle) -> Path:
+        return self._params.state / "jobs" / handle.key
+
+    def _remove_old(self) -> None:
+        """Keep the newest job folders alone; the ones that still run are among them."""
+        folder = self._params.state / "jobs"
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        for path in jobs[:-_KEPT_JOBS]:
+            if not _alive(_process(path)):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _process(folder: Path) -> Process | None:
+    path = folder / _PROCESS
+    return Process.from_json(path.read_bytes(), source=str(path)) if path.exists() else None
+
+
+def _document(folder: Path) -> dict[str, Any] | None:
+    """Return the JSON object a job printed, or None while there is no whole one."""
+    try:
+        found = json.loads((folder / "output.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the system's own count; empty if it has ended."""
+    try:
+        # The name, in parentheses, may hold spaces: count fields from its end.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _alive(process: Process | None) -> bool:
+    if process is None:
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return _started(process.pid) == process.started
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _lower_priority(pid: int, niceness: int) -> None:
+    try:
+        os.setpriority(os.PRIO_PGRP, pid, niceness)
+    except (ProcessLookupError, PermissionError):
+        return

@@ -1,0 +1,82 @@
+"""The base of all triggers.
+
+A trigger looks at a situation and says what should be done; it does nothing itself. Two rules hold
+for all of them, so they are kept here: no retrain while the inputs are broken, and none before the
+cool-down is over.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import final
+
+from pydantic import Field
+
+from plumbline.bundle.finding import Remedy
+from plumbline.bundle.record import Record
+from plumbline.monitoring.repair.situation import Situation
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a trigger wants done.
+
+    Attributes
+    ----------
+    remedy
+        `Remedy.NONE` when nothing is to be done.
+    actor
+        Who asks: ``verdict``, ``webhook``, ``schedule`` or the name of a person.
+    cause
+        Equal for equal causes, whichever monitor sees them: the incident's id is made from it.
+    reason
+        One sentence for the timeline.
+    warm
+        Whether a retrain starts from the weights of the version that serves.
+    """
+
+    remedy: Remedy = Remedy.NONE
+    actor: str = ""
+    cause: str = ""
+    reason: str = ""
+    warm: bool = False
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything is to be done."""
+        return self.remedy is not Remedy.NONE
+
+
+NOTHING = Decision()
+
+
+class Trigger(ABC):
+    """Decides, from a situation alone, what should be done."""
+
+    class Params(Record):
+        """What a trigger can be told; subclasses add to it."""
+
+        cooldown: timedelta = Field(timedelta(0), description="Between one retrain and the next.")
+
+    def __init__(self, params: Params) -> None:
+        self._cooldown = params.cooldown
+
+    @final
+    def decide(self, situation: Situation, now: datetime) -> Decision:
+        """Return what should be done; `NOTHING` when all is well or when it must wait."""
+        decision = self._wish(situation)
+        if decision.remedy is not Remedy.RETRAIN:
+            return decision
+        if situation.remedy is Remedy.PAGE or self._cooling(situation, now):
+            return NOTHING
+        return decision
+
+    @abstractmethod
+    def _wish(self, situation: Situation) -> Decision:
+        """Return what this trigger asks for, whatever the time."""
+
+    def _cooling(self, situation: Situation, now: datetime) -> bool:
+        last = situation.last_retrain
+        return last is not None and now - last < self._cooldown

@@ -1,0 +1,41 @@
+"""Markets change: retrain after so many predictions, if that is wanted."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from typing_extensions import override
+
+from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.monitoring.repair.situation import Situation
+from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
+
+
+class ScheduleTrigger(Trigger):
+    """Asks for a warm-started retrain every so many predictions of one version."""
+
+    class Params(Trigger.Params):
+        """How often."""
+
+        every: int = Field(0, ge=0, description="In predictions; 0 is never.")
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        self._every = params.every
+
+    @override
+    def _wish(self, situation: Situation) -> Decision:
+        diagnosis = situation.diagnosis
+        if not self._every or not diagnosis.sized:
+            return NOTHING
+        if diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
+            return NOTHING
+        period = situation.judgement.rows // self._every
+        if period == 0:
+            return NOTHING
+        return Decision(
+            remedy=Remedy.RETRAIN,
+            actor="schedule",
+            cause=f"schedule|{period}",
+            reason=f"{period * self._every} predictions since this version was promoted",
+            warm=True,
+        )

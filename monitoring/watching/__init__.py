@@ -1,0 +1,1 @@
+"""Reads the log in order, measures every row, gathers evidence and says what is the matter."""

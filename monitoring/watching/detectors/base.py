@@ -1,0 +1,181 @@
+"""What all detectors have in common: events, bounds learnt from the reference, and an e-process."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import exp
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.record import Record
+from plumbline.diagnosis.bootstrap import highest_evidence
+from plumbline.diagnosis.e_process import EProcess
+from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.measure import Measures
+from plumbline.diagnosis.null import NO_EVENT, fit_null
+
+
+class Detector(ABC):
+    """Watches a few events and gathers evidence that they are likelier than in the reference.
+
+    A subclass names the events: `learn` takes their edges from the reference, `events` tells for
+    each row which occurred. The rest is the same for all: how likely each event may be given the
+    recent past, the bets against it, and the level at which the evidence is an alarm.
+
+    Parameters
+    ----------
+    reference
+        The reference stream, measured by the same meter as the live rows.
+    params
+        Recorded with the evidence.
+    log_a
+        The alarm level of theory, in nats. A bet that would have raised an alarm in one half of the
+        reference against the null of the other, bootstrapped, is not placed. The level used is the
+        larger of theory's and the highest evidence of those that are, with some slack.
+    """
+
+    name: ClassVar[str]
+    subject: ClassVar[Literal["output", "input"]]
+
+    class Params(Record):
+        """Of the bootstrap; subclasses add their edges."""
+
+        paths: int = Field(4, ge=0, description="Resampled streams per half of the reference.")
+        path_rows: int = Field(1_500, ge=100, description="Rows of each.")
+        block: int = Field(100, ge=1, description="Mean block length.")
+        slack: float = Field(2.3, ge=0, description="Nats above the highest evidence found.")
+
+    def __init__(self, reference: Measures, params: Params, *, log_a: float) -> None:
+        self._params = params
+        self._edges = self.learn(reference)
+        highest = self._highest(reference)
+        self._placed = np.flatnonzero((highest <= log_a) | (highest == highest.min()))
+        self.highest = float(highest[self._placed].max())
+        self.threshold = max(log_a, self.highest + params.slack)
+        self._process = EProcess(fit_null(self.events_of(reference), reference.first))
+        self._level = exp(self.threshold)
+        self._alarmed = False
+
+    @abstractmethod
+    def learn(self, reference: Measures) -> FloatArray:
+        """Return the edges of the events: any shape, as `events` wants it."""
+
+    @abstractmethod
+    def events(self, measures: Measures, edges: FloatArray) -> IntArray:
+        """Return ``(n, j) int8``: 1 where an event occurred, 0 where not, -1 where undefined."""
+
+    def update(self, measures: Measures) -> Evidence:
+        """Take rows in order and return the evidence after the last of them."""
+        for symbol, row in zip(
+            measures.symbol.tolist(), self.events_of(measures).tolist(), strict=True
+        ):
+            self.step(symbol, row)
+        return self.evidence()
+
+    def columns(self, measures: Measures) -> BoolArray | None:  # noqa: ARG002 - for subclasses
+        """Return which columns the events concern in each row, ``(n, f)``, if any do."""
+        return None
+
+    def events_of(self, measures: Measures) -> IntArray:
+        """Return the events of live rows that are bet on: ``(n, j) int8``."""
+        return self.events(measures, self._edges)[:, self._placed]
+
+    def step(self, symbol: str, events: list[int]) -> bool:
+        """Take one row; true when the alarm is raised at this very row."""
+        self._process.step(symbol, events)
+        if not self._alarmed and self._process.value >= self._level:
+            self._alarmed = True
+            return True
+        return False
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether the alarm level has been reached since the last reset."""
+        return self._alarmed
+
+    @property
+    def onset(self) -> int:
+        """Rows since the evidence began to grow; 0 while it does not."""
+        return self._process.onset
+
+    @property
+    def excess(self) -> float:
+        """Evidence above the alarm level, in nats."""
+        return self._process.log_e - self.threshold
+
+    def evidence(self, columns: tuple[str, ...] = ()) -> Evidence:
+        """Return the present state."""
+        return Evidence(
+            detector=self.name,
+            subject=self.subject,
+            log_e=self._process.log_e,
+            threshold=self.threshold,
+            alarmed=self._alarmed,
+            onset=self._process.onset,
+            n=self._process.n,
+            columns=columns,
+        )
+
+    def reset(self) -> None:
+        """Forget the evidence and the alarm."""
+        self._process.reset()
+        self._alarmed = False
+
+    def snapshot(self) -> dict[str, object]:
+        """Return a copy of the state, for `restore`."""
+        return {"process": self._process.snapshot(), "alarmed": self._alarmed}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Return to a state from `snapshot`."""
+        process = state["process"]
+        if not isinstance(process, dict):
+            raise TypeError(f"expected a state from snapshot, got {type(process).__name__}")
+        self._process.restore(process)
+        self._alarmed = bool(state["alarmed"])
+
+    def _highest(self, reference: Measures) -> FloatArray:
+        """Highest evidence of each bet in one half of the reference against the other, in nats."""
+        half = len(reference) // 2
+        halves = reference.take(slice(0, half)), reference.take(slice(half, None))
+        found = []
+        for seed, (inside, outside) in enumerate((halves, halves[::-1])):
+            edges = self.learn(inside)
+            bounds = fit_null(self.events(inside, edges), inside.first)
+            found.append(
+                highest_evidence(
+                    bounds,
+                    self.events(outside, edges),
+                    outside.first,
+                    paths=self._params.paths,
+                    rows=self._params.path_rows,
+                    block=self._params.block,
+                    rng=np.random.default_rng(seed),
+                )
+            )
+        return np.maximum(*found)
+
+
+def exceeds(values: FloatArray, edges: FloatArray) -> IntArray:
+    """Events ``value > edge``: ``(n,)`` and ``(j,)`` to ``(n, j) int8``; -1 where undefined."""
+    return _compare(values, values[:, None] > edges)
+
+
+def falls_below(values: FloatArray, edges: FloatArray) -> IntArray:
+    """Events ``value < edge``, likewise."""
+    return _compare(values, values[:, None] < edges)
+
+
+def _compare(values: FloatArray, on: np.ndarray) -> IntArray:
+    defined = np.isfinite(values)[:, None]
+    return np.where(defined, on.astype(np.int8), np.int8(NO_EVENT))
+
+
+def quantiles(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+    """Quantiles of the defined values; NaN edges, which no value exceeds, where there are none."""
+    defined = values[np.isfinite(values)]
+    if len(defined) == 0:
+        return np.full(len(levels), np.nan)
+    return np.quantile(defined, levels)

@@ -1,0 +1,47 @@
+"""Columns that stand still while the rest of the input moves."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from typing_extensions import override
+
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.diagnosis.measure import Measures
+from plumbline.diagnosis.null import NO_EVENT
+from plumbline.monitoring.watching.detectors.base import Detector
+
+SPARE = 3
+"""Rows that any column may keep its value for, beyond half as long again as in the reference."""
+
+
+class Stale(Detector):
+    """A column keeps its value for longer than it ever did in the reference, and is not zero.
+
+    Frozen rows are left to the detector of frozen inputs, zeros to that of padding.
+    """
+
+    name: ClassVar[str] = "stale"
+    subject: ClassVar[Literal["output", "input"]] = "input"
+
+    @override
+    def learn(self, reference: Measures) -> FloatArray:
+        limit: FloatArray = 1.5 * reference.stale_run.max(axis=0) + SPARE
+        return limit
+
+    @override
+    def events(self, measures: Measures, edges: FloatArray) -> IntArray:
+        on = np.asarray(self._stale(measures, edges).any(axis=1))
+        events = np.where(measures.still, np.int8(NO_EVENT), on.astype(np.int8))
+        return events[:, None]
+
+    @override
+    def columns(self, measures: Measures) -> BoolArray:
+        """Return which columns are stale in each row: ``(n, f)``."""
+        return self._stale(measures, self._edges)
+
+    @staticmethod
+    def _stale(measures: Measures, edges: FloatArray) -> BoolArray:
+        stale: BoolArray = (measures.stale_run > edges) & (measures.zero_run == 0)
+        return stale

@@ -1,0 +1,213 @@
+"""Reading the log and judging it: the eyes of the monitor.
+
+The champion alias is read first and the log after it. Rows settle for two seconds before they are
+read, and a version is promoted before it serves, so the version a new row names is known here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import structlog
+
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.errors import BundleError
+from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.chart import Chart
+from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.store.log import PredictionLog
+from plumbline.store.objects import Objects
+from plumbline.store.pointer import Generation
+from plumbline.store.prediction import PredictionBatch
+from plumbline.store.registry import AliasTarget, ModelRegistry
+
+_SLICE = 25
+"""Rows judged between two points of the charts."""
+
+_ROUND = 5_000
+"""About how many rows are judged in one round, so that a backlog does not hold up the rest."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one look at the store has shown.
+
+    Attributes
+    ----------
+    champion
+        The version that serves.
+    bundle
+        It, or None when it cannot be opened; ``fault`` says why.
+    judgements
+        The verdicts in the order they came; the last is the present one. Never empty.
+    rows
+        Rows of the champion that were new.
+    lag_seconds
+        From the newest row's answer to its being judged; None without new rows.
+    until
+        End of the newest bar seen, if clients say which bar a window ends with.
+    live
+        From when to when rows with sound inputs were logged.
+    """
+
+    champion: Generation[AliasTarget]
+    bundle: Bundle | None
+    fault: str | None
+    judgements: tuple[Judgement, ...]
+    rows: int
+    lag_seconds: float | None
+    until: datetime | None
+    live: tuple[datetime, datetime] | None
+
+    @property
+    def judgement(self) -> Judgement:
+        """The present one."""
+        return self.judgements[-1]
+
+
+class Watch:
+    """One version, watched since its promotion."""
+
+    def __init__(self, bundle: Bundle, *, live_rows: int) -> None:
+        self.bundle = bundle
+        self.chart = Chart(bundle)
+        self._watcher = Watcher(bundle)
+        self._sound: deque[int] = deque(maxlen=live_rows)
+        self._last_bar = -1
+
+    @property
+    def judgement(self) -> Judgement:
+        """The present verdict and its evidence."""
+        return self._watcher.judgement
+
+    def feed(self, rows: PredictionBatch) -> Iterator[Judgement]:
+        """Judge rows of this version; yields each change of the verdict, in order."""
+        for start in range(0, len(rows), _SLICE):
+            some = rows.take(slice(start, start + _SLICE))
+            yield from self._watcher.feed(some)
+            self.chart.add(some, self.judgement)
+            self._remember(some)
+
+    def _remember(self, rows: PredictionBatch) -> None:
+        self._last_bar = max(self._last_bar, int(rows.bar_time.max()))
+        if self.judgement.diagnosis.remedy is Remedy.PAGE:
+            self._sound.clear()
+        else:
+            self._sound.extend(rows.time.tolist())
+
+    @property
+    def until(self) -> datetime | None:
+        """End of the newest bar."""
+        if self._last_bar < 0:
+            return None
+        interval = timedelta(seconds=self.bundle.manifest.bar_interval_seconds)
+        return moment(self._last_bar) + interval
+
+    @property
+    def live(self) -> tuple[datetime, datetime] | None:
+        """From when to when rows with sound inputs were logged."""
+        if not self._sound:
+            return None
+        return moment(self._sound[0]), moment(self._sound[-1] + 1)
+
+
+class Observer:
+    """Reads new rows and keeps the watch over the champion.
+
+    Parameters
+    ----------
+    objects, settings
+        The store, and what it has been told.
+    clock
+        Returns the present time, in UTC.
+    """
+
+    def __init__(
+        self, objects: Objects, settings: MonitoringSettings, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._objects = objects
+        self._settings = settings
+        self._clock = clock
+        self._registry = ModelRegistry(objects, settings.model)
+        self._log: PredictionLog | None = None
+        self._generation = 0
+        self._fault: str | None = None
+        self.watch: Watch | None = None
+
+    def step(self) -> Observation | None:
+        """Look at the store; returns None while the model has no champion."""
+        champion = self._registry.alias()
+        if champion is None:
+            return None
+        if champion.number != self._generation:
+            self._begin(champion)
+        rows = self._read_new(champion)
+        watch = self.watch
+        judgements: tuple[Judgement, ...] = (_nothing_known(str(self._fault)),)
+        if watch is not None:
+            changes = list(watch.feed(rows))
+            judgements = (*changes[:-1], watch.judgement)
+        return Observation(
+            champion=champion,
+            bundle=watch.bundle if watch else None,
+            fault=self._fault,
+            judgements=judgements,
+            rows=len(rows),
+            lag_seconds=self._lag(rows),
+            until=watch.until if watch else None,
+            live=watch.live if watch else None,
+        )
+
+    def _begin(self, champion: Generation[AliasTarget]) -> None:
+        """Begin a new watch: after a promotion, or after a restart of the monitor."""
+        version = champion.value.version
+        self.watch, self._fault = None, None
+        try:
+            bundle = self._registry.open(version)
+            self.watch = Watch(bundle, live_rows=self._settings.live_rows)
+        except BundleError as error:
+            self._fault = f"version {version} cannot be opened: {error}"
+        if self._log is None:
+            self._log = PredictionLog(
+                self._objects, self._settings.model, since=self._resume_from(champion)
+            )
+        self._generation = champion.number
+        log.info("watch_begun", version=version, generation=champion.number, fault=self._fault)
+
+    def _resume_from(self, champion: Generation[AliasTarget]) -> datetime:
+        """Return the time since which the log must be read again to know what was known."""
+        promoted, limit = champion.value.time, self._settings.resume_rows
+        past = PredictionLog(self._objects, self._settings.model)
+        rows = past.read(start=promoted, version=champion.value.version, limit=limit)
+        return moment(int(rows.time[0])) if len(rows) and len(rows) == limit else promoted
+
+    def _read_new(self, champion: Generation[AliasTarget]) -> PredictionBatch:
+        if self._log is None:
+            raise RuntimeError("the log is opened when the first watch begins")
+        rows = self._log.read_new(max_rows=_ROUND)
+        promoted = int(champion.value.time.timestamp() * 1e6)
+        return rows.take((rows.version == champion.value.version) & (rows.time >= promoted))
+
+    def _lag(self, rows: PredictionBatch) -> float | None:
+        if len(rows) == 0:
+            return None
+        return max(0.0, (self._clock() - moment(int(rows.time[-1]))).total_seconds())
+
+
+def moment(microseconds: int) -> datetime:
+    """Return microseconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(np.int64(microseconds)))
+
+
+def _nothing_known(cause: str) -> Judgement:
+    diagnosis = Diagnosis(
+        verdict=Verdict.INSUFFICIENT_DATA, remedy=Remedy.NONE, cause=cause, findings=(), n=0
+    )
+    return Judgement(diagnosis=diagnosis, decided_by=None, detected_after=0, rows=0, evidence=())
