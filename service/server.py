@@ -90,6 +90,7 @@ class Server:
         settings = self._settings
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        settings.bentoml_home.mkdir(parents=True, exist_ok=True)
         tree = ProcessTree(_command(settings), child_environment(settings), settings.bentoml_home)
         admin = self._start_admin()
         shipping = None

@@ -53,7 +53,7 @@ class Page:
     """Renders the page, and the part of it that changes."""
 
     def __init__(self) -> None:
-        folder = str(files("plumbline.monitoring") / "templates")
+        folder = str(files("plumbline.monitoring.page") / "templates")
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folder),
             autoescape=True,

@@ -68,7 +68,7 @@ class Web:
             Route("/metrics", self.metrics),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
-            Mount("/static", StaticFiles(directory=str(files("plumbline.monitoring") / "static"))),
+            Mount("/static", StaticFiles(directory=str(files("plumbline.monitoring.page") / "static"))),
         ]
         handlers = {HTTPException: _show_error, StoreError: _show_store_error}
         return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # each takes its own error

@@ -164,7 +164,7 @@ def test_probes_are_routes():
     """Each probe asks a path that the program answers, on a port that it names."""
     from plumbline.service.worker import ROUTES
 
-    monitor = (ROOT / "monitoring" / "web.py").read_text()
+    monitor = (ROOT / "monitoring" / "page" / "web.py").read_text()
     routes = {
         "plumbline-service": set(ROUTES),
         "plumbline-monitor": set(re.findall(r'Route\("([^"]+)"', monitor)),

@@ -28,7 +28,7 @@ from tests.support.bundles import small_bundle
 
 ROOT = Path(__file__).parents[2]
 MODEL = "eurusd-1h"
-LAUNCH = "import typer; from cli.serve import serve; typer.run(serve)"
+LAUNCH = "import typer; from plumbline.cli.serve import serve; typer.run(serve)"
 
 T = TypeVar("T")
 

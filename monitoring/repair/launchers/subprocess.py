@@ -52,7 +52,7 @@ def plumbline_command() -> tuple[str, ...]:
     script = Path(sys.executable).with_name("plumbline")
     if script.exists():
         return (str(script),)
-    return (sys.executable, "-c", "from cli.main import main; main()")
+    return (sys.executable, "-P", "-m", "plumbline.cli.main")
 
 
 class SubprocessLauncher(Launcher):

@@ -75,7 +75,7 @@ def test_a_header_that_claims_more_than_there_is_allocates_nothing(shape, body):
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch):
     """By its directory, before it is unpacked."""
-    monkeypatch.setattr("bundle.array.MAX_EXPANDED_BYTES", 10_000)
+    monkeypatch.setattr("plumbline.bundle.array.MAX_EXPANDED_BYTES", 10_000)
     data = write_arrays({"a": np.zeros(100_000)})
 
     assert len(data) < 10_000

@@ -65,7 +65,7 @@ def test_more_rows_than_one_seal_takes_are_shipped_in_one_round(
     tmp_path, spool, objects, monkeypatch
 ):
     """Sealing is bounded, shipping is not."""
-    monkeypatch.setattr("store.shipper.SEGMENT_ROWS", 10)
+    monkeypatch.setattr("plumbline.store.shipper.SEGMENT_ROWS", 10)
     spool.append(prediction_rows(range(35)))
 
     assert Shipper(tmp_path / "spools", objects).ship() == 35
