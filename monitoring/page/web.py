@@ -49,6 +49,9 @@ class RetrainOrder(BaseModel):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+_STATIC = str(files("plumbline.monitoring.page") / "static")
+
+
 class Web:
     """The endpoints of one monitor."""
 
@@ -68,7 +71,7 @@ class Web:
             Route("/metrics", self.metrics),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
-            Mount("/static", StaticFiles(directory=str(files("plumbline.monitoring.page") / "static"))),
+            Mount("/static", StaticFiles(directory=_STATIC)),
         ]
         handlers = {HTTPException: _show_error, StoreError: _show_store_error}
         return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # each takes its own error
