@@ -15,6 +15,7 @@ from plumbline.bundle.record import Record
 from plumbline.training.data_check import Tolerable
 from plumbline.training.errors import ConfigError
 from plumbline.training.families import FAMILIES
+from plumbline.training.feature_sets import FEATURE_SETS
 from plumbline.training.fit import FitParams
 from plumbline.training.labels import LABELS
 from plumbline.training.losses import LOSSES
@@ -56,12 +57,19 @@ class Choice(Record):
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+FEATURES = "intraday_31"
+"""The feature set of an experiment that names none."""
+
+_DEFAULTS = {"features": FEATURES, "loss": "cross_entropy"}
+
+
 class Experiment(Record):
     """What is trained, on what, and how; the resolved form goes into the manifest."""
 
     seed: int = Field(0, ge=0)
     window_length: int = Field(32, ge=1, description="Bars the model sees at once.")
     data: DataParams
+    features: Choice = Choice(kind=FEATURES)
     label: Choice
     split: SplitParams
     family: Choice
@@ -76,8 +84,15 @@ class Experiment(Record):
         if not isinstance(values, Mapping):
             return values
         resolved = dict(values)
-        for field, kinds in (("label", LABELS), ("family", FAMILIES), ("loss", LOSSES)):
-            choice = resolved.get(field, {"kind": "cross_entropy"} if field == "loss" else None)
+        plugins: dict[str, Mapping[str, type[Any]]] = {
+            "features": FEATURE_SETS,
+            "label": LABELS,
+            "family": FAMILIES,
+            "loss": LOSSES,
+        }
+        for field, kinds in plugins.items():
+            default = {"kind": _DEFAULTS[field]} if field in _DEFAULTS else None
+            choice = resolved.get(field, default)
             if isinstance(choice, Mapping):
                 resolved[field] = _resolve_choice(field, choice, kinds)
         return resolved

@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.training.bars import Bars
 from plumbline.training.errors import LabelError, TrainingError
-from plumbline.training.features import PARITY, build_features
+from plumbline.training.feature_sets import FeatureSet
+from plumbline.training.feature_table import build_table
 from plumbline.training.labels import CLASSES, MASKED, Label
 from plumbline.training.split import Split
 
@@ -33,6 +34,8 @@ class Dataset:
         Price.
     features : (n, f) float32
         NaN in the warm-up.
+    names
+        Of the columns of the features.
     labels : (n,) int8
         `MASKED` where unknown.
     forward_return : (n,) float64
@@ -47,6 +50,7 @@ class Dataset:
     symbol: np.ndarray
     close: FloatArray
     features: FloatArray
+    names: tuple[str, ...]
     labels: IntArray
     forward_return: FloatArray
     complete: BoolArray
@@ -55,25 +59,30 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.time)
 
-    def with_mirror(self) -> Dataset:
+    def with_mirror(self, features: FloatArray) -> Dataset:
         """Return these rows and, after them, those of the market quoted the other way round.
 
         One over the price is a market, too: EUR/USD and USD/EUR. There what rises falls, and a
         BUY is a SELL. Who learns from both cannot mistake the drift of a few months for a rule.
+
+        Parameters
+        ----------
+        features : (n, f) float32
+            Of these bars, mirrored.
         """
         other = replace(
             self,
             close=1 / self.close,
-            features=self.features * PARITY,
+            features=features,
             labels=np.where(self.labels == MASKED, MASKED, len(CLASSES) - 1 - self.labels),
             forward_return=1 / (1 + self.forward_return) - 1,
         )
         arrays = {
             field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
             for field in fields(self)
-            if field.name != "window_length"
+            if field.name not in {"names", "window_length"}
         }
-        return Dataset(window_length=self.window_length, **arrays)
+        return Dataset(names=self.names, window_length=self.window_length, **arrays)
 
     @property
     def window_shape(self) -> tuple[int, int]:
@@ -124,7 +133,9 @@ class Dataset:
         return counts
 
 
-def build_dataset(bars: Sequence[Bars], label: Label[Any], window_length: int) -> Dataset:
+def build_dataset(
+    bars: Sequence[Bars], feature_set: FeatureSet[Any], label: Label[Any], window_length: int
+) -> Dataset:
     """Compute features and labels of every symbol and lay them end to end.
 
     Raises
@@ -132,13 +143,14 @@ def build_dataset(bars: Sequence[Bars], label: Label[Any], window_length: int) -
     DataError
         If a feature is not finite after its warm-up.
     """
-    features = [build_features(one) for one in bars]
+    features = [build_table(feature_set, one) for one in bars]
     labels = [label.build(one) for one in bars]
     return Dataset(
         time=np.concatenate([one.time for one in bars]),
         symbol=np.concatenate([np.full(len(one), one.symbol) for one in bars]),
         close=np.concatenate([one.close for one in bars]),
         features=np.concatenate(features),
+        names=feature_set.names,
         labels=np.concatenate([one.classes for one in labels]),
         forward_return=np.concatenate([one.forward_return for one in labels]),
         complete=np.concatenate([_complete(one, window_length) for one in features]),

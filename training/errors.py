@@ -3,6 +3,7 @@
 TrainingError               the training cannot go on; the message says what to change
 ├── ConfigError             an experiment's file cannot be read or contradicts itself
 ├── DataError               the bars cannot be read or must not be used
+├── FeatureError            a feature set does not keep its promises
 ├── LabelError              the labels cannot teach: too few rows, a class is missing
 └── ExportError             the exported model does not say what the trained one says
 """
@@ -20,6 +21,10 @@ class ConfigError(TrainingError):
 
 class DataError(TrainingError):
     """The bars cannot be read or must not be used."""
+
+
+class FeatureError(TrainingError):
+    """A feature set does not give what it promises, or not the same in a window as in all bars."""
 
 
 class LabelError(TrainingError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,12 +18,15 @@ from torch import nn
 
 from plumbline.bundle.array import FloatArray
 from plumbline.training.errors import ExportError
+from plumbline.training.network import BarNetwork
 
 OPSET: Final = 20
 TOLERANCE: Final = 1e-4
 """Largest absolute difference of logits between the exported and the trained network."""
 
 INPUT, OUTPUT = "features", "logits"
+BARS = "bars"
+"""Input of a graph that computes its features itself; those of the last bar come out, too."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,48 @@ def export_network(network: nn.Module, windows: FloatArray) -> Exported:
     return exported
 
 
+def export_bar_network(network: BarNetwork, bars: FloatArray) -> Exported:
+    """Export a network with its feature set as ONNX, and check that it says what the network says.
+
+    There is no TorchScript form: the feature set is code of ours or of a stranger, and the graph
+    that is served should be data.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    bars : (m, bars_needed, 6) float64
+        Real bars to compare on, at least two windows; the batch stays dynamic.
+
+    Raises
+    ------
+    ExportError
+        If logits differ by more than `TOLERANCE`, or a feature by more than `TOLERANCE` of its
+        scale, at some batch size; the message names it.
+    """
+    network.eval()
+    exported = write_onnx(network, bars[:2], BARS, (OUTPUT, INPUT))
+    answer = OnnxModel(exported)
+    scale = network.network.scale.numpy()
+    names = network.feature_set.names
+    for size in sorted({1, 2, 3, len(bars)}):
+        with torch.inference_mode():
+            expected = [each.numpy() for each in network(torch.from_numpy(bars[:size]))]
+        logits, features = answer.all_outputs(bars[:size])
+        apart = np.abs(features - expected[1]).max(axis=0) / scale
+        found = dict(zip(names, apart.tolist(), strict=True))
+        found["logits"] = float(np.abs(logits - expected[0]).max())
+        wrong = {name: each for name, each in found.items() if not each <= TOLERANCE}
+        if wrong:
+            name = max(wrong, key=lambda each: wrong[each])
+            raise ExportError(
+                f"ONNX differs from the network in {name!r} by {wrong[name]:.2g} at batch size "
+                f"{size}, allowed are {TOLERANCE:g}: is an operation exported wrongly? (The "
+                "exporter takes `x + 1e-8` for `x`: clamp instead)"
+            )
+    return Exported(exported, None, OPSET)
+
+
 def check_parity(network: nn.Module, exported: Exported, windows: FloatArray) -> float:
     """Return the largest difference of either form to the network over several batch sizes.
 
@@ -85,7 +130,7 @@ def check_parity(network: nn.Module, exported: Exported, windows: FloatArray) ->
 
 
 class OnnxModel:
-    """An exported model, run as the service will run it: raw windows in, logits out."""
+    """An exported model, run as the service will run it: raw windows or bars in, logits out."""
 
     def __init__(self, model: bytes) -> None:
         options = onnxruntime.SessionOptions()
@@ -93,11 +138,20 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
+        (given,) = self._session.get_inputs()
+        self._input = given.name
+        self._dtype = np.float64 if given.type == "tensor(double)" else np.float32
 
     def __call__(self, windows: FloatArray) -> FloatArray:
-        """Return the logits ``(b, k) float32`` of windows ``(b, t, f) float32``."""
-        (logits,) = self._session.run([OUTPUT], {INPUT: np.asarray(windows, dtype=np.float32)})
+        """Return the logits ``(b, k) float32`` of windows ``(b, t, f)`` or bars ``(b, n, 6)``."""
+        given = {self._input: np.asarray(windows, dtype=self._dtype)}
+        (logits,) = self._session.run([OUTPUT], given)
         return np.asarray(logits)
+
+    def all_outputs(self, windows: FloatArray) -> list[FloatArray]:
+        """Return every output in the graph's order."""
+        given = {self._input: np.asarray(windows, dtype=self._dtype)}
+        return [np.asarray(each) for each in self._session.run(None, given)]
 
 
 def read_torchscript_weights(model: bytes) -> dict[str, torch.Tensor]:
@@ -110,7 +164,12 @@ def read_torchscript_weights(model: bytes) -> dict[str, torch.Tensor]:
     return {name: value.detach() for name, value in core.named_parameters()}
 
 
-def write_onnx(network: nn.Module, example: FloatArray) -> bytes:
+def write_onnx(
+    network: nn.Module,
+    example: FloatArray,
+    given: str = INPUT,
+    outputs: Sequence[str] = (OUTPUT,),
+) -> bytes:
     """Return a network as ONNX, batch size dynamic; ``example`` is two windows or more."""
     with _quiet():
         program = torch.onnx.export(
@@ -119,8 +178,8 @@ def write_onnx(network: nn.Module, example: FloatArray) -> bytes:
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            input_names=[given],
+            output_names=list(outputs),
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         )
     model = program.model_proto

@@ -22,7 +22,6 @@ from plumbline.bundle.validation import ValidationReport
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.training.dataset import Dataset
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.labels import CLASSES
 from plumbline.training.live import LiveRows
 from plumbline.training.metrics import score
@@ -81,11 +80,13 @@ def judge(
         bar_time=dataset.time[validation],
         symbol=dataset.symbol[validation],
     )
-    on_validation = diagnose(sample, Context(CLASSES, FEATURE_NAMES, head.policy))
+    on_validation = diagnose(sample, Context(CLASSES, dataset.names, head.policy))
     reasons = []
     if on_validation.verdict not in PASSES:
         reasons.append(_reason("validation rows", on_validation))
-    on_live = None if live is None else judge_live(live, answer, head, reference)
+    on_live = (
+        None if live is None else judge_live(live, answer, head, reference, names=dataset.names)
+    )
     if on_live is not None and not on_live.sized and on_live.verdict not in OF_INPUTS:
         reasons.append(_reason("served windows", on_live))
     return ValidationReport(
@@ -98,7 +99,12 @@ def judge(
 
 
 def judge_live(
-    live: LiveRows, answer: Answer, head: Head, reference: ReferenceProfile
+    live: LiveRows,
+    answer: Answer,
+    head: Head,
+    reference: ReferenceProfile,
+    *,
+    names: tuple[str, ...],
 ) -> Diagnosis:
     """Ask the model about served windows and judge what it says, held against its reference."""
     clean = np.flatnonzero(input_clean(live, reference))
@@ -115,7 +121,7 @@ def judge_live(
         symbol=rows.symbol,
         window_hash=rows.window_hash,
     )
-    return diagnose(sample, Context(CLASSES, FEATURE_NAMES, head.policy, reference))
+    return diagnose(sample, Context(CLASSES, names, head.policy, reference))
 
 
 def input_clean(live: LiveRows, reference: ReferenceProfile) -> BoolArray:

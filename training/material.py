@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from plumbline.bundle.array import FloatArray
+from plumbline.training.agreement import BUDGET, check_agreement
 from plumbline.training.bars import Bars, as_datetime, as_microseconds, digest_of
 from plumbline.training.config import DataParams, Experiment
 from plumbline.training.data import read_bars, resolve
 from plumbline.training.data_check import DataReport, check_bars, refuse_defects
 from plumbline.training.dataset import Dataset, build_dataset
 from plumbline.training.errors import DataError
+from plumbline.training.feature_sets import FeatureSet
+from plumbline.training.feature_table import (
+    build_table,
+    mirrored,
+    refuse_standing,
+    resolve_feature_set,
+)
 from plumbline.training.labels import LABELS
 from plumbline.training.split import Split, split_bars
 
@@ -23,6 +33,10 @@ class Material:
 
     Attributes
     ----------
+    experiment
+        With everything filled in that follows from the bars: what the manifest records.
+    feature_set
+        What the columns were computed with, and will be.
     dataset, split
         Rows, and which part they belong to.
     reports
@@ -31,16 +45,18 @@ class Material:
         SHA-256 of the bars.
     interval
         Of the bars, in microseconds.
-    mirrored
-        Whether mirror images of the rows are to be learnt from.
+    mirror : (n, f) float32 or None
+        Features of the mirrored bars, if those are to be learnt from.
     """
 
+    experiment: Experiment
+    feature_set: FeatureSet[Any]
     dataset: Dataset
     split: Split
     reports: tuple[DataReport, ...]
     digest: str
     interval: int
-    mirrored: bool
+    mirror: FloatArray | None
 
     @property
     def lessons(self) -> Dataset:
@@ -48,7 +64,7 @@ class Material:
 
         A mirror image has the time of its row, and so lies in the same part of the split.
         """
-        return self.dataset.with_mirror() if self.mirrored else self.dataset
+        return self.dataset if self.mirror is None else self.dataset.with_mirror(self.mirror)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -77,18 +93,42 @@ def prepare(experiment: Experiment) -> Material:
     chosen = [_choose(one, data) for one in read_bars(source, symbols=data.symbols)]
     reports = tuple(check_bars(one) for one in chosen)
     refuse_defects(reports, refuse_also=data.refuse_also)
+    features = experiment.features
+    feature_set = resolve_feature_set(features.kind, features.parameters, chosen)
+    parameters = feature_set.recorded_parameters
+    experiment = experiment.changed(features={"kind": features.kind, "parameters": parameters})
     label = LABELS[experiment.label.kind]
     dataset = build_dataset(
         chosen,
+        feature_set,
         label(label.Params.model_validate(experiment.label.parameters)),
         experiment.window_length,
     )
+    refuse_standing(dataset.names, dataset.features)
+    _check_agreement(feature_set, chosen, dataset)
     horizon = experiment.label.parameters["horizon_seconds"]
     params = experiment.split.without_test() if experiment.ends_now else experiment.split
     split = split_bars(dataset.time, params, horizon=int(str(horizon)) * 1_000_000)
+    mirror = [build_table(feature_set, mirrored(one)) for one in chosen] if data.mirror else None
     return Material(
-        dataset, split, reports, digest_of(chosen), _interval(chosen), mirrored=data.mirror
+        experiment,
+        feature_set,
+        dataset,
+        split,
+        reports,
+        digest_of(chosen),
+        _interval(chosen),
+        mirror=None if mirror is None else np.concatenate(mirror),
     )
+
+
+def _check_agreement(feature_set: FeatureSet[Any], bars: Sequence[Bars], dataset: Dataset) -> None:
+    """Compare windows of every symbol with its table; see `training.agreement`."""
+    begin = 0
+    for one in bars:
+        table = dataset.features[begin : begin + len(one)]
+        begin += len(one)
+        check_agreement(feature_set, one, table, dataset.window_length, budget=BUDGET // len(bars))
 
 
 def _choose(bars: Bars, data: DataParams) -> Bars:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.manifest import ScalerSpec
+from plumbline.training.feature_sets import FeatureSet
 
 CLIP = 8.0
 """Standard deviations at which inputs are cut off, so that one wild bar cannot rule the answer."""
@@ -39,6 +40,36 @@ class Network(nn.Module):  # type: ignore[misc]  # torch comes without types her
         mean, scale = cast(torch.Tensor, self.mean), cast(torch.Tensor, self.scale)
         standard = ((features - mean) / scale).clamp(-CLIP, CLIP)
         return cast(torch.Tensor, self.core(standard))
+
+
+class BarNetwork(nn.Module):  # type: ignore[misc]  # torch comes without types here
+    """A network that takes bars: feature set, scaler and core in one graph.
+
+    What training computed and what is served cannot differ then: it is the same code.
+    """
+
+    def __init__(self, feature_set: FeatureSet[Any], network: Network) -> None:
+        super().__init__()
+        self.feature_set = feature_set
+        self.network = network
+
+    def forward(self, bars: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Answer the bars of a window.
+
+        Parameters
+        ----------
+        bars : (b, bars_needed, 6) float64
+            Time in seconds, open, high, low, close, volume; oldest first.
+
+        Returns
+        -------
+        (b, k) float32
+            Logits.
+        (b, f) float32
+            Features of the last bar, which the prediction log keeps.
+        """
+        windows = self.feature_set(bars)
+        return self.network(windows), windows[:, -1]
 
 
 def fit_scaler(features: FloatArray) -> ScalerSpec:

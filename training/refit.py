@@ -21,7 +21,6 @@ from plumbline.training.config import Experiment
 from plumbline.training.dataset import Dataset, class_shares
 from plumbline.training.errors import TrainingError
 from plumbline.training.export import Exported, OnnxModel
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.gate import Head, judge
 from plumbline.training.live import Stretch, read_live
 from plumbline.training.material import prepare
@@ -64,6 +63,7 @@ def refit(
     parent = registry.open(version)
     experiment = _experiment(parent, until)
     material = prepare(experiment)
+    _require_same_columns(parent, material.dataset)
     dataset, split = material.dataset, material.split
     progress("calibrating", 0.3)
     answer = OnnxModel(parent.files["model.onnx"])
@@ -90,14 +90,17 @@ def refit(
 
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     """Return the experiment the bundle came from, perhaps with a later end of the bars."""
+    experiment = Experiment.of_manifest(parent.manifest.training)
+    return experiment if until is None else experiment.changed(data={"until": until})
+
+
+def _require_same_columns(parent: Bundle, dataset: Dataset) -> None:
     manifest = parent.manifest
-    if manifest.features.names != FEATURE_NAMES:
+    if manifest.features.names != dataset.names:
         raise TrainingError(
             f"{manifest.name} {parent.version} has other features than this version of plumbline "
             "computes: train a new one with `plumbline train`"
         )
-    experiment = Experiment.of_manifest(manifest.training)
-    return experiment if until is None else experiment.changed(data={"until": until})
 
 
 def _unseen(parent: Bundle, dataset: Dataset, split: Split, rows: IntArray) -> IntArray:

@@ -10,7 +10,6 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray, write_arrays
 from plumbline.training.config import Experiment
 from plumbline.training.errors import TrainingError
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.material import prepare
 
 
@@ -24,6 +23,8 @@ class Replay:
         Open time, microseconds since 1970 UTC.
     features : (n, f) float32
         Window ``i`` is rows ``i - window_length + 1`` to ``i``.
+    names
+        Of the columns of the features.
     labels : (n,) int8
         -1 where masked.
     forward_return, closes : (n,) float64
@@ -36,6 +37,7 @@ class Replay:
 
     bar_time: IntArray
     features: FloatArray
+    names: tuple[str, ...]
     labels: IntArray
     forward_return: FloatArray
     closes: FloatArray
@@ -55,7 +57,7 @@ class Replay:
             "labels": self.labels,
             "forward_return": self.forward_return,
             "closes": self.closes,
-            "feature_names": np.array(FEATURE_NAMES),
+            "feature_names": np.array(self.names),
             "window_length": np.array(self.window_length),
             "first": np.array(self.first),
         }
@@ -88,6 +90,7 @@ def build_replay(experiment: Experiment) -> Replay:
     return Replay(
         bar_time=dataset.time[rows],
         features=dataset.features[rows],
+        names=dataset.names,
         labels=dataset.labels[rows],
         forward_return=dataset.forward_return[rows],
         closes=dataset.close[rows],

@@ -29,7 +29,6 @@ from plumbline.training.config import Experiment
 from plumbline.training.dataset import class_shares
 from plumbline.training.export import Exported, OnnxModel, export_network, read_torchscript_weights
 from plumbline.training.families import FAMILIES, Shape
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.fit import Epoch, fit_network, logits_of, seeded, start_at_prior
 from plumbline.training.gate import Head, judge
 from plumbline.training.labels import CLASSES
@@ -89,6 +88,7 @@ def train(
     registry = ModelRegistry(objects, model)
     progress("reading bars", 0.0)
     material = prepare(experiment)
+    experiment = material.experiment
     start = None if parent is None else _usable(registry.open(parent), experiment, material)
     with seeded(experiment.seed, experiment.fit.threads):
         trained = _fit(experiment, material, start, progress)
@@ -131,7 +131,7 @@ def _fit(
     )
     family_kind = FAMILIES[experiment.family.kind]
     family = family_kind(family_kind.Params.model_validate(experiment.family.parameters))
-    core = family.build(Shape(experiment.window_length, len(FEATURE_NAMES), len(CLASSES)))
+    core = family.build(Shape(*material.dataset.window_shape, len(CLASSES)))
     if start is None:
         start_at_prior(core, loss)
     else:
@@ -188,7 +188,7 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.family == experiment.family.kind
         and manifest.family_parameters == experiment.family.parameters
         and manifest.loss.kind == experiment.loss.kind
-        and manifest.features.names == FEATURE_NAMES
+        and manifest.features.names == material.dataset.names
         and manifest.window_length == experiment.window_length
         and manifest.classes == CLASSES
         and as_microseconds(manifest.data.train_end) < held_out

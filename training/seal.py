@@ -25,7 +25,6 @@ from plumbline.training.bars import MICROSECOND, as_datetime
 from plumbline.training.config import Experiment
 from plumbline.training.dataset import Dataset
 from plumbline.training.export import TOLERANCE, Exported
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.gate import Answer, Head
 from plumbline.training.labels import CLASSES
 from plumbline.training.material import Material
@@ -116,7 +115,7 @@ def seal(
         classes=CLASSES,
         family=experiment.family.kind,
         family_parameters=experiment.family.parameters,
-        features=FeatureSpec.of(FEATURE_NAMES),
+        features=FeatureSpec.of(material.dataset.names),
         window_length=experiment.window_length,
         bar_interval_seconds=material.interval // MICROSECOND,
         scaler=scaler,

@@ -16,6 +16,7 @@ README = ROOT / "README.md"
 
 PLUGINS = {
     "plumbline.training.families": "FAMILIES",
+    "plumbline.training.feature_sets": "FEATURE_SETS",
     "plumbline.training.losses": "LOSSES",
     "plumbline.training.labels": "LABELS",
     "plumbline.monitoring.watching.detectors": "DETECTORS",

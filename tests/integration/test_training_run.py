@@ -18,14 +18,16 @@ from plumbline.store.shipper import Shipper
 from plumbline.store.spool import Spool
 from plumbline.training.bars import as_datetime, as_microseconds
 from plumbline.training.config import Experiment, read_experiment
-from plumbline.training.errors import LabelError, TrainingError
+from plumbline.training.errors import FeatureError, LabelError, TrainingError
 from plumbline.training.export import OnnxModel
+from plumbline.training.feature_sets import FEATURE_SETS
 from plumbline.training.live import Stretch
 from plumbline.training.material import prepare
 from plumbline.training.publish import TrainingResult
 from plumbline.training.refit import refit
 from plumbline.training.replay import build_replay
 from plumbline.training.run import train
+from tests.support.feature_sets import LooksAhead
 from tests.support.markets import HOUR, walk, write_csv
 from tests.support.rows import prediction_row
 
@@ -159,7 +161,14 @@ def test_the_manifest_says_how_it_was_made(real):
     """Experiment, bars, scaler, label, loss and libraries."""
     manifest = real.bundle.manifest
 
-    assert Experiment.of_manifest(manifest.training) == read_experiment("eurusd-1h")
+    assert (
+        Experiment.of_manifest(manifest.training)
+        == prepare(read_experiment("eurusd-1h")).experiment
+    )
+    assert manifest.training["features"] == {
+        "kind": "intraday_31",
+        "parameters": {"session_bars": 24, "bar_seconds": 3600},
+    }
     assert manifest.label.horizon_seconds == 21_600
     assert manifest.bar_interval_seconds == 3600
     assert manifest.data.symbols == ("EURUSD",)
@@ -236,6 +245,30 @@ def test_the_same_seed_gives_the_same_model(tiny, objects):
 
     for name in ("model.onnx", "calibration.json", "reference.npz", "golden.npz"):
         assert one.files[name] == same.files[name], name
+
+
+def test_another_feature_set_is_a_line_in_the_configuration(tiny, objects):
+    """Sixty columns are as good as 31, from bars to bundle, and a refit computes the same."""
+    choice = {"kind": "multi_scale", "parameters": {}}
+    result = train(tiny.changed(features=choice), objects, MODEL)
+    registry = ModelRegistry(objects, MODEL)
+    bundle = registry.open(result.version)
+
+    assert len(bundle.manifest.features.names) == 60
+    assert bundle.golden.inputs.shape[1:] == (8, 60)
+    assert bundle.manifest.training["features"]["parameters"]["bar_seconds"] == 3600
+    again = registry.open(refit(objects, MODEL, result.version).version)
+    assert again.manifest.features == bundle.manifest.features
+
+
+def test_a_feature_set_that_looks_ahead_is_refused(tiny, objects, monkeypatch):
+    """Every training compares windows with the whole history, whoever wrote the feature set."""
+    monkeypatch.setitem(FEATURE_SETS, "ahead", LooksAhead)
+    choice = {"kind": "ahead", "parameters": {}}
+    with pytest.raises(FeatureError, match=r"default: 'return_8' is .*looks at later bars"):
+        train(tiny.changed(features=choice), objects, MODEL)
+
+    assert ModelRegistry(objects, MODEL).versions() == []
 
 
 def test_logit_adjustment_puts_the_prior_back(tiny, objects):

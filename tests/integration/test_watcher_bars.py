@@ -17,7 +17,8 @@ from plumbline.bundle.reference import ReferenceProfile
 from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.data import read_bars, resolve
-from plumbline.training.features import FEATURE_NAMES, build_features
+from plumbline.training.feature_sets.intraday_31 import NAMES
+from plumbline.training.feature_table import build_table, resolve_feature_set
 from tests.support.bundles import small_bundle
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
 
@@ -30,7 +31,7 @@ FINE = {Verdict.HEALTHY, Verdict.REGIME}
 def material() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return times, features and labels of the rows whose features are whole."""
     (bars,) = read_bars(resolve("eurusd-1h", symbol="EURUSD", time_format=None))
-    features = build_features(bars)
+    features = build_table(resolve_feature_set("intraday_31", {}, [bars]), bars)
     change = np.full(len(bars), np.nan)
     change[:-HORIZON] = bars.close[HORIZON:] / bars.close[:-HORIZON] - 1
     labels = np.where(change > BAND, 2, np.where(change < -BAND, 0, 1))
@@ -78,11 +79,11 @@ def bundle() -> Bundle:
         actions=policy.decide(probabilities).astype(np.int8),
         labels=labels[rows].astype(np.int8),
     )
-    manifest, files = small_bundle(features=len(FEATURE_NAMES), window=1)
+    manifest, files = small_bundle(features=len(NAMES), window=1)
     files = files | {"reference.npz": reference.to_bytes()}
     update = {
         "policy": policy,
-        "features": FeatureSpec.of(FEATURE_NAMES),
+        "features": FeatureSpec.of(NAMES),
         "files": {name: digest_of(data) for name, data in files.items()},
     }
     return Bundle(manifest.model_copy(update=update), files)

