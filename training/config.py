@@ -125,9 +125,18 @@ class Experiment(Record):
         """
         values = self.model_dump()
         for name, value in sections.items():
-            values[name] = {**values[name], **value} if isinstance(value, Mapping) else value
+            if isinstance(value, Mapping):
+                own = {} if _other_kind(values[name], value) else values[name]
+                values[name] = {**own, **value}
+            else:
+                values[name] = value
         changed: Self = _validated(type(self), values, "the command line")
         return changed
+
+
+def _other_kind(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
+    """Tell whether another plug-in is chosen, to which the old parameters do not belong."""
+    return "kind" in new and new["kind"] != old.get("kind")
 
 
 def _resolve_choice(

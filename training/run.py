@@ -189,6 +189,7 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.family_parameters == experiment.family.parameters
         and manifest.loss.kind == experiment.loss.kind
         and manifest.features.names == material.dataset.names
+        and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.window_length == experiment.window_length
         and manifest.classes == CLASSES
         and as_microseconds(manifest.data.train_end) < held_out

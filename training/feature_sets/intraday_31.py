@@ -18,6 +18,7 @@ time ──────┴ sine and cosine ────────────�
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -37,6 +38,7 @@ from plumbline.training.feature_sets.trailing import (
     highest,
     logarithm,
     mean,
+    newest,
     of_changes,
     ratio,
     total,
@@ -77,8 +79,8 @@ _COMPUTED = (
     *(name for name in NAMES if name.startswith("season_")),
     *("body", "wick", "position_24", "position_120"),
     *("rsi_14", "rsi_48", "macd_12_26", "volume_score_24"),
-    *NAMES[-6:],
 )
+"""All but the clock's, which are the last, in the order in which they are computed."""
 _ONE = ((0.0,), (0.0,), (0.0,), (0.0,), (1.0,))
 """Added to open, high, low, close and volume before the logarithm."""
 
@@ -126,18 +128,18 @@ class Intraday31(FeatureSet[Intraday31Params]):
         self._sums = Trailing(
             [
                 [
-                    *(of_changes(value(), value(width)) for width in RETURNS),
-                    *(total(width) for width in STRENGTHS),
-                    of_changes(mean(FAST), mean(SLOW)),
+                    [of_changes(value(), value(width)) for width in RETURNS],
+                    [*map(total, STRENGTHS), of_changes(mean(FAST), mean(SLOW))],
                 ],
-                [total(width) for width in STRENGTHS],
-                [*(mean(width) for width in VOLATILITIES), total(SLOW)],
-                [mean(width) for width in RANGES],
-                [of_changes(mean(6), mean(72)), of_changes(value(), mean(VOLUME))],
+                [[*map(total, STRENGTHS)]],
+                [[*map(mean, VOLATILITIES)], [total(SLOW)]],
+                [[*map(mean, RANGES)]],
+                [[of_changes(mean(6), mean(72))], [of_changes(value(), mean(VOLUME))]],
             ]
         )
-        self._moves = Trailing([[of_changes(value(), value(lag)) for lag in range(1, VOLUME)]])
-        self._following = Trailing([[mean(self._ahead)]])
+        share = 1 / math.sqrt(VOLUME)
+        self._moves = Trailing([[[(share,) * lag for lag in range(1, VOLUME)]]])
+        self._following = Trailing([[[mean(self._ahead)]]])
         self._clock = Clock((DAY, DAY // 2, WEEK), params.bar_seconds)
         days = torch.zeros(len(SEASONS), 1, max(SEASONS))
         for row, count in enumerate(SEASONS):
@@ -146,7 +148,7 @@ class Intraday31(FeatureSet[Intraday31Params]):
         for name, matrix in (("_first", _FIRST), ("_last", _LAST), ("_one", _ONE)):
             values = torch.tensor(matrix, dtype=torch.float64)
             self.register_buffer(name, values, persistent=False)
-        order = torch.tensor([_COMPUTED.index(name) for name in NAMES])
+        order = torch.tensor([_COMPUTED.index(name) for name in NAMES[: len(_COMPUTED)]])
         self.register_buffer("_order", order, persistent=False)
 
     @classmethod
@@ -170,38 +172,39 @@ class Intraday31(FeatureSet[Intraday31Params]):
     @override
     def forward(self, bars: torch.Tensor) -> torch.Tensor:
         rows = bars.shape[1] - self.memory
-        table = bars.transpose(1, 2)
-        logs = torch.log(table[:, 1:] + cast(torch.Tensor, self._one))
+        logs = torch.log(bars.transpose(1, 2)[:, 1:] + cast(torch.Tensor, self._one))
         series = cast(torch.Tensor, self._first) @ logs
-        known = _known(series)
-        newest = known[..., -(rows + LONGEST - 1) :]
-        steps, lengths, squares, ranges, volumes = self._sums(newest)
+        later = series[..., 1:]
+        highs_lows, spread, _ = later.split([2, 1, 2], dim=1)
+        _, step, volume = (later - series[..., :-1]).split([3, 1, 1], dim=1)
+        known = torch.cat([step, step.abs(), step * step, spread, volume], dim=1).float()
+        recent = newest(known, rows + LONGEST - 1)
+        returns, moved, lengths, hours, slow, ranges, trend, distance = self._sums(recent)
 
-        hour, slow = squares[:, :-1], squares[:, -1:]
-        spread = self._variance(newest[:, 4:], volumes[:, 1:])
         season = self._season(known[:, 2:3], rows)
-        roots = torch.sqrt(torch.cat([hour, season, slow, spread], dim=1))
-        levels = logarithm(torch.cat([ranges, roots[:, :-2]], dim=1))
+        variance = self._variance(recent[:, 4:], distance)
+        roots = torch.sqrt(torch.cat([hours, season, slow, variance], dim=1))
+        absolute, divisors = roots.split([len(VOLATILITIES) + len(SEASONS), 2], dim=1)
+        levels = logarithm(torch.cat([ranges, absolute], dim=1))
 
-        extremes = highest(series[:, :2, -(rows + LONGEST - 1) :], POSITIONS)
-        shape = torch.cat([logs[..., -rows:], *(each[..., -rows:] for each in extremes)], dim=1)
-        shape = (cast(torch.Tensor, self._last) @ shape).float()
-        returns = len(RETURNS)
-        part = torch.cat([shape[:, :4], steps[:, returns:], volumes[:, 1:]], dim=1)
-        whole = torch.cat([shape[:, 4:], lengths, roots[:, -2:]], dim=1)
-        columns = torch.cat(
-            [
-                *(steps[:, :returns], volumes[:, :1], levels, ratio(part, whole)),
-                self._clock(table[:, :1, -rows:]),
-            ],
-            dim=1,
+        extremes = highest(newest(highs_lows, rows + LONGEST - 1), POSITIONS)
+        shape = torch.cat([newest(each, rows) for each in (logs, *extremes)], dim=1)
+        part, whole = (cast(torch.Tensor, self._last) @ shape).float().split(4, dim=1)
+        ratios = ratio(
+            torch.cat([part, moved, distance], dim=1), torch.cat([whole, lengths, divisors], dim=1)
         )
-        return columns.index_select(1, cast(torch.Tensor, self._order)).transpose(1, 2)
+        columns = torch.cat([returns, trend, levels, ratios], dim=1)
+        ordered = columns.index_select(1, cast(torch.Tensor, self._order)).transpose(1, 2)
+        return torch.cat([ordered, self._clock(bars[:, -rows:, :1])], dim=2)
 
     def _variance(self, volume: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
-        """Variance of the newest log volumes, from the newest one's distance to each and to all."""
-        (moves,) = self._moves(volume[..., -(distance.shape[-1] + self._moves.width - 1) :])
-        square = (moves * moves).sum(dim=1, keepdim=True) / VOLUME
+        """Variance of the newest log volumes, from the newest one's distance to each and to all.
+
+        What is subtracted is at most 23 times as much as what remains: little is lost.
+        """
+        width = distance.shape[-1] + self._moves.width - 1
+        (moves,) = self._moves(newest(volume, width))
+        square = (moves * moves).sum(dim=1, keepdim=True)
         return (square - distance * distance).clamp(min=0)
 
     def _season(self, squares: torch.Tensor, rows: int) -> torch.Tensor:
@@ -212,11 +215,3 @@ class Intraday31(FeatureSet[Intraday31Params]):
         past = following[..., until - rows - reach : until]
         days = cast(torch.Tensor, self._days)
         return functional.conv1d(past, days, dilation=self._session)
-
-
-def _known(series: torch.Tensor) -> torch.Tensor:
-    """What is summed: steps, their sizes and squares, ranges, changes of volume; one bar less."""
-    change = series[..., 1:] - series[..., :-1]
-    step = change[:, 3:4]
-    parts = (step, step.abs(), step * step, series[:, 2:3, 1:], change[:, 4:])
-    return torch.cat(parts, dim=1).float()

@@ -31,6 +31,7 @@ from plumbline.training.feature_sets.trailing import (
     highest,
     logarithm,
     mean,
+    newest,
     of_changes,
     ratio,
     value,
@@ -73,24 +74,18 @@ class MultiScale(FeatureSet[MultiScaleParams]):
         if params.bar_seconds is None:
             raise ValueError("bar_seconds is not known: use `resolved` first")
         self._widths = widths = params.widths
-        spans = [width / 2 for width in widths]
+        moves = [_per_root(of_changes(value(), value(width)), width) for width in widths]
         trends = [
-            of_changes(value(), exponential(s, w)) for s, w in zip(spans, widths, strict=True)
+            _per_root(of_changes(value(), exponential(width / 2, width)), width) for width in widths
         ]
         averages = [mean(width) for width in widths]
         self._sums = Trailing(
             [
-                [
-                    *(_per_root(of_changes(value(), value(width)), width) for width in widths),
-                    *(_per_root(trend, w) for trend, w in zip(trends, widths, strict=True)),
-                    *averages,
-                ],
-                averages,
-                averages,
-                averages,
-                [mean(width - 1) for width in widths],
-                averages,
-                [of_changes(value(), mean(width)) for width in widths],
+                [[*moves, *trends, *averages]],
+                *([averages] for _ in ("sizes", "squares", "signed squares")),
+                [[mean(width - 1) for width in widths]],
+                [averages],
+                [[of_changes(value(), mean(width)) for width in widths]],
             ]
         )
         periods = {name: each for name, each in CLOCK.items() if each > params.bar_seconds}
@@ -120,30 +115,26 @@ class MultiScale(FeatureSet[MultiScaleParams]):
     @override
     def forward(self, bars: torch.Tensor) -> torch.Tensor:
         rows = bars.shape[1] - self.memory
-        table = bars.transpose(1, 2)
-        logs = torch.log(table[:, 1:] + cast(torch.Tensor, self._one))
+        logs = torch.log(bars.transpose(1, 2)[:, 1:] + cast(torch.Tensor, self._one))
         steps, lengths, squares, signed, products, ranges, volumes = self._sums(_known(logs))
-        count = len(self._widths)
-        momentum, trend, drift = steps.split(count, dim=1)
         volatility = torch.sqrt(squares)
 
-        newest = logs[..., -rows:]
-        opened, high, low, close = (newest[:, place : place + 1] for place in range(4))
-        extremes = highest(torch.cat([logs[:, 1:2], -logs[:, 2:3]], dim=1), self._widths)
-        top = torch.cat([each[:, :1, -rows:] for each in extremes], dim=1)
-        bottom = torch.cat([each[:, 1:, -rows:] for each in extremes], dim=1)  # minus the lowest
+        opened, high, low, close, _ = newest(logs, rows).split(1, dim=1)
+        top = torch.cat([newest(each, rows) for each in highest(logs[:, 1:2], self._widths)], dim=1)
+        lows = highest(-logs[:, 2:3], self._widths)
+        bottom = torch.cat([newest(each, rows) for each in lows], dim=1)  # minus the lowest
         spread = high - low
         shape = [2 * close - top + bottom, close - opened, high + low - opened - close]
         sizes = [top + bottom, spread, spread]
-        part = [momentum, trend, drift, signed, products, torch.cat(shape, dim=1).float()]
+        part = [steps, signed, products, torch.cat(shape, dim=1).float()]
         whole = [*[volatility] * 2, lengths, *[squares] * 2, torch.cat(sizes, dim=1).float()]
         columns = [
             logarithm(torch.cat([volatility, ranges], dim=1)),
             *([volumes] if self.params.volume else []),
             ratio(torch.cat(part, dim=1), torch.cat(whole, dim=1)),
-            self._clock(table[:, :1, -rows:]),
         ]
-        return torch.cat(columns, dim=1).transpose(1, 2)
+        shown = torch.cat(columns, dim=1).transpose(1, 2)
+        return torch.cat([shown, self._clock(bars[:, -rows:, :1])], dim=2)
 
 
 def _per_root(kernel: Kernel, width: int) -> Kernel:

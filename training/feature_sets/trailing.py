@@ -1,6 +1,6 @@
 """What feature sets are made of: sums, extremes and phases with a finite memory, as tensor code.
 
-Series lie on the last axis, channels before it: ``(n, channels, time)``. Three rules keep a column
+Time is the last axis, channels stand before it: ``(n, channels, time)``. Three rules keep a column
 the same in a window and in the whole history, to single precision:
 
 - Logarithms and their differences are taken in double precision, then *changes* are summed in
@@ -87,21 +87,27 @@ class Trailing(nn.Module):  # type: ignore[misc]  # torch comes without types he
 
     Parameters
     ----------
-    kernels
-        For each series the kernels wanted of it.
+    blocks
+        For each series the kernels wanted of it, in blocks that are used together.
     """
 
-    def __init__(self, kernels: Sequence[Sequence[Kernel]]) -> None:
+    def __init__(self, blocks: Sequence[Sequence[Sequence[Kernel]]]) -> None:
         super().__init__()
-        self.counts = [len(each) for each in kernels]
-        self.width = max(len(kernel) for each in kernels for kernel in each)
-        most = max(self.counts)
+        kernels = [[kernel for block in series for kernel in block] for series in blocks]
+        self.width = max(len(kernel) for series in kernels for kernel in series)
+        most = max(map(len, kernels))
         weights = torch.zeros(len(kernels), most, self.width, dtype=torch.float64)
-        for series, each in enumerate(kernels):
-            for place, kernel in enumerate(each):
-                weights[series, place, : len(kernel)] = torch.tensor(kernel, dtype=torch.float64)
+        for row, series in enumerate(kernels):
+            for place, kernel in enumerate(series):
+                weights[row, place, : len(kernel)] = torch.tensor(kernel, dtype=torch.float64)
         oldest_first = weights.flip(-1).reshape(-1, 1, self.width).float()
         self.register_buffer("weights", oldest_first, persistent=False)
+        self._groups = len(kernels)
+        self._parts: list[tuple[int, bool]] = []  # sizes; false for what only fills a group up
+        for each in blocks:
+            filling = most - sum(map(len, each))
+            self._parts += [*((len(block), True) for block in each), (filling, False)]
+        self._parts = [part for part in self._parts if part[0]]
 
     def forward(self, series: torch.Tensor) -> list[torch.Tensor]:
         """Sum the newest values of each row that has them all.
@@ -112,13 +118,19 @@ class Trailing(nn.Module):  # type: ignore[misc]  # torch comes without types he
 
         Returns
         -------
-        s tensors (n, kernels of the series, t - width + 1) float32
+        One tensor a block (n, kernels, t - width + 1) float32
         """
         weights = cast(torch.Tensor, self.weights)
-        sums = functional.conv1d(series, weights, groups=len(self.counts))
-        most = max(self.counts)
-        sizes = [size for count in self.counts for size in (count, most - count)]
-        return list(sums.split(sizes, dim=1)[::2])
+        sums = functional.conv1d(series, weights, groups=self._groups)
+        if len(self._parts) == 1:
+            return [sums]
+        parts = sums.split([size for size, _ in self._parts], dim=1)
+        return [part for part, (_, wanted) in zip(parts, self._parts, strict=True) if wanted]
+
+
+def newest(series: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the newest values of each series; no step of the graph where those are all."""
+    return series if series.shape[-1] == count else series[..., -count:]
 
 
 def highest(series: torch.Tensor, widths: Sequence[int]) -> list[torch.Tensor]:
@@ -176,14 +188,13 @@ class Clock(nn.Module):  # type: ignore[misc]  # torch comes without types here
     def __init__(self, periods: Sequence[int], bar_seconds: float) -> None:
         super().__init__()
         rate = [2 * math.pi / period for period in periods for _ in range(2)]
-        start = [bar_seconds / 3 * each for each in rate]
         quarter = [0.0, math.pi / 2] * len(periods)
-        shift = [a + b for a, b in zip(start, quarter, strict=True)]
+        shift = [bar_seconds / 3 * a + b for a, b in zip(rate, quarter, strict=True)]
         for name, values in (("rate", rate), ("shift", shift)):
-            column = torch.tensor(values, dtype=torch.float64)[:, None]
-            self.register_buffer(name, column, persistent=False)
+            row = torch.tensor(values, dtype=torch.float64)
+            self.register_buffer(name, row, persistent=False)
 
     def forward(self, time: torch.Tensor) -> torch.Tensor:
-        """Turn ``(n, 1, t) float64`` seconds into ``(n, 2 x periods, t) float32``."""
+        """Turn ``(n, t, 1) float64`` seconds into ``(n, t, 2 x periods) float32``."""
         rate, shift = cast(torch.Tensor, self.rate), cast(torch.Tensor, self.shift)
         return torch.sin(time * rate + shift).float()

@@ -91,6 +91,16 @@ def test_values_can_be_changed(tmp_path):
         experiment.changed(loss={"kind": "hinge", "parameters": {}})
 
 
+def test_another_plugin_does_not_inherit_parameters(tmp_path):
+    """Those of the old one mean nothing to it; of the same one, what is not named stays."""
+    experiment = read(tmp_path, TEXT)
+    other = experiment.changed(features={"kind": "multi_scale"})
+    fewer = other.changed(features={"parameters": {"widths": [5, 10]}})
+
+    assert other.features.parameters["widths"] == [5, 10, 20, 40, 80, 160]
+    assert (fewer.features.kind, fewer.features.parameters["widths"]) == ("multi_scale", [5, 10])
+
+
 def test_a_manifest_gives_its_experiment_back(tmp_path):
     """Notes that others added to the manifest are passed over; a hole is not."""
     experiment = read(tmp_path, TEXT)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.training.feature_promises import check_feature_set
 from plumbline.training.feature_sets.intraday_31 import NAMES, Intraday31, Intraday31Params
 from plumbline.training.feature_table import build_table, resolve_feature_set
 from tests.support.intraday import by_definition
@@ -134,6 +135,15 @@ def test_a_window_of_32_needs_152_bars():
 
     assert hours.bars_needed(32) == 152
     assert minutes.bars_needed(32) == 5 * 391 + 32
+
+
+def test_long_sessions_keep_every_promise():
+    """The seasons then reach further back than anything else."""
+    bars = walk(420)
+    found = resolve_feature_set("intraday_31", {"session_bars": 60}, [bars])
+    check_feature_set(found, bars, window_length=16)
+
+    assert found.memory == 300
 
 
 def test_the_market_is_read_off_the_bars_and_recorded():

@@ -25,7 +25,7 @@ SERIES = torch.from_numpy(VALUES)
 
 
 def trailing(kernel, values=VALUES):
-    (series,) = Trailing([[kernel]])(torch.from_numpy(values).float())
+    (series,) = Trailing([[[kernel]]])(torch.from_numpy(values).float())
     return series.numpy()[0, 0]
 
 
@@ -39,12 +39,14 @@ def test_a_sum_is_that_of_the_newest_values():
 
 
 def test_series_have_kernels_of_their_own():
-    """Shorter ones take the newest values; as many come out as were asked for."""
+    """Shorter ones take the newest values; each block comes out by itself."""
     both = torch.cat([SERIES, 10 * SERIES], dim=1).float()
-    one, other = Trailing([[total(2)], [total(5), value(), value(1)]])(both)
+    kernels = [[[total(2)]], [[total(5), value(), value(1)], [total(3)]]]
+    one, other, third = Trailing(kernels)(both)
 
     assert one.shape == (1, 1, 56)
     assert other.shape == (1, 3, 56)
+    assert np.allclose(third[0, 0], 10 * trailing(total(3))[2:], atol=1e-5)
     assert np.allclose(one[0, 0], VALUES[0, 0, 4:] + VALUES[0, 0, 3:-1], atol=1e-5)
     assert np.allclose(other[0, 1], 10 * VALUES[0, 0, 4:], atol=1e-5)
 
@@ -91,8 +93,8 @@ def test_nothing_divided_by_nothing_is_zero():
 def test_the_clock_shows_the_phase_a_third_into_the_bar():
     """At 05:40 of a day the hour is 6 when bars last an hour: a quarter of the circle."""
     clock = Clock((86_400,), 3600)
-    time = torch.tensor([[[5 * 3600.0 + 2400, 1_700_006_400.0]]], dtype=torch.float64)
-    sine, cosine = clock(time)[0]
+    time = torch.tensor([[[5 * 3600.0 + 2400], [1_700_006_400.0]]], dtype=torch.float64)
+    sine, cosine = clock(time)[0].T
 
     assert (sine[0].item(), cosine[0].item()) == pytest.approx((1, 0), abs=1e-6)
     angle = 2 * np.pi * 1200 / 86_400
