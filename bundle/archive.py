@@ -9,11 +9,11 @@ from functools import cached_property
 
 from pydantic_core import from_json
 
-from plumbline.bundle.calibration import Calibration
 from plumbline.bundle.errors import FormatError, IntegrityError
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import FORMAT, MANIFEST, FileDigest, Manifest, version_of
-from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.outputs import Outputs, read_calibrations
+from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
 
 
@@ -40,10 +40,10 @@ class Bundle:
         return self.address or self.manifest.version
 
     @cached_property
-    def calibration(self) -> Calibration:
-        """Logits to probabilities."""
-        name = "calibration.json"
-        return Calibration.from_json(self.files[name], source=name)
+    def outputs(self) -> Outputs:
+        """The heads with their calibrations, and the policy."""
+        read = read_calibrations(self.files["calibration.json"], self.manifest.outputs)
+        return Outputs.of(self.manifest, read)
 
     @cached_property
     def reference(self) -> ReferenceProfile:
@@ -69,23 +69,32 @@ class Bundle:
         FormatError
             Naming the file and what was expected.
         """
-        window = (self.manifest.window_length, len(self.manifest.features.names))
-        classes = len(self.manifest.classes)
-        golden = self.golden
-        if len(golden.inputs) == 0:
-            raise FormatError("golden.npz: expected at least one row, found none")
-        if golden.inputs.shape[1:] != window or golden.logits.shape[1] != classes:
+        manifest, reference = self.manifest, self.reference
+        _check_golden(self.golden, manifest)
+        features = len(manifest.feature_names)
+        widths = {
+            "features": features,
+            "raw": manifest.raw_width,
+            "centre": sum(spec.width for spec in manifest.outputs),
+            "epistemic": len(manifest.outputs),
+            "truth": len(manifest.outputs),
+        }
+        for name, width in widths.items():
+            found = getattr(reference, name).shape[1]
+            if found != width:
+                raise FormatError(
+                    f"reference.npz: expected {name} (n, {width}), found (n, {found})"
+                )
+        most = max(len(manifest.actions) - 1, NO_ACTION)
+        if len(reference) and reference.action.max() > most:
             raise FormatError(
-                f"golden.npz: expected rows of {window} and {classes} logits, "
-                f"found {golden.inputs.shape[1:]} and {golden.logits.shape[1]}"
+                f"reference.npz: action must lie in {NO_ACTION}..{most}, "
+                f"found {reference.action.max()}"
             )
-        found = (self.reference.features.shape[1], self.reference.logits.shape[1])
-        if found != (window[1], classes):
-            raise FormatError(f"reference.npz: expected {(window[1], classes)}, found {found}")
-        if len(self.calibration.bias) != classes:
-            raise FormatError(
-                f"calibration.json: expected {classes} biases, found {len(self.calibration.bias)}"
-            )
+        for place, spec in enumerate(manifest.outputs):
+            fault = self.outputs.heads[spec.name].untrue(reference.truth[:, place])
+            if fault:
+                raise FormatError(f"reference.npz: truth of {spec.name}: {fault}")
         _ = self.validation
 
 
@@ -134,4 +143,22 @@ def _refuse_unknown_format(data: bytes) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{MANIFEST}: not a manifest: {error}") from error
     if found != FORMAT:
-        raise FormatError(f"{MANIFEST}: format {found!r} is unknown, this version reads {FORMAT}")
+        raise FormatError(
+            f"{MANIFEST}: format {found!r} is unknown, this version reads {FORMAT}: "
+            "train or pack the model again"
+        )
+
+
+def _check_golden(golden: GoldenRows, manifest: Manifest) -> None:
+    """Compare names and shapes of the golden rows with the manifest's."""
+    if len(golden) == 0:
+        raise FormatError("golden.npz: expected at least one row, found none")
+    given = {spec.name: spec.shape for spec in manifest.inputs if spec.source != "bundle"}
+    said = {spec.name: (spec.numbers,) for spec in manifest.outputs}
+    for what, expected, found in (
+        ("inputs", given, golden.inputs),
+        ("outputs", said, golden.outputs),
+    ):
+        shapes = {name: array.shape[1:] for name, array in found.items()}
+        if shapes != expected:
+            raise FormatError(f"golden.npz: expected {what} {expected}, found {shapes}")

@@ -68,15 +68,29 @@ def read_arrays(data: bytes, names: tuple[str, ...], *, source: str) -> dict[str
     FormatError
         If it is no such archive, an array is missing or unknown, or one holds Python objects.
     """
+    arrays = read_named_arrays(data, source=source)
+    if sorted(arrays) != sorted(names):
+        raise FormatError(f"{source}: expected arrays {sorted(names)}, found {sorted(arrays)}")
+    return {name: arrays[name] for name in names}
+
+
+def read_named_arrays(data: bytes, *, source: str) -> dict[str, AnyArray]:
+    """Read an ``.npz`` with whatever arrays it holds, sorted by name; raises as `read_arrays`."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            found = sorted(member.filename for member in archive.infolist())
-            if found != sorted(f"{name}.npy" for name in names):
-                raise FormatError(f"{source}: expected arrays {sorted(names)}, found {found}")
-            expanded = sum(member.file_size for member in archive.infolist())
+            members = sorted(archive.infolist(), key=lambda member: member.filename)
+            names = [member.filename.removesuffix(".npy") for member in members]
+            if len(set(names)) != len(names) or any(
+                not member.filename.endswith(".npy") for member in members
+            ):
+                raise FormatError(f"{source}: expected arrays by name, found {names}")
+            expanded = sum(member.file_size for member in members)
             if expanded > MAX_EXPANDED_BYTES:
                 raise FormatError(f"{source}: expands to {expanded} bytes, more than is allowed")
-            return {name: _read_array(archive.read(f"{name}.npy")) for name in names}
+            return {
+                name: _read_array(archive.read(member))
+                for name, member in zip(names, members, strict=True)
+            }
     except _UNREADABLE as error:
         raise FormatError(f"{source}: not a readable array archive: {error}") from error
 

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from plumbline.bundle.array import FloatArray, read_arrays, write_arrays
+from plumbline.bundle.array import FloatArray, read_named_arrays, write_arrays
 from plumbline.bundle.errors import FormatError
 
-_NAMES = ("inputs", "logits")
+_INPUT, _OUTPUT = "input.", "output."
 
 
 @dataclass(frozen=True)
 class GoldenRows:
-    """Inputs ``(m, t, f) float32`` and the raw logits ``(m, k) float32`` they must give."""
+    """One array per input and per output, rows first.
 
-    inputs: FloatArray
-    logits: FloatArray
+    Attributes
+    ----------
+    inputs
+        By name: ``(m, *shape)``.
+    outputs
+        By name: raw numbers ``(m, members · width) float32``.
+    group : (m,) int64
+        Which rows are one cross-section.
+    """
+
+    inputs: Mapping[str, FloatArray]
+    outputs: Mapping[str, FloatArray]
+    group: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.inputs.ndim != 3 or self.logits.ndim != 2 or len(self.inputs) != len(self.logits):
-            raise FormatError(
-                f"golden: expected inputs (m, t, f) and logits (m, k), "
-                f"found {self.inputs.shape} and {self.logits.shape}"
-            )
+        for name, array in (*self.inputs.items(), *self.outputs.items()):
+            if len(array) != len(self.group):
+                raise FormatError(
+                    f"golden: {name} has {len(array)} rows, expected {len(self.group)}"
+                )
+        if not self.inputs or not self.outputs:
+            raise FormatError("golden: expected at least one input and one output")
 
-    def largest_error(self, logits: FloatArray) -> float:
-        """Return the largest absolute difference to ``logits``; infinite if any is not finite."""
-        if logits.shape != self.logits.shape or not np.isfinite(logits).all():
-            return float("inf")
-        return float(np.abs(np.asarray(logits, np.float64) - self.logits).max())
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def largest_error(self, outputs: Mapping[str, FloatArray]) -> float:
+        """Return the largest absolute difference; infinite for another shape or not finite."""
+        worst = 0.0
+        for name, expected in self.outputs.items():
+            found = outputs.get(name)
+            if found is None or found.shape != expected.shape or not np.isfinite(found).all():
+                return float("inf")
+            worst = max(worst, float(np.abs(np.asarray(found, np.float64) - expected).max()))
+        return worst
 
     def to_bytes(self) -> bytes:
         """Return the ``golden.npz`` form."""
-        return write_arrays({name: getattr(self, name) for name in _NAMES})
+        arrays = {f"{_INPUT}{name}": array for name, array in self.inputs.items()}
+        arrays |= {f"{_OUTPUT}{name}": array for name, array in self.outputs.items()}
+        return write_arrays({**arrays, "group": self.group})
 
     @classmethod
     def from_bytes(cls, data: bytes, *, source: str = "golden.npz") -> Self:
         """Read the ``golden.npz`` form; raises `FormatError`."""
-        return cls(**read_arrays(data, _NAMES, source=source))
+        arrays = read_named_arrays(data, source=source)
+        group = arrays.pop("group", None)
+        strange = [name for name in arrays if not name.startswith((_INPUT, _OUTPUT))]
+        if group is None or strange:
+            raise FormatError(f"{source}: expected inputs, outputs and group, found {strange}")
+        return cls(
+            inputs={k[len(_INPUT) :]: v for k, v in arrays.items() if k.startswith(_INPUT)},
+            outputs={k[len(_OUTPUT) :]: v for k, v in arrays.items() if k.startswith(_OUTPUT)},
+            group=group,
+        )

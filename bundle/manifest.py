@@ -1,22 +1,25 @@
 """The manifest: every field whose absence has caused an incident.
 
-A served model must be able to say which features it wants and in which order, what length of window
-at what bar interval, what its classes are called, what its labels meant and how its loss was
-weighted. Each of the five incidents in the design notes began with one of these unrecorded.
+A served model must be able to say what it takes, of which columns in which order and over what
+length of window at what bar interval; what it gives, of which kind and how far ahead; what its
+labels meant and how its loss was weighted. Each of the five incidents in the design notes began
+with one of these unrecorded.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.heads import build_head
+from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
+from plumbline.bundle.spec import FeatureSetSpec, InputSpec, OutputSpec
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST = "manifest.json"
 REQUIRED_FILES = (
     "model.onnx",
@@ -25,13 +28,8 @@ REQUIRED_FILES = (
     "validation.json",
     "golden.npz",
 )
-OPTIONAL_FILES = ("model.pt",)
+OPTIONAL_FILES = ("model.pt", "weights.safetensors")
 MAX_FILE_BYTES = 512 * 2**20
-
-
-def features_hash(names: tuple[str, ...]) -> str:
-    """Return the SHA-256 of feature names in order, so that a permutation is a difference."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 class FileDigest(Record):
@@ -39,26 +37,6 @@ class FileDigest(Record):
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size: int = Field(ge=0, le=MAX_FILE_BYTES)
-
-
-class FeatureSpec(Record):
-    """Feature names in the order of the input's last axis."""
-
-    names: tuple[str, ...] = Field(min_length=1)
-    sha256: str
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError("feature names must be unique")
-        if self.sha256 != features_hash(self.names):
-            raise ValueError("sha256 is not that of the names in this order")
-        return self
-
-    @classmethod
-    def of(cls, names: tuple[str, ...]) -> Self:
-        """Build the specification of these names."""
-        return cls(names=names, sha256=features_hash(names))
 
 
 class ScalerSpec(Record):
@@ -69,7 +47,7 @@ class ScalerSpec(Record):
 
 
 class LabelSpec(Record):
-    """What the classes meant in training."""
+    """What the truth meant in training."""
 
     kind: str
     horizon_seconds: int = Field(gt=0)
@@ -81,7 +59,6 @@ class LossSpec(Record):
 
     kind: str
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    class_weights: tuple[float, ...] | None = None
     tau: float = Field(0.0, description="Of logit adjustment in training; zero for plain losses.")
 
 
@@ -98,27 +75,39 @@ class DataSpec(Record):
     rows: dict[str, int] = Field(description="Row accounting: read, warm_up, masked, train, ...")
 
 
+class PolicySpec(Record):
+    """Which policy decides, and with what parameters."""
+
+    kind: str
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
 class Manifest(Record):
     """Identity card of a bundle; its SHA-256 is the bundle's version."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Model name.")
-    task: Literal["action", "binary", "regression"]
-    classes: tuple[str, ...] = Field(description="In the order of the logits.")
+    inputs: tuple[InputSpec, ...] = Field(min_length=1, description="In the graph's order.")
+    outputs: tuple[OutputSpec, ...] = Field(min_length=1, description="In the graph's order.")
+    primary: str = Field(description="The output the policy decides by.")
+    unit: Literal["row", "cross_section"] = Field(
+        "row", description="What is answered as one; a cross-section is never split or shuffled."
+    )
+    feature_set: FeatureSetSpec | None = Field(
+        None, description="None where the columns are a stranger's own."
+    )
     family: str
     family_parameters: dict[str, JsonValue]
-    features: FeatureSpec
-    window_length: int = Field(ge=1)
     bar_interval_seconds: int = Field(gt=0)
-    scaler: ScalerSpec
+    scaler: ScalerSpec | None = None
     label: LabelSpec
     loss: LossSpec
-    policy: DecisionPolicy
+    policy: PolicySpec
     data: DataSpec
     training: dict[str, JsonValue] = Field(description="The resolved training configuration.")
     seed: int
     opset: int
-    tolerance: float = Field(1e-4, gt=0, description="Of golden rows, absolute, in logits.")
+    tolerance: float = Field(1e-4, gt=0, description="Of golden rows, absolute, in raw numbers.")
     libraries: dict[str, str] = Field(description="Versions that made it.")
     parent: str | None = Field(None, description="Version it was warm-started or refitted from.")
     created: datetime
@@ -130,13 +119,64 @@ class Manifest(Record):
         unknown = sorted(set(self.files) - set(REQUIRED_FILES) - set(OPTIONAL_FILES))
         if missing or unknown:
             raise ValueError(f"files: {missing=}, {unknown=}")
-        if len(self.policy.prior) != len(self.classes):
-            raise ValueError("policy.prior must have one number per class")
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError("classes must be unique")
-        if {len(self.scaler.mean), len(self.scaler.scale)} != {len(self.features.names)}:
+        for what, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
+            names = [spec.name for spec in specs]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what}: names must be unique, found {names}")
+        if self.primary not in {spec.name for spec in self.outputs}:
+            raise ValueError(f"primary: there is no output {self.primary!r}")
+        for spec in self.outputs:
+            build_head(spec)
+        if any(spec.source == "bars" for spec in self.inputs) and self.feature_set is None:
+            raise ValueError("feature_set: a graph that takes bars must say what it computes")
+        width = len(self.feature_names)
+        if self.scaler and {len(self.scaler.mean), len(self.scaler.scale)} != {width}:
             raise ValueError("scaler must have one mean and one scale per feature")
+        self.build_policy()
         return self
+
+    def output(self, name: str) -> OutputSpec:
+        """Return an output by name; raises `KeyError`."""
+        found = {spec.name: spec for spec in self.outputs}
+        return found[name]
+
+    @property
+    def primary_output(self) -> OutputSpec:
+        """The output the policy decides by."""
+        return self.output(self.primary)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns that are logged and watched: the last step of every feature input, in order.
+
+        Those of the feature set, where the graph computes them from bars itself. With several
+        feature inputs, a name that two of them have carries its input's name.
+        """
+        if any(spec.source == "bars" for spec in self.inputs) and self.feature_set is not None:
+            return self.feature_set.names
+        watched = [spec for spec in self.inputs if spec.source == "features"]
+        if len(watched) == 1:
+            return watched[0].names
+        return tuple(f"{spec.name}.{name}" for spec in watched for name in spec.names)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the policy's actions, in order; none for a policy without actions."""
+        return self.build_policy().actions
+
+    @property
+    def raw_width(self) -> int:
+        """Raw numbers of a row, all outputs together."""
+        return sum(spec.numbers for spec in self.outputs)
+
+    def build_policy(self) -> Policy[Any]:
+        """Return the policy; raises `ValueError` if there is none such or it does not fit."""
+        kind = POLICIES.get(self.policy.kind)
+        if kind is None:
+            raise ValueError(
+                f"policy.kind is {self.policy.kind!r}, expected one of {sorted(POLICIES)}"
+            )
+        return kind(kind.Params.model_validate(self.policy.parameters), self.primary_output)
 
     @property
     def version(self) -> str:

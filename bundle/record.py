@@ -19,10 +19,8 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def to_json(self) -> bytes:
-        """Return the canonical JSON form: sorted keys, UTF-8, a final newline."""
-        value = self.model_dump(mode="json")
-        text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
-        return text.encode() + b"\n"
+        """Return the canonical JSON form."""
+        return canonical_json(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, data: bytes | str, *, source: str = "") -> Self:
@@ -47,3 +45,9 @@ class Record(BaseModel):
             place = ".".join(str(part) for part in first["loc"]) or "the document"
             origin = source or cls.__name__
             raise FormatError(f"{origin}: {place}: {first['msg']}") from error
+
+
+def canonical_json(value: object) -> bytes:
+    """Return JSON with sorted keys, in UTF-8, with a final newline; NaN is refused."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
+    return text.encode() + b"\n"

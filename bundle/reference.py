@@ -7,7 +7,7 @@ watches the live rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -15,15 +15,18 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray, read_arrays, write_arrays
 from plumbline.bundle.errors import FormatError
 
-CALIBRATED_ROWS = 12_000
+GUARANTEED_ROWS = 12_000
 """Fewer reference rows than this, and no false-alarm guarantee is given."""
 
-_NAMES = ("bar_time", "symbol", "features", "logits", "probabilities", "actions", "labels")
+NO_ACTION = -1
+"""Stands in `action` where the policy has no actions."""
 
 
 @dataclass(frozen=True)
 class ReferenceProfile:
     """What healthy looks like: one row per out-of-sample prediction, oldest first per symbol.
+
+    Outputs lie beside each other in the manifest's order.
 
     Attributes
     ----------
@@ -31,64 +34,61 @@ class ReferenceProfile:
         Open time of the last bar of the window, microseconds since 1970 UTC.
     symbol : (n,) str
         Rows of one symbol are consecutive.
+    group : (n,) int64
+        Which rows are one cross-section; each its own for a model that judges row by row.
     features : (n, f) float32
         Last step of the input window, before scaling.
-    logits : (n, k) float32
-        Raw, before calibration.
-    probabilities : (n, k) float32
+    raw : (n, Σ members · width) float32
+        Before calibration.
+    centre : (n, Σ width) float32
         Calibrated.
-    actions : (n,) int8
-        Of the bundle's decision policy.
-    labels : (n,) int8
-        True class, -1 where masked.
+    epistemic : (n, outputs) float32
+        Disagreement of the members.
+    action : (n,) int8
+        Of the bundle's policy; `NO_ACTION` where it has none.
+    position, size : (n,) float32
+        Of the bundle's policy.
+    truth : (n, outputs) float64
+        A choice's place, or a value; NaN where masked.
     """
 
     bar_time: IntArray
     symbol: np.ndarray
+    group: IntArray
     features: FloatArray
-    logits: FloatArray
-    probabilities: FloatArray
-    actions: IntArray
-    labels: IntArray
+    raw: FloatArray
+    centre: FloatArray
+    epistemic: FloatArray
+    action: IntArray
+    position: FloatArray
+    size: FloatArray
+    truth: FloatArray
 
     def __post_init__(self) -> None:
         n = len(self.bar_time)
         for name in _NAMES:
             if len(getattr(self, name)) != n:
                 raise FormatError(f"reference: {name} has another length than bar_time ({n})")
-        if self.features.ndim != 2 or self.logits.ndim != 2:
-            raise FormatError(
-                f"reference: expected features (n, f) and logits (n, k), "
-                f"found {self.features.shape} and {self.logits.shape}"
-            )
-        if self.logits.shape != self.probabilities.shape:
-            raise FormatError("reference: logits and probabilities differ in shape")
-        self._check_classes("actions", lowest=0)
-        self._check_classes("labels", lowest=-1)
-
-    def _check_classes(self, name: str, *, lowest: int) -> None:
-        values, classes = getattr(self, name), self.logits.shape[1]
-        if values.dtype.kind != "i":
-            raise FormatError(f"reference: {name} must be signed integers, found {values.dtype}")
-        if len(values) and not lowest <= values.min() <= values.max() < classes:
-            raise FormatError(
-                f"reference: {name} must lie in {lowest}..{classes - 1}, "
-                f"found {values.min()}..{values.max()}"
-            )
+        for name in ("features", "raw", "centre", "epistemic", "truth"):
+            if getattr(self, name).ndim != 2:
+                raise FormatError(
+                    f"reference: expected {name} (n, …), found {getattr(self, name).shape}"
+                )
+        if self.action.dtype.kind != "i" or (n and self.action.min() < NO_ACTION):
+            raise FormatError("reference: action must be integers, -1 or more")
 
     def __len__(self) -> int:
         return len(self.bar_time)
 
     @property
-    def calibrated(self) -> bool:
+    def guaranteed(self) -> bool:
         """Whether there are rows enough to state a false-alarm bound."""
-        return len(self) >= CALIBRATED_ROWS
+        return len(self) >= GUARANTEED_ROWS
 
-    @property
-    def action_shares(self) -> FloatArray:
-        """Share of each action: ``(k,) float64``."""
-        counts = np.bincount(self.actions, minlength=self.logits.shape[1])
-        shares: FloatArray = counts / max(len(self), 1)
+    def action_shares(self, actions: int) -> FloatArray:
+        """Share of each of so many actions: ``(actions,) float64``; zeros without any."""
+        taken = self.action[self.action >= 0].astype(np.int64)
+        shares: FloatArray = np.bincount(taken, minlength=actions) / max(len(taken), 1)
         return shares
 
     def to_bytes(self) -> bytes:
@@ -99,3 +99,6 @@ class ReferenceProfile:
     def from_bytes(cls, data: bytes, *, source: str = "reference.npz") -> Self:
         """Read the ``reference.npz`` form; raises `FormatError`."""
         return cls(**read_arrays(data, _NAMES, source=source))
+
+
+_NAMES = tuple(each.name for each in fields(ReferenceProfile))
