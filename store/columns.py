@@ -57,9 +57,9 @@ def evenly(rows: pa.Table, limit: int) -> pa.Table:
 
 
 def same_shape(rows: pa.Table) -> pa.ChunkedArray:
-    """Return whether each row has as many features and logits as the first one."""
+    """Return whether each row has as many features and raw numbers as the first one."""
     same = pc.is_valid(rows.column("time"))
-    for name in ("features", "logits"):
+    for name in ("features", "raw", "centre"):
         lengths = pc.list_value_length(rows.column(name))
         same = pc.and_(same, pc.equal(lengths, lengths[0])) if len(rows) else same
     return same
@@ -90,13 +90,19 @@ def batch_of(rows: pa.Table) -> PredictionBatch:
         prediction_id=_texts(rows, "prediction_id"),
         time=_times(rows, "time"),
         bar_time=_times(rows, "bar_time"),
+        seq=rows.column("seq").to_numpy(),
         symbol=_texts(rows, "symbol"),
+        group=_texts(rows, "group"),
+        client=_texts(rows, "client"),
         version=_texts(rows, "version"),
-        action=rows.column("action").to_numpy(),
-        logits=matrix(rows.column("logits"), "logits"),
-        probabilities=matrix(rows.column("probabilities"), "probabilities"),
+        action=pc.fill_null(rows.column("action"), -1).to_numpy(),
+        position=rows.column("position").to_numpy(),
+        size=rows.column("size").to_numpy(),
+        raw=matrix(rows.column("raw"), "raw numbers"),
+        centre=matrix(rows.column("centre"), "centres"),
+        epistemic=matrix(rows.column("epistemic"), "epistemic numbers"),
         features=matrix(rows.column("features"), "features"),
-        window_hash=_texts(rows, "window_hash"),
+        inputs_hash=_texts(rows, "inputs_hash"),
     )
 
 

@@ -10,14 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plumbline.bundle.array import FloatArray
 from plumbline.store.columns import (
     BATCH_COLUMNS,
     batch_of,
     concat,
     evenly,
     in_order,
-    matrix,
     once,
     same_shape,
     timestamp,
@@ -75,8 +73,8 @@ class PredictionLog:
     def read_new(self, max_rows: int = MAX_ROWS) -> PredictionBatch:
         """Return the settled rows not returned before, oldest first; call until it is empty.
 
-        All rows of one call have the same number of features and of logits: when the model changes
-        shape, the others follow with the next call. Rows that come late come out late.
+        All rows of one call have the same number of features and of raw numbers: when the model
+        changes shape, the others follow with the next call. Rows that come late come out late.
 
         Parameters
         ----------
@@ -150,7 +148,7 @@ class PredictionLog:
         ------
         StoreError
             If the store failed, a segment is damaged, or the rows differ in their number of
-            features or logits: ask for one version then.
+            features or raw numbers: ask for one version then.
         """
         first, last = _bounds(start, end)
         names = self._index.between(first, last)
@@ -173,7 +171,7 @@ class PredictionLog:
         start: datetime | None = None,
         end: datetime | None = None,
         version: str | None = None,
-    ) -> tuple[PredictionBatch, FloatArray]:
+    ) -> tuple[PredictionBatch, list[bytes]]:
         """Return rows whose whole input window was logged, spread evenly over the time asked for.
 
         Parameters
@@ -186,13 +184,13 @@ class PredictionLog:
 
         Returns
         -------
-        PredictionBatch, (m, t, f) float32
-            The rows, oldest first, and their windows.
+        PredictionBatch, list of bytes
+            The rows, oldest first, and the inputs of each, for `bundle.inputs.parse_inputs`.
 
         Raises
         ------
         StoreError
-            As `read`; also if windows differ in length.
+            As `read`.
         """
         first, last = _bounds(start, end)
         columns = (*BATCH_COLUMNS, "window")
@@ -204,10 +202,7 @@ class PredictionLog:
                 whole = table.filter(pc.is_valid(table.column("window")))
                 found.append(evenly(within(whole, first, last, version), limit))
         rows = evenly(once(in_order(concat(found, columns))), limit)
-        batch = batch_of(rows)
-        flat = matrix(rows.column("window"), "window values")
-        length = flat.shape[1] // max(batch.features.shape[1], 1)
-        return batch, flat.reshape(len(batch), length, batch.features.shape[1])
+        return batch_of(rows), rows.column("window").to_pylist()
 
     def _read_all(self, names: Sequence[SegmentName], columns: Sequence[str]) -> list[pa.Table]:
         contents = self._objects.read_many([name.key for name in names])

@@ -1,4 +1,4 @@
-"""What became of a prediction: realised labels and returns, late and repeated arrivals allowed."""
+"""What became of a prediction: realised choices and values, late and repeated arrivals allowed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _SKEW = 60_000_000
 OUTCOME_SCHEMA = pa.schema(
     [
         pa.field("prediction_id", pa.string(), nullable=False),
-        pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("known_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("received", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("model", pa.string(), nullable=False),
+        pa.field("output", pa.string(), nullable=False),
         pa.field("label", pa.string()),
-        pa.field("forward_return", pa.float64()),
+        pa.field("value", pa.float64()),
     ]
 )
 
@@ -39,22 +40,25 @@ class OutcomeRow:
     ----------
     prediction_id
         Of the prediction; an outcome may arrive before the prediction's own row is sealed.
-    time
+    known_at
         When it was known, by the client's account; the latest wins. Microseconds since 1970 UTC.
     received
         When the service took it, by the service's clock; decides ties and the segment's folder.
+    output
+        Of which output; each has an outcome of its own.
     label
-        Class name, if the client said.
-    forward_return
-        Relative, over the label's horizon, if the client said.
+        Name of the choice that came true, if the client said.
+    value
+        What the value turned out to be (a return, over the output's horizon), if the client said.
     """
 
     prediction_id: str
-    time: int
+    known_at: int
     received: int
     model: str
+    output: str
     label: str | None
-    forward_return: float | None
+    value: float | None
 
 
 OUTCOMES = LogTable("outcomes", OutcomeRow, OUTCOME_SCHEMA, clock="received")
@@ -62,28 +66,29 @@ OUTCOMES = LogTable("outcomes", OutcomeRow, OUTCOME_SCHEMA, clock="received")
 
 @dataclass(frozen=True)
 class OutcomeBatch:
-    """Outcomes as columns, the deciding one of each prediction alone.
+    """Outcomes as columns, the deciding one of each prediction and output alone.
 
     Attributes
     ----------
-    prediction_id : (n,) str
-        Sorted, each once.
-    time, received : (n,) int64
+    prediction_id, output : (n,) str
+        Sorted by output, then by prediction; each pair once.
+    known_at, received : (n,) int64
         Microseconds since 1970 UTC.
     label : (n,) str
-        Class name, empty where the client gave none.
-    forward_return : (n,) float64
+        Name of the choice, empty where the client gave none.
+    value : (n,) float64
         NaN where the client gave none.
     """
 
     prediction_id: AnyArray
-    time: IntArray
+    output: AnyArray
+    known_at: IntArray
     received: IntArray
     label: AnyArray
-    forward_return: FloatArray
+    value: FloatArray
 
     def __len__(self) -> int:
-        return len(self.time)
+        return len(self.known_at)
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,14 @@ class JoinedOutcomes:
     known : (n,) bool
         Whether any outcome has arrived.
     label : (n,) str
-        Class name, empty where there is none.
-    forward_return : (n,) float64
+        Name of the choice, empty where there is none.
+    value : (n,) float64
         NaN where there is none.
     """
 
     known: BoolArray
     label: AnyArray
-    forward_return: FloatArray
+    value: FloatArray
 
 
 class OutcomeLog:
@@ -124,8 +129,8 @@ class OutcomeLog:
         last = None if end is None else microseconds(end)
         return self._read(first, last)
 
-    def join(self, predictions: PredictionBatch) -> JoinedOutcomes:
-        """Find what became of these predictions, by id.
+    def join(self, predictions: PredictionBatch, output: str) -> JoinedOutcomes:
+        """Find what became of one output of these predictions, by id.
 
         Raises
         ------
@@ -137,15 +142,16 @@ class OutcomeLog:
         if n == 0:
             return joined
         outcomes = self._read(int(predictions.time.min()) - _SKEW, None)
-        if len(outcomes) == 0:
+        own = outcomes.output == output
+        if not own.any():
             return joined
-        place = np.searchsorted(outcomes.prediction_id, predictions.prediction_id)
-        place = np.minimum(place, len(outcomes) - 1)
-        known = outcomes.prediction_id[place] == predictions.prediction_id
+        ids, labels, values = outcomes.prediction_id[own], outcomes.label[own], outcomes.value[own]
+        place = np.minimum(np.searchsorted(ids, predictions.prediction_id), len(ids) - 1)
+        known = ids[place] == predictions.prediction_id
         return JoinedOutcomes(
             known=known,
-            label=np.where(known, outcomes.label[place], ""),
-            forward_return=np.where(known, outcomes.forward_return[place], np.nan),
+            label=np.where(known, labels[place], ""),
+            value=np.where(known, values[place], np.nan),
         )
 
     def _read(self, first: int | None, last: int | None) -> OutcomeBatch:
@@ -165,18 +171,20 @@ class OutcomeLog:
 
 
 def _latest(rows: pa.Table) -> OutcomeBatch:
-    """Keep the row of each prediction with the latest event time, then the latest arrival."""
-    ids = _texts(rows, "prediction_id")
-    time, received = _integers(rows, "time"), _integers(rows, "received")
-    order = np.lexsort((received, time, ids))
-    ids = ids[order]
-    keep = order[np.append(ids[1:] != ids[:-1], True)[: len(ids)]]
+    """Keep the row of each prediction and output with the latest event time, then arrival."""
+    ids, outputs = _texts(rows, "prediction_id"), _texts(rows, "output")
+    known_at, received = _integers(rows, "known_at"), _integers(rows, "received")
+    order = np.lexsort((received, known_at, ids, outputs))
+    next_id, next_output = ids[order][1:], outputs[order][1:]
+    differs = (next_id != ids[order][:-1]) | (next_output != outputs[order][:-1])
+    keep = order[np.append(differs, True)[: len(order)]]
     return OutcomeBatch(
-        prediction_id=_texts(rows, "prediction_id")[keep],
-        time=time[keep],
+        prediction_id=ids[keep],
+        output=outputs[keep],
+        known_at=known_at[keep],
         received=received[keep],
         label=_texts(rows, "label")[keep],
-        forward_return=pc.fill_null(rows.column("forward_return"), np.nan).to_numpy()[keep],
+        value=pc.fill_null(rows.column("value"), np.nan).to_numpy()[keep],
     )
 
 

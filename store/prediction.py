@@ -14,18 +14,24 @@ from plumbline.store.table import LogTable
 PREDICTION_SCHEMA = pa.schema(
     [
         pa.field("prediction_id", pa.string(), nullable=False),
+        pa.field("seq", pa.int64(), nullable=False),
         pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("bar_time", pa.timestamp("us", tz="UTC")),
         pa.field("symbol", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("client", pa.string(), nullable=False),
         pa.field("model", pa.string(), nullable=False),
         pa.field("version", pa.string(), nullable=False),
-        pa.field("action", pa.int8(), nullable=False),
-        pa.field("logits", pa.list_(pa.float32()), nullable=False),
-        pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
-        pa.field("features", pa.list_(pa.float32()), nullable=False),
-        pa.field("window_hash", pa.string(), nullable=False),
         pa.field("latency_us", pa.int32(), nullable=False),
-        pa.field("window", pa.list_(pa.float32())),
+        pa.field("raw", pa.list_(pa.float32()), nullable=False),
+        pa.field("centre", pa.list_(pa.float32()), nullable=False),
+        pa.field("epistemic", pa.list_(pa.float32()), nullable=False),
+        pa.field("action", pa.int8()),
+        pa.field("position", pa.float64(), nullable=False),
+        pa.field("size", pa.float64(), nullable=False),
+        pa.field("features", pa.list_(pa.float32()), nullable=False),
+        pa.field("inputs_hash", pa.string(), nullable=False),
+        pa.field("window", pa.binary()),
     ]
 )
 
@@ -38,32 +44,52 @@ class PredictionRow:
     ----------
     prediction_id
         Unique; a retry with the same client id gives the same one, and readers keep the first.
+    seq
+        Grows by the row within one worker, whatever its clock does.
     time
         When it was answered, microseconds since 1970 UTC.
     bar_time
         Open time of the window's last bar, microseconds since 1970 UTC, if the client said so.
-    logits, probabilities : (k,) float32 as bytes
-        Raw, and calibrated.
+    group
+        Which rows were one cross-section; empty for a model that judges row by row.
+    client
+        Who asked, where that is known; else empty.
+    raw : (Σ members · width,) float32 as bytes
+        Every output in the manifest's order, before calibration.
+    centre : (Σ width,) float32 as bytes
+        Calibrated: probabilities, mean and deviation, or score.
+    epistemic : (outputs,) float32 as bytes
+        Disagreement of the members.
+    action
+        Place among the policy's actions; None for a policy without any.
+    position, size
+        As the policy suggests for a healthy model.
     features : (f,) float32 as bytes
         Last step of the window, before scaling.
-    window_hash
-        16 hexadecimal digits over the whole window; equal windows have equal hashes.
-    window : (t * f,) float32 as bytes, or None
-        The whole window, for a bounded sample of rows.
+    inputs_hash
+        16 hexadecimal digits over all inputs; equal inputs have equal hashes.
+    window : bytes, or None
+        All inputs (`bundle.inputs.input_bytes`), for a bounded sample of rows.
     """
 
     prediction_id: str
+    seq: int
     time: int
     bar_time: int | None
     symbol: str
+    group: str
+    client: str
     model: str
     version: str
-    action: int
-    logits: bytes
-    probabilities: bytes
-    features: bytes
-    window_hash: str
     latency_us: int
+    raw: bytes
+    centre: bytes
+    epistemic: bytes
+    action: int | None
+    position: float
+    size: float
+    features: bytes
+    inputs_hash: str
     window: bytes | None
 
 
@@ -76,24 +102,34 @@ class PredictionBatch:
 
     Attributes
     ----------
-    prediction_id, symbol, version, window_hash : (n,) str
+    prediction_id, symbol, group, client, version, inputs_hash : (n,) str
+    seq : (n,) int64
     time, bar_time : (n,) int64
         Microseconds since 1970 UTC; ``bar_time`` is -1 where the client did not say.
     action : (n,) int8
-    logits, probabilities : (n, k) float32
+        -1 where the policy has no actions.
+    position, size : (n,) float64
+    raw, centre, epistemic : (n, …) float32
+        Outputs beside each other, in the manifest's order.
     features : (n, f) float32
     """
 
     prediction_id: np.ndarray
+    seq: IntArray
     time: IntArray
     bar_time: IntArray
     symbol: np.ndarray
+    group: np.ndarray
+    client: np.ndarray
     version: np.ndarray
     action: IntArray
-    logits: FloatArray
-    probabilities: FloatArray
+    position: FloatArray
+    size: FloatArray
+    raw: FloatArray
+    centre: FloatArray
+    epistemic: FloatArray
     features: FloatArray
-    window_hash: np.ndarray
+    inputs_hash: np.ndarray
 
     def __len__(self) -> int:
         return len(self.time)

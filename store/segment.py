@@ -29,7 +29,7 @@ HOUR = 3_600_000_000
 """Microseconds."""
 
 _NAME = re.compile(r"(\d{16})-(\d{16})-(\d+)-([0-9a-f]{16})\.parquet")
-_REPEATED = ("symbol", "model", "version", "label")
+_REPEATED = ("symbol", "group", "client", "model", "version", "output", "label")
 
 
 @dataclass(frozen=True, order=True)

@@ -38,7 +38,13 @@ MAX_BYTES = 2**30
 _DATABASE = "rows.sqlite"
 _OWNER_LOCK = "owner.lock"
 _SHIPPER_LOCK = "shipper.lock"
-_SQLITE_TYPES = {"int8": "INTEGER", "int32": "INTEGER", "double": "REAL", "string": "TEXT"}
+_SQLITE_TYPES = {
+    "int8": "INTEGER",
+    "int32": "INTEGER",
+    "int64": "INTEGER",
+    "double": "REAL",
+    "string": "TEXT",
+}
 _BUSY_SECONDS = 30.0
 
 
@@ -99,7 +105,7 @@ class SpoolDatabase:
                 if sealed == shipped:
                     sealed = min(shipped + max_rows, self._last(table))
                     self._set(table, "sealed", sealed)
-            columns = ", ".join(table.columns)
+            columns = _columns(table)
             with self._mutex:
                 rows = self._connection.execute(
                     f"SELECT {columns} FROM {table.name} "  # noqa: S608 - names are ours
@@ -330,7 +336,7 @@ def _create(table: LogTable) -> str:
         sqlite_type = _SQLITE_TYPES.get(str(field.type))
         if sqlite_type is None:
             sqlite_type = "INTEGER" if str(field.type).startswith("timestamp") else "BLOB"
-        columns.append(f"{field.name} {sqlite_type}{'' if field.nullable else ' NOT NULL'}")
+        columns.append(f'"{field.name}" {sqlite_type}{"" if field.nullable else " NOT NULL"}')
     return (
         f"CREATE TABLE {table.name} "
         f"(number INTEGER PRIMARY KEY AUTOINCREMENT, {', '.join(columns)})"
@@ -339,4 +345,9 @@ def _create(table: LogTable) -> str:
 
 def _insert(table: LogTable) -> str:
     marks = ", ".join("?" * len(table.columns))
-    return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608 - our names
+    return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"  # noqa: S608 - our names
+
+
+def _columns(table: LogTable) -> str:
+    """Quoted, since `group` is a word of SQL."""
+    return ", ".join(f'"{name}"' for name in table.columns)
