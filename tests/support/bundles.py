@@ -9,19 +9,26 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from plumbline.bundle.archive import digest_of
-from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.calibration import (
+    Calibration,
+    ChoiceCalibration,
+    ScoreCalibration,
+    ValueCalibration,
+)
 from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import (
+    REQUIRED_FILES,
     DataSpec,
-    FeatureSpec,
     LabelSpec,
     LossSpec,
     Manifest,
+    PolicySpec,
     ScalerSpec,
 )
-from plumbline.bundle.policy import DecisionPolicy
-from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.outputs import Outputs, write_calibrations
+from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
+from plumbline.bundle.spec import InputSpec, OutputSpec
 from plumbline.bundle.validation import ValidationReport
 
 START = datetime(2017, 6, 1, tzinfo=UTC)
@@ -30,23 +37,66 @@ ACTIONS = ("SELL", "HOLD", "BUY")
 OPSET = 17
 
 
-def linear_onnx(weights: np.ndarray, window: int, features: int) -> bytes:
-    """Return the graph ``logits = flatten(features) · weights``, batch size dynamic.
+def choice_output(choices: int = 3, *, members: int = 1, name: str = "h6") -> OutputSpec:
+    """Return the specification of a choice: SELL, HOLD, BUY, or C0 to the last."""
+    names = ACTIONS if choices == len(ACTIONS) else tuple(f"C{i}" for i in range(choices))
+    return OutputSpec(
+        name=name,
+        kind="choice",
+        horizon_seconds=21600,
+        width=choices,
+        members=members,
+        choices=names,
+        positions=tuple(np.linspace(-1.0, 1.0, choices).tolist()),
+    )
+
+
+def value_output(*, width: int = 1, members: int = 1, name: str = "r6") -> OutputSpec:
+    """Return the specification of a forecast."""
+    return OutputSpec(name=name, kind="value", horizon_seconds=21600, width=width, members=members)
+
+
+def score_output(*, members: int = 1, name: str = "s6") -> OutputSpec:
+    """Return the specification of a score."""
+    return OutputSpec(name=name, kind="score", horizon_seconds=21600, width=1, members=members)
+
+
+def linear_onnx(
+    weights: np.ndarray, window: int, features: int, outputs: tuple[OutputSpec, ...] = ()
+) -> bytes:
+    """Return the graph ``raw = flatten(features) · weights``, batch size dynamic.
 
     Parameters
     ----------
-    weights : (window * features, k) float32
+    weights : (window * features, Σ numbers) float32
+    outputs
+        Each gets its columns of the product; by default one choice has all of them. The second
+        number of a value's member, its deviation, is made positive.
     """
-    classes = weights.shape[1]
+    outputs = outputs or (choice_output(weights.shape[1]),)
+    nodes = [helper.make_node("Flatten", ["features"], ["flat"], axis=1)]
+    constants, begin = [], 0
+    for spec in outputs:
+        own = weights[:, begin : begin + spec.numbers].astype(np.float32)
+        begin += spec.numbers
+        constants.append(numpy_helper.from_array(own, f"{spec.name}.weights"))
+        last = f"{spec.name}.linear" if spec.kind == "value" and spec.width == 2 else spec.name
+        nodes.append(helper.make_node("MatMul", ["flat", f"{spec.name}.weights"], [last]))
+        if last != spec.name:
+            is_mean = np.tile(np.array([True, False]), spec.members)
+            constants.append(numpy_helper.from_array(is_mean, f"{spec.name}.is_mean"))
+            nodes.append(helper.make_node("Softplus", [last], [f"{spec.name}.positive"]))
+            parts = [f"{spec.name}.is_mean", last, f"{spec.name}.positive"]
+            nodes.append(helper.make_node("Where", parts, [spec.name]))
     graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["features"], ["flat"], axis=1),
-            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-        ],
+        nodes,
         "linear",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", window, features])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
-        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
+        [
+            helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, ["batch", spec.numbers])
+            for spec in outputs
+        ],
+        constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = 8
@@ -58,6 +108,7 @@ def small_bundle(
     name: str = "eurusd-1h",
     *,
     classes: int = 3,
+    outputs: tuple[OutputSpec, ...] = (),
     features: int = 4,
     window: int = 3,
     rows: int = 300,
@@ -68,8 +119,11 @@ def small_bundle(
 
     Parameters
     ----------
-    name, classes, features, window
-        Model name, number of classes (3: SELL, HOLD, BUY), of features and of steps in a window.
+    name, features, window
+        Model name, number of features and of steps in a window.
+    classes, outputs
+        What it gives: by default one choice of so many classes (3: SELL, HOLD, BUY). The first
+        output is the primary one. With a score among them, ten rows are a cross-section.
     rows
         Length of the reference stream: an autoregressive series seen through the model.
     seed
@@ -78,35 +132,71 @@ def small_bundle(
         What the validation report says of the gate.
     """
     rng = np.random.default_rng(seed)
-    weights = rng.normal(0, 0.5, (window * features, classes)).astype(np.float32)
+    outputs = outputs or (choice_output(classes),)
+    width = sum(spec.numbers for spec in outputs)
+    weights = rng.normal(0, 0.5, (window * features, width)).astype(np.float32)
     windows = _windows(rng, rows, window, features)
-    logits = windows.reshape(rows, -1) @ weights
-    labels = np.array(
-        [rng.choice(classes, p=p) for p in Calibration.identity(classes).apply(logits)]
-    )
-    prior = (np.bincount(labels, minlength=classes) + 1.0) / (rows + classes)
-    policy = DecisionPolicy(prior=tuple(prior / prior.sum()))
-    calibration = Calibration(
-        temperature=1.1, bias=(0.0,) * classes, prior_correction=(0.0,) * classes, rows=rows
-    )
-    files = {
-        "model.onnx": linear_onnx(weights, window, features),
-        "calibration.json": calibration.to_json(),
-        "reference.npz": _reference(windows, logits, labels, calibration, policy).to_bytes(),
-        "validation.json": _report(passed, rows).to_json(),
-        "golden.npz": GoldenRows(windows[:8], logits[:8].astype(np.float32)).to_bytes(),
-    }
+    raw = _raw(windows.reshape(rows, -1) @ weights, outputs)
+    calibrations = {spec.name: _calibration(spec, rows) for spec in outputs}
+    group = np.arange(rows) // (10 if any(spec.kind == "score" for spec in outputs) else 1)
+    policy = _policy(outputs[0], calibrations, raw, rng)
     manifest = _manifest(
-        name,
-        policy,
-        files,
-        classes=classes,
-        features=features,
-        window=window,
-        rows=rows,
-        seed=seed,
+        name, outputs, policy, features=features, window=window, rows=rows, seed=seed
     )
-    return manifest, files
+    reading = Outputs.of(manifest, calibrations)
+    golden = slice(0, 10)
+    files = {
+        "model.onnx": linear_onnx(weights, window, features, outputs),
+        "calibration.json": write_calibrations(calibrations),
+        "reference.npz": _reference(windows, raw, group, reading, rng).to_bytes(),
+        "validation.json": _report(passed, rows).to_json(),
+        "golden.npz": GoldenRows(
+            {"features": windows[golden]},
+            {each: raw[golden, part] for each, part in reading.raw_slices.items()},
+            group[golden],
+        ).to_bytes(),
+    }
+    digests = {file: digest_of(data) for file, data in files.items()}
+    return manifest.model_copy(update={"files": digests}), files
+
+
+def _raw(product: np.ndarray, outputs: tuple[OutputSpec, ...]) -> np.ndarray:
+    """Return what the graph gives: deviations made positive."""
+    raw, begin = product.astype(np.float32).copy(), 0
+    for spec in outputs:
+        if spec.kind == "value" and spec.width == 2:
+            places = slice(begin + 1, begin + spec.numbers, 2)
+            raw[:, places] = np.log1p(np.exp(raw[:, places]))
+        begin += spec.numbers
+    return raw
+
+
+def _calibration(spec: OutputSpec, rows: int) -> Calibration:
+    if spec.kind == "choice":
+        zero = (0.0,) * spec.width
+        return ChoiceCalibration(temperature=1.1, bias=zero, prior_correction=zero, rows=rows)
+    if spec.kind == "value":
+        return ValueCalibration(slope=0.9, intercept=0.01, noise=1.0, spread=1.5, rows=rows)
+    return ScoreCalibration(slope=0.01, rows=rows)
+
+
+def _policy(
+    primary: OutputSpec,
+    calibrations: dict[str, Calibration],
+    raw: np.ndarray,
+    rng: np.random.Generator,
+) -> PolicySpec:
+    if primary.kind != "choice":
+        return PolicySpec(kind={"value": "kelly", "score": "rank"}[primary.kind])
+    calibration = calibrations[primary.name]
+    assert isinstance(calibration, ChoiceCalibration)
+    labels = _drawn(calibration.apply(raw[:, : primary.width]), rng)
+    prior = (np.bincount(labels, minlength=primary.width) + 1.0) / (len(raw) + primary.width)
+    return PolicySpec(kind="argmax", parameters={"prior": (prior / prior.sum()).tolist()})
+
+
+def _drawn(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.array([rng.choice(len(p), p=p) for p in probabilities])
 
 
 def _windows(rng: np.random.Generator, rows: int, window: int, features: int) -> np.ndarray:
@@ -120,22 +210,34 @@ def _windows(rng: np.random.Generator, rows: int, window: int, features: int) ->
 
 def _reference(
     windows: np.ndarray,
-    logits: np.ndarray,
-    labels: np.ndarray,
-    calibration: Calibration,
-    policy: DecisionPolicy,
+    raw: np.ndarray,
+    group: np.ndarray,
+    outputs: Outputs,
+    rng: np.random.Generator,
 ) -> ReferenceProfile:
-    probabilities = calibration.apply(logits)
+    readings = outputs.read(raw, group)
+    decision = outputs.decide(readings, group)
     first = int(START.timestamp() * 1e6)
     step = int(HOUR.total_seconds() * 1e6)
+    truth = [
+        _drawn(readings[spec.name].centre, rng).astype(np.float64)
+        if spec.kind == "choice"
+        else readings[spec.name].centre[:, 0] + rng.normal(size=len(raw))
+        for spec in outputs.specs
+    ]
+    none = np.full(len(raw), NO_ACTION, np.int8)
     return ReferenceProfile(
         bar_time=first + step * np.arange(len(windows), dtype=np.int64),
         symbol=np.full(len(windows), "EURUSD"),
+        group=group.astype(np.int64),
         features=windows[:, -1, :],
-        logits=logits.astype(np.float32),
-        probabilities=probabilities.astype(np.float32),
-        actions=policy.decide(probabilities).astype(np.int8),
-        labels=labels.astype(np.int8),
+        raw=raw,
+        centre=outputs.centres(readings).astype(np.float32),
+        epistemic=outputs.epistemics(readings).astype(np.float32),
+        action=none if decision.action is None else decision.action.astype(np.int8),
+        position=decision.position.astype(np.float32),
+        size=decision.size.astype(np.float32),
+        truth=np.stack(truth, axis=1),
     )
 
 
@@ -153,23 +255,24 @@ def _report(passed: bool, rows: int) -> ValidationReport:
 
 def _manifest(
     name: str,
-    policy: DecisionPolicy,
-    files: dict[str, bytes],
+    outputs: tuple[OutputSpec, ...],
+    policy: PolicySpec,
     *,
-    classes: int,
     features: int,
     window: int,
     rows: int,
     seed: int,
 ) -> Manifest:
+    names = tuple(f"feature_{i}" for i in range(features))
+    nothing = digest_of(b"")
     return Manifest(
         name=name,
-        task="action",
-        classes=ACTIONS if classes == len(ACTIONS) else tuple(f"C{i}" for i in range(classes)),
+        inputs=(InputSpec(name="features", shape=(window, features), names=names),),
+        outputs=outputs,
+        primary=outputs[0].name,
+        unit="cross_section" if any(spec.kind == "score" for spec in outputs) else "row",
         family="linear",
         family_parameters={},
-        features=FeatureSpec.of(tuple(f"feature_{i}" for i in range(features))),
-        window_length=window,
         bar_interval_seconds=3600,
         scaler=ScalerSpec(mean=(0.0,) * features, scale=(1.0,) * features),
         label=LabelSpec(
@@ -192,5 +295,5 @@ def _manifest(
         opset=OPSET,
         libraries={"onnx": onnx.__version__},
         created=START,
-        files={file: digest_of(data) for file, data in files.items()},
+        files=dict.fromkeys(REQUIRED_FILES, nothing),
     )

@@ -26,21 +26,27 @@ def prediction_row(
     """Return a row whose numbers depend on ``number`` alone; one second apart by default."""
     rng = np.random.default_rng(number)
     values = rng.normal(size=(window or 1, features)).astype(np.float32)
-    logits = rng.normal(size=3).astype(np.float32)
-    weights = np.exp(logits)
+    raw = rng.normal(size=3).astype(np.float32)
+    weights = np.exp(raw)
     return PredictionRow(
         prediction_id=prediction_id or f"p-{number:06d}",
+        seq=number,
         time=NOON + number * 1_000_000 if time is None else time,
         bar_time=None if number % 2 else NOON,
         symbol="EURUSD",
+        group="" if number % 3 else f"g-{number // 10}",
+        client="",
         model=model,
         version=version,
-        action=int(logits.argmax()),
-        logits=logits.tobytes(),
-        probabilities=(weights / weights.sum()).astype(np.float32).tobytes(),
-        features=values[-1].tobytes(),
-        window_hash=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         latency_us=900 + number % 100,
+        raw=raw.tobytes(),
+        centre=(weights / weights.sum()).astype(np.float32).tobytes(),
+        epistemic=np.zeros(1, np.float32).tobytes(),
+        action=None if number % 5 == 4 else int(raw.argmax()),
+        position=float(number % 3 - 1),
+        size=number % 7 / 70,
+        features=values[-1].tobytes(),
+        inputs_hash=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         window=None if window is None else values.tobytes(),
     )
 
@@ -53,11 +59,12 @@ def prediction_rows(numbers: range, **how: int | str) -> list[PredictionRow]:
 def outcome_row(
     prediction_id: str,
     *,
-    time: int = NOON,
+    known_at: int = NOON,
     received: int = NOON,
+    output: str = "h6",
     label: str | None = "BUY",
-    forward_return: float | None = 0.002,
+    value: float | None = 0.002,
     model: str = "eurusd-1h",
 ) -> OutcomeRow:
     """Return an outcome."""
-    return OutcomeRow(prediction_id, time, received, model, label, forward_return)
+    return OutcomeRow(prediction_id, known_at, received, model, output, label, value)
