@@ -94,6 +94,7 @@ class Finding(Record):
     n: int = Field(ge=0, description="Rows it was computed from.")
     message: str = Field(description="One sentence a person can act on.")
     columns: tuple[str, ...] = Field((), description="The features concerned, where there are any.")
+    output: str = Field("", description="The output concerned; empty for the input, or the only.")
 
 
 class Diagnosis(Record):

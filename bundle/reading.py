@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
+
+import numpy as np
 
 from plumbline.bundle.array import AnyArray, FloatArray, IntArray
 
@@ -34,6 +37,13 @@ class Reading:
     def take(self, rows: slice | AnyArray) -> Self:
         """Return the rows at these positions, or where this mask is true."""
         return type(self)(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+
+def joined(parts: Sequence[Reading]) -> Reading:
+    """Return readings one after the other."""
+    return Reading(
+        *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Reading))
+    )
 
 
 @dataclass(frozen=True)

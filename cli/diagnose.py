@@ -92,9 +92,9 @@ def _judge_bundle(store: str, model: str, text: str) -> tuple[str, Diagnosis]:
     from plumbline.diagnosis.sample import Context, of_reference
 
     bundle = _open(_registry(store, model), text)
-    manifest = bundle.manifest
-    alone = Context(manifest.classes, manifest.features.names, manifest.policy)
-    return f"{model} {bundle.version}", judge(of_reference(bundle.reference), alone)
+    alone = Context(bundle.outputs, bundle.manifest.feature_names)
+    sample = of_reference(bundle.reference, bundle.outputs)
+    return f"{model} {bundle.version}", judge(sample, alone)
 
 
 def _judge_live(
@@ -132,8 +132,7 @@ def _open(registry: ModelRegistry, text: str) -> Bundle:
 def _context(bundle: Bundle) -> Context:
     from plumbline.diagnosis.sample import Context
 
-    manifest = bundle.manifest
-    return Context(manifest.classes, manifest.features.names, manifest.policy, bundle.reference)
+    return Context(bundle.outputs, bundle.manifest.feature_names, bundle.reference)
 
 
 def _print(name: str, diagnosis: Diagnosis, evidence: Sequence[Evidence]) -> None:

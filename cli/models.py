@@ -15,8 +15,11 @@ from plumbline.cli.output import JsonOption, StoreOption, emit, fail, refusals, 
 
 if TYPE_CHECKING:
     from plumbline.bundle.archive import Bundle
+    from plumbline.bundle.spec import InputSpec, OutputSpec
     from plumbline.store.pointer import Generation
     from plumbline.store.registry import AliasTarget, ModelRegistry
+
+_ASKED = ("features", "bars")
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -111,12 +114,12 @@ def show(
         "version": bundle.version,
         "aliases": aliases,
         "manifest": bundle.manifest,
-        "calibration": bundle.calibration,
+        "calibrations": dict(bundle.outputs.calibrations),
         "validation": bundle.validation,
         "reference": {
             "rows": len(reference),
-            "calibrated": reference.calibrated,
-            "action_shares": reference.action_shares.tolist(),
+            "guaranteed": reference.guaranteed,
+            "action_shares": reference.action_shares(len(bundle.manifest.actions)).tolist(),
         },
     }
     emit(value, json, people=table("", "", rows=_facts(bundle, aliases).items()))
@@ -275,10 +278,11 @@ def _check(registry: ModelRegistry, version: str) -> Check:
 def _golden_error(bundle: Bundle) -> float:
     """Run the golden rows through the graph; raises `BundleError` where it does not give them."""
     from plumbline.service.backends.base import backend_class
+    from plumbline.service.predictor import golden_error
 
     manifest = bundle.manifest
     backend = backend_class("onnx")(bundle.files["model.onnx"], manifest, "cpu")
-    error = bundle.golden.largest_error(backend.run(bundle.golden.inputs))
+    error = golden_error(backend, bundle)
     if not error <= manifest.tolerance:
         raise BundleError(
             f"model.onnx: golden rows differ by {error:.3g}, more than {manifest.tolerance:.3g}"
@@ -289,10 +293,11 @@ def _golden_error(bundle: Bundle) -> float:
 def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
     """Return what `show` says to people."""
     manifest, report, reference = bundle.manifest, bundle.validation, bundle.reference
-    data, names = manifest.data, manifest.features.names
+    data, names = manifest.data, manifest.feature_names
+    actions = manifest.actions
     shares = ", ".join(
         f"{name} {share:.1%}"
-        for name, share in zip(manifest.classes, reference.action_shares, strict=True)
+        for name, share in zip(actions, reference.action_shares(len(actions)), strict=True)
     )
     return {
         "model": f"{manifest.name} {bundle.version}",
@@ -300,20 +305,35 @@ def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
         "created": manifest.created.isoformat(timespec="seconds"),
         "family": manifest.family,
         "parent": manifest.parent,
-        "classes": ", ".join(manifest.classes),
-        "input": f"{manifest.window_length} bars of {manifest.bar_interval_seconds} s, "
-        f"{len(names)} features: {', '.join(names)}",
+        "inputs": "; ".join(_input(spec) for spec in manifest.inputs)
+        + f"; bars of {manifest.bar_interval_seconds} s",
+        "outputs": "; ".join(_output(spec) for spec in manifest.outputs),
+        "features": f"{len(names)}: {', '.join(names)}",
         "label": f"{manifest.label.kind}, horizon {manifest.label.horizon_seconds} s",
         "loss": manifest.loss.kind,
         "trained on": f"{data.source}, {data.train_start:%Y-%m-%d} to {data.train_end:%Y-%m-%d}",
-        "policy": f"tau {manifest.policy.tau}",
-        "calibration": f"temperature {bundle.calibration.temperature:.3f}",
+        "policy": f"{manifest.policy.kind} of {manifest.primary}",
+        "calibration": "; ".join(
+            f"{name} on {each.rows} rows" for name, each in bundle.outputs.calibrations.items()
+        ),
         "reference": f"{len(reference)} rows, "
-        f"{'calibrated' if reference.calibrated else 'uncalibrated'}: {shares}",
+        f"{'with' if reference.guaranteed else 'too few for'} a false-alarm bound"
+        + (f": {shares}" if shares else ""),
         "gate": "passed" if report.passed else "refused: " + "; ".join(report.reasons),
         "metrics": ", ".join(f"{name} {x:.4g}" for name, x in sorted(report.metrics.items())),
         "files": ", ".join(f"{name} {file.size:,} B" for name, file in manifest.files.items()),
     }
+
+
+def _input(spec: InputSpec) -> str:
+    shape = " × ".join(str(size) for size in spec.shape)
+    return f"{spec.name} ({shape}, from the {'request' if spec.source in _ASKED else spec.source})"
+
+
+def _output(spec: OutputSpec) -> str:
+    what = ", ".join(spec.choices) if spec.choices else f"{spec.width} a row"
+    members = f", {spec.members} members" if spec.members > 1 else ""
+    return f"{spec.name} ({spec.kind}: {what}{members}, {spec.horizon_seconds} s ahead)"
 
 
 def _move(made: Generation[AliasTarget]) -> dict[str, object]:

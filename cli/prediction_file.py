@@ -7,13 +7,13 @@ CSV and Parquet, one row per prediction, oldest first:
 ``action``             class name or number; by default the policy's
 ``label``              class name or number, empty or -1 where unknown
 ``symbol``, ``time``   by default one symbol; ISO 8601, the bar's open time
-``window_hash``        equal for equal input windows
+``inputs_hash``        equal for equal input windows
 ``feature_<F>``        one column per feature ``F``, the last step of the window before scaling
 =====================  ==========================================================================
 
 An ``.npz`` holds arrays ``logits`` or ``probabilities`` ``(n, k)`` and, if known, ``classes``,
 ``actions``, ``labels``, ``features`` ``(n, f)``, ``feature_names``, ``bar_time`` and ``symbol``;
-the ``reference.npz`` of a bundle is one.
+of a bundle's own reference ask by its version instead.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from plumbline.bundle.array import AnyArray, FloatArray, IntArray
-from plumbline.bundle.calibration import softmax
+from plumbline.bundle.calibration import ChoiceCalibration, softmax
 from plumbline.bundle.errors import FormatError
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.policies.argmax import ArgmaxParams, ArgmaxPolicy
+from plumbline.bundle.spec import OutputSpec
 from plumbline.diagnosis.sample import Context, Sample
 
 ACTIONS = ("SELL", "HOLD", "BUY")
@@ -47,7 +49,7 @@ class PredictionFile:
     features: FloatArray | None
     bar_time: IntArray | None
     symbol: AnyArray | None
-    window_hash: AnyArray | None
+    inputs_hash: AnyArray | None
 
     def judged_by(self, context: Context | None, *, tau: float) -> tuple[Sample, Context]:
         """Return the sample and what it is held against.
@@ -76,21 +78,19 @@ class PredictionFile:
             probabilities = softmax(self.logits)
         if not np.isfinite(probabilities).all():
             raise FormatError("probabilities: expected finite numbers; drop the other rows first")
-        logits = self.logits
-        if logits is None:
-            logits = np.log(np.maximum(probabilities, 1e-37))
-        actions = context.policy.decide(probabilities)
+        outputs = context.outputs
+        readings = outputs.restore(probabilities, np.zeros((len(probabilities), 1)))
+        actions = outputs.decide(readings).action
         if self.actions is not None:
             actions = _codes(self.actions, self.classes, "action")
         sample = Sample(
-            logits=logits,
-            probabilities=probabilities,
-            actions=actions,
+            readings=readings,
+            action=actions,
             features=self.features,
-            labels=None if self.labels is None else _codes(self.labels, self.classes, "label"),
+            truth=None if self.labels is None else _truth(self.labels, self.classes),
             bar_time=self.bar_time,
             symbol=self.symbol,
-            window_hash=self.window_hash,
+            inputs_hash=self.inputs_hash,
         )
         return sample, context
 
@@ -100,14 +100,32 @@ class PredictionFile:
             known = _codes(self.labels, self.classes, "label")
             counts = np.bincount(known[known >= 0], minlength=len(self.classes)) + 1.0
             shares = counts / counts.sum()
-        policy = DecisionPolicy(tau=tau, prior=tuple(shares.tolist()))
+        spec = OutputSpec(
+            name="file",
+            kind="choice",
+            horizon_seconds=1,
+            width=len(self.classes),
+            choices=self.classes,
+        )
+        params = ArgmaxParams(tau=tau, prior=tuple(shares.tolist()))
+        outputs = Outputs(
+            (spec,),
+            {spec.name: ChoiceCalibration.identity(len(self.classes))},
+            ArgmaxPolicy(params, spec),
+        )
         width = 0 if self.features is None else self.features.shape[1]
         names = self.feature_names or tuple(f"feature_{i}" for i in range(width))
-        return Context(self.classes, names, policy)
+        return Context(outputs, names)
 
     def _compare(self, context: Context) -> None:
-        if self.classes != context.classes:
-            raise FormatError(f"classes: expected {context.classes}, found {self.classes}")
+        specs = context.outputs.specs
+        if len(specs) > 1 or not specs[0].choices:
+            raise FormatError(
+                "a file holds the probabilities of one choice; this bundle gives "
+                + ", ".join(f"{spec.name} ({spec.kind})" for spec in specs)
+            )
+        if self.classes != specs[0].choices:
+            raise FormatError(f"classes: expected {specs[0].choices}, found {self.classes}")
         if self.features is None:
             return
         if not self.feature_names and self.features.shape[1] != len(context.features):
@@ -161,7 +179,7 @@ def _from_arrays(path: Path) -> PredictionFile:
         features=found.get("features"),
         bar_time=found.get("bar_time"),
         symbol=found.get("symbol"),
-        window_hash=found.get("window_hash"),
+        inputs_hash=found.get("inputs_hash"),
     )
 
 
@@ -204,7 +222,7 @@ def _from_table(path: Path) -> PredictionFile:
         features=features,
         bar_time=time,
         symbol=_column(table, names, "symbol"),
-        window_hash=_column(table, names, "window_hash"),
+        inputs_hash=_column(table, names, "inputs_hash"),
     )
 
 
@@ -222,6 +240,12 @@ def _column(table: object, names: Sequence[str], name: str) -> AnyArray | None:
     if name not in names:
         return None
     return np.array(table[name].to_pylist(), dtype=object)  # type: ignore[index]
+
+
+def _truth(labels: AnyArray, classes: Sequence[str]) -> FloatArray:
+    """Return labels as ``(n, 1)`` truths, NaN where unknown."""
+    codes = _codes(labels, classes, "label")
+    return np.where(codes >= 0, codes, np.nan)[:, None]
 
 
 def _codes(values: AnyArray, classes: Sequence[str], what: str) -> IntArray:

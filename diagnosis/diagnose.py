@@ -37,16 +37,19 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        The first verdict of `VERDICTS` that holds, with the findings of all of them.
+        The first verdict of `VERDICTS` that holds of any output, with the findings of all of them.
     """
-    case = Case(sample, context, thresholds, evidence)
+    outputs = context.outputs
+    names = sorted(outputs.names, key=lambda name: name != outputs.primary)
+    cases = [Case(sample, context, thresholds, name, evidence) for name in names]
     decided: tuple[Verdict, str] | None = None
     findings: list[Finding] = []
     for verdict, rule in VERDICTS.items():
-        ruling = rule(case)
-        findings.extend(ruling.findings)
-        if ruling.holds and decided is None:
-            decided = verdict, ruling.cause
+        for case in cases:
+            ruling = rule(case)
+            findings += [each for each in ruling.findings if each not in findings]
+            if ruling.holds and decided is None:
+                decided = verdict, ruling.cause
     if decided is None:
         raise ValueError("the last rule of VERDICTS must always hold")
     return Diagnosis(

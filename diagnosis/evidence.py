@@ -14,6 +14,8 @@ class Evidence:
     ----------
     detector
         Its registered name.
+    output
+        Which output it watches; empty for the input.
     subject
         Whether it watches what the model says or what the model is given.
     log_e
@@ -39,3 +41,9 @@ class Evidence:
     onset: int
     n: int
     columns: tuple[str, ...] = ()
+    output: str = ""
+
+    @property
+    def label(self) -> str:
+        """The detector and, if it watches one, the output: ``gain h6``."""
+        return f"{self.detector} {self.output}".strip()

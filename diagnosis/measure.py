@@ -5,13 +5,14 @@ The same meter runs over the reference, to learn what is normal, and over the li
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
-from plumbline.diagnosis.movement import clr
+from plumbline.bundle.heads import Head
 from plumbline.diagnosis.null import FORGET
 from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.surrogate import Surrogate
@@ -19,7 +20,7 @@ from plumbline.diagnosis.surrogate import Surrogate
 
 @dataclass(frozen=True)
 class Measures:
-    """One row per prediction.
+    """One row per prediction: its input, and one output of it.
 
     Attributes
     ----------
@@ -34,12 +35,14 @@ class Measures:
         NaN where the input did not move.
     same_output : (n,) bool
         Output bit-identical to the one before.
-    residual : (n, k) float64
-        Log-probabilities minus the surrogate's; NaN where the input is unlike any it knows.
+    residual : (n, c) float64
+        Coordinates minus the surrogate's; NaN where the input is unlike any it knows.
     spread : (n,) float64
-        Distance of the log-probabilities from their own exponential average; NaN in a first row.
+        Distance of the coordinates from their own exponential average; NaN in a first row.
     confidence : (n,) float64
+        NaN for a kind of output that has none.
     action : (n,) int64
+        Taken by this output; -1 where none is.
     zero_run, stale_run : (n, f) int64
         Rows in a row, this one included, in which a column is zero; has kept its value.
     """
@@ -67,12 +70,12 @@ class Measures:
 
 @dataclass
 class _Memory:
-    """The last row of one symbol."""
+    """The last row of one symbol; coordinates and their average by output."""
 
     features: FloatArray
-    log_ratio: FloatArray
-    window_hash: str
-    average: FloatArray
+    inputs_hash: str
+    coordinates: dict[str, FloatArray]
+    average: dict[str, FloatArray]
     zero_run: IntArray
     stale_run: IntArray
 
@@ -85,16 +88,22 @@ class Meter:
     ----------
     scale : (f,) float64
         Typical step of each feature.
-    surrogate
-        Of the reference head.
+    surrogates
+        Of the reference model, one for each output.
+    heads
+        By output.
+    acting
+        The output whose choices are the actions; None where there are none.
     """
 
     scale: FloatArray
-    surrogate: Surrogate
+    surrogates: Mapping[str, Surrogate]
+    heads: Mapping[str, Head[Any]]
+    acting: str | None = None
     _memory: dict[str, _Memory] = field(default_factory=dict)
 
-    def measure(self, sample: Sample) -> Measures:
-        """Measure rows, oldest first.
+    def measure(self, sample: Sample) -> dict[str, Measures]:
+        """Measure rows, oldest first; the result is by output.
 
         Raises
         ------
@@ -105,86 +114,110 @@ class Meter:
             raise ValueError("a stream is measured by its features, this sample has none")
         n = len(sample)
         features = np.asarray(sample.features, np.float64)
-        ratios = clr(sample.probabilities)
         symbols = np.full(n, "") if sample.symbol is None else np.asarray(sample.symbol)
-        hashes = np.full(n, "") if sample.window_hash is None else np.asarray(sample.window_hash)
-        out = _empty(n, features.shape[1])
+        hashes = np.full(n, "") if sample.inputs_hash is None else np.asarray(sample.inputs_hash)
+        said = {name: sample.readings[name].coordinates for name in self.surrogates}
+        inputs = _empty_inputs(n, features.shape[1])
+        outputs = {name: _empty_outputs(n) for name in said}
         for symbol in np.unique(symbols):
             rows = np.flatnonzero(symbols == symbol)
-            self._walk(str(symbol), rows, (features[rows], ratios[rows], hashes[rows]), out)
-        probabilities = np.asarray(sample.probabilities, np.float64)
-        known = self.surrogate.knows(features)
-        return Measures(
-            symbol=symbols,
-            residual=np.where(known[:, None], ratios - self.surrogate.predict(features), np.nan),
-            confidence=probabilities.max(axis=1) if n else np.empty(0),
-            action=np.asarray(sample.actions, np.int64),
-            **out,
-        )
+            own = {name: each[rows] for name, each in said.items()}
+            self._walk(str(symbol), rows, (features[rows], hashes[rows]), own, (inputs, outputs))
+        return {
+            name: Measures(
+                symbol=symbols,
+                residual=self._residual(name, features, said[name]),
+                confidence=self._confidence(name, sample),
+                action=self._action(name, sample),
+                **inputs,
+                **outputs[name],
+            )
+            for name in said
+        }
+
+    def _residual(self, name: str, features: FloatArray, said: FloatArray) -> FloatArray:
+        surrogate = self.surrogates[name]
+        known = surrogate.knows(features)
+        return np.where(known[:, None], said - surrogate.predict(features), np.nan)
+
+    def _action(self, name: str, sample: Sample) -> IntArray:
+        if name != self.acting or sample.action is None:
+            return np.full(len(sample), -1, np.int64)
+        return np.asarray(sample.action, np.int64)
+
+    def _confidence(self, name: str, sample: Sample) -> FloatArray:
+        sure = self.heads[name].confidence(sample.readings[name])
+        return np.full(len(sample), np.nan) if sure is None else sure
 
     def _walk(
         self,
         symbol: str,
         rows: IntArray,
-        columns: tuple[FloatArray, FloatArray, AnyArray],
-        out: dict[str, AnyArray],
+        columns: tuple[FloatArray, AnyArray],
+        said: Mapping[str, FloatArray],
+        into: tuple[dict[str, AnyArray], Mapping[str, dict[str, AnyArray]]],
     ) -> None:
         """Measure the rows of one symbol against each other and against the one remembered."""
-        features, ratios, hashes = columns
+        (features, hashes), (inputs, outputs) = columns, into
         memory = self._memory.get(symbol)
         known = memory is not None
         if memory is None:
             none = np.zeros(features.shape[1], np.int64)
-            memory = _Memory(features[0], ratios[0], "", ratios[0], none, none)
+            first = {name: each[0] for name, each in said.items()}
+            memory = _Memory(features[0], "", first, dict(first), none, none)
         before = np.vstack([memory.features[None], features[:-1]])
-        before_ratios = np.vstack([memory.log_ratio[None], ratios[:-1]])
-        before_hashes = np.concatenate([[memory.window_hash], hashes[:-1]])
+        before_hashes = np.concatenate([[memory.inputs_hash], hashes[:-1]])
         steps = features - before
         size = np.sqrt(((steps / self.scale) ** 2).mean(axis=1))
-        moves = np.abs(ratios - before_ratios).max(axis=1)
         kept = steps == 0
         named = (hashes != "") & (before_hashes != "")
         still = np.where(named, hashes == before_hashes, size == 0)
-        spread, average = _distance(ratios, memory.average)
         zero_run = _runs(features == 0, memory.zero_run)
         if not known:
             kept[0] = still[0] = False
         stale_run = _runs(kept, memory.stale_run)
         usable = ~still & (size > 0)
-        out["still"][rows] = still
-        out["input_step"][rows] = size
-        out["gain"][rows] = np.where(usable, moves / np.where(size > 0, size, 1.0), np.nan)
-        out["same_output"][rows] = moves == 0
-        out["spread"][rows] = spread
-        out["zero_run"][rows] = zero_run
-        out["stale_run"][rows] = stale_run
+        inputs["still"][rows] = still
+        inputs["input_step"][rows] = size
+        inputs["zero_run"][rows] = zero_run
+        inputs["stale_run"][rows] = stale_run
+        averages = {}
+        for name, own in said.items():
+            out = outputs[name]
+            moves = np.abs(own - np.vstack([memory.coordinates[name][None], own[:-1]])).max(axis=1)
+            out["gain"][rows] = np.where(usable, moves / np.where(size > 0, size, 1.0), np.nan)
+            out["same_output"][rows] = moves == 0
+            out["spread"][rows], averages[name] = _distance(own, memory.average[name])
+            if not known:
+                out["gain"][rows[0]] = out["spread"][rows[0]] = np.nan
+                out["same_output"][rows[0]] = False
         if not known:
-            for name in ("input_step", "gain", "spread"):
-                out[name][rows[0]] = np.nan
-            out["first"][rows[0]] = True
-            out["same_output"][rows[0]] = False
+            inputs["input_step"][rows[0]] = np.nan
+            inputs["first"][rows[0]] = True
+        newest = {name: own[-1] for name, own in said.items()}
         self._memory[symbol] = _Memory(
-            features[-1], ratios[-1], str(hashes[-1]), average, zero_run[-1], stale_run[-1]
+            features[-1], str(hashes[-1]), newest, averages, zero_run[-1], stale_run[-1]
         )
 
 
-def _empty(n: int, features: int) -> dict[str, AnyArray]:
+def _empty_inputs(n: int, features: int) -> dict[str, AnyArray]:
     return {
         "first": np.zeros(n, bool),
         "still": np.zeros(n, bool),
         "input_step": np.empty(n),
-        "gain": np.empty(n),
-        "same_output": np.zeros(n, bool),
-        "spread": np.empty(n),
         "zero_run": np.zeros((n, features), np.int64),
         "stale_run": np.zeros((n, features), np.int64),
     }
 
 
-def _distance(ratios: FloatArray, average: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _empty_outputs(n: int) -> dict[str, AnyArray]:
+    return {"gain": np.empty(n), "same_output": np.zeros(n, bool), "spread": np.empty(n)}
+
+
+def _distance(coordinates: FloatArray, average: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Distance of each row from the exponential average of those before it, and the new average."""
-    distance = np.empty(len(ratios))
-    for i, row in enumerate(ratios):
+    distance = np.empty(len(coordinates))
+    for i, row in enumerate(coordinates):
         away = row - average
         distance[i] = np.sqrt((away * away).sum())
         average = average + FORGET * away

@@ -1,6 +1,6 @@
 """How far outputs and inputs move from one row to the next, and the ratio of the two.
 
-Collapse means that outputs stop following inputs. The *gain*, movement of the log-probabilities per
+Collapse means that outputs stop following inputs. The *gain*, movement of the coordinates per
 unit of input movement, says so whatever the market does; it is undefined where the input stands
 still, so it cannot blame the model for the feed.
 """
@@ -12,20 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from plumbline.bundle.array import AnyArray, FloatArray, IntArray
-
-_TINY = 1e-37  # the smallest normal float32: logged probabilities are float32
-
-
-def clr(probabilities: FloatArray) -> FloatArray:
-    """Centred log-ratio: log-probabilities minus their row mean, ``(n, k)`` to ``(n, k) float64``.
-
-    References
-    ----------
-    Aitchison (1986), "The Statistical Analysis of Compositional Data", section 4.6.
-    """
-    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
-    centred: FloatArray = logs - logs.mean(axis=-1, keepdims=True)
-    return centred
 
 
 def previous_rows(symbol: AnyArray | None, n: int) -> IntArray:
@@ -53,7 +39,7 @@ class Movement:
     input_step : (n,) float64
         ``||dx / sd|| / sqrt(f)``; NaN where there is no previous row.
     output_step : (n,) float64
-        ``max_c |d clr(p)_c|``; NaN where there is no previous row.
+        ``max_c |d coordinate_c|``; NaN where there is no previous row.
     gain : (n,) float64
         Output step over input step; NaN where the input did not move.
     """
@@ -66,15 +52,15 @@ class Movement:
 
 
 def movement(
-    features: FloatArray, log_ratios: FloatArray, previous: IntArray, scale: FloatArray
+    features: FloatArray, coordinates: FloatArray, previous: IntArray, scale: FloatArray
 ) -> Movement:
     """Measure every step of a stream.
 
     Parameters
     ----------
     features : (n, f) floating
-    log_ratios : (n, k) float64
-        From `clr`.
+    coordinates : (n, c) float64
+        Of one output.
     previous : (n,) int64
         From `previous_rows`.
     scale : (f,) float64
@@ -84,7 +70,7 @@ def movement(
     before = np.where(has, previous, 0)
     steps = (np.asarray(features, np.float64) - np.asarray(features, np.float64)[before]) / scale
     size = np.sqrt((steps**2).mean(axis=1))
-    out = np.abs(log_ratios - log_ratios[before]).max(axis=1)
+    out = np.abs(coordinates - coordinates[before]).max(axis=1)
     moved = has & (size > 0)
     gain = np.full(len(size), np.nan)
     gain[moved] = out[moved] / size[moved]

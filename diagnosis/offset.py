@@ -20,11 +20,6 @@ def log_odds_range(shares: FloatArray) -> float:
     return max(float(np.log(positive.max() / positive.min())), float(np.log(2.0)))
 
 
-def offset_size(offset: FloatArray) -> float:
-    """Largest difference between two classes' offsets: what moves the odds of one to another."""
-    return float(np.max(offset) - np.min(offset))
-
-
 def restoring_offset(
     probabilities: FloatArray, target: FloatArray, *, steps: int = 200
 ) -> FloatArray:

@@ -32,32 +32,32 @@ class Probe:
     majority: float
 
 
-def probe(features: FloatArray, labels: IntArray, *, classes: int, seed: int = 0) -> Probe | None:
+def probe(features: FloatArray, truth: FloatArray, *, classes: int, seed: int = 0) -> Probe | None:
     """Fit on the first half, count on the second; None with fewer than a hundred labelled rows.
 
     Parameters
     ----------
     features : (n, f) floating
-    labels : (n,) integer
-        -1 where masked.
+    truth : (n,) floating
+        A choice's place, NaN where masked.
     classes
         Number of classes.
     seed
         Of the shuffle.
     """
-    known = np.asarray(labels) >= 0
-    truth = np.asarray(labels, np.int64)[known]
-    if len(truth) < _MIN_ROWS:
+    known = np.isfinite(truth)
+    labels = np.asarray(truth)[known].astype(np.int64)
+    if len(labels) < _MIN_ROWS:
         return None
     x = np.asarray(features, np.float64)[known]
     scale = x.std(axis=0)
     x = (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
-    half = len(truth) // 2
-    shuffled = np.random.default_rng(seed).permutation(truth[:half])
-    held = truth[half:]
+    half = len(labels) // 2
+    shuffled = np.random.default_rng(seed).permutation(labels[:half])
+    held = labels[half:]
     return Probe(
         n=len(held),
-        correct=int((_read(x[:half], truth[:half], x[half:], classes) == held).sum()),
+        correct=int((_read(x[:half], labels[:half], x[half:], classes) == held).sum()),
         shuffled_correct=int((_read(x[:half], shuffled, x[half:], classes) == held).sum()),
         majority=float(np.bincount(held, minlength=classes).max() / len(held)),
     )

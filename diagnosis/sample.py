@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from plumbline.bundle.array import FloatArray, IntArray
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.array import AnyArray, FloatArray, IntArray
+from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.baseline import Baseline, fit_baseline
 
@@ -19,33 +19,35 @@ class Sample:
 
     Attributes
     ----------
-    logits, probabilities : (n, k) floating
-        Raw, and calibrated; finite.
-    actions : (n,) integer
-        Of the decision policy.
+    readings
+        By output: what the model said, read by its heads; finite.
+    action : (n,) integer, or None
+        Of the policy; None for one without actions.
     features : (n, f) floating, or None
         Last step of each input window, before scaling.
-    labels : (n,) integer, or None
-        True class, -1 where masked or not known yet.
+    truth : (n, outputs) floating, or None
+        In the order of the outputs; NaN where masked or not known yet.
+    group : (n,), or None
+        Which rows are one cross-section.
     bar_time : (n,) int64, or None
         Microseconds since 1970 UTC.
     symbol : (n,) str, or None
         None means one symbol.
-    window_hash : (n,) str, or None
-        Equal for bit-identical input windows.
+    inputs_hash : (n,) str, or None
+        Equal for bit-identical inputs.
     """
 
-    logits: FloatArray
-    probabilities: FloatArray
-    actions: IntArray
+    readings: Mapping[str, Reading]
+    action: IntArray | None = None
     features: FloatArray | None = None
-    labels: IntArray | None = None
+    truth: FloatArray | None = None
+    group: AnyArray | None = None
     bar_time: IntArray | None = None
-    symbol: np.ndarray | None = None
-    window_hash: np.ndarray | None = None
+    symbol: AnyArray | None = None
+    inputs_hash: AnyArray | None = None
 
     def __len__(self) -> int:
-        return len(self.actions)
+        return len(next(iter(self.readings.values())))
 
 
 @dataclass(frozen=True)
@@ -54,35 +56,39 @@ class Context:
 
     Attributes
     ----------
-    classes
-        Names in the order of the logits.
+    outputs
+        Heads with their calibrations, and the policy.
     features
         Names in the order of the features' columns.
-    policy
-        The decision policy; its prior is the training prior.
     reference
         The healthy stream, or None when there is none yet (a first training judges itself).
     """
 
-    classes: tuple[str, ...]
+    outputs: Outputs
     features: tuple[str, ...]
-    policy: DecisionPolicy
     reference: ReferenceProfile | None = None
 
     @cached_property
     def baseline(self) -> Baseline | None:
         """The reference, measured on first use; None where there is none or it is too short."""
-        return None if self.reference is None else fit_baseline(self.reference)
+        if self.reference is None:
+            return None
+        return fit_baseline(self.reference, read_reference(self.reference, self.outputs))
 
 
-def of_reference(reference: ReferenceProfile) -> Sample:
-    """Return the reference's own rows as a sample, labels included."""
+def read_reference(reference: ReferenceProfile, outputs: Outputs) -> dict[str, Reading]:
+    """Return the reference's rows as its heads read them."""
+    return outputs.restore(reference.centre, reference.epistemic, reference.group)
+
+
+def of_reference(reference: ReferenceProfile, outputs: Outputs) -> Sample:
+    """Return the reference's own rows as a sample, truth included."""
     return Sample(
-        logits=reference.logits,
-        probabilities=reference.probabilities,
-        actions=reference.actions,
+        readings=read_reference(reference, outputs),
+        action=reference.action if outputs.policy.actions else None,
         features=reference.features,
-        labels=reference.labels,
+        truth=reference.truth,
+        group=reference.group,
         bar_time=reference.bar_time,
         symbol=reference.symbol,
     )

@@ -1,4 +1,4 @@
-"""What predictions are worth where labels are known."""
+"""What predictions are worth where the truth is known."""
 
 from __future__ import annotations
 
@@ -8,67 +8,51 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
 
-_TINY = 1e-12
-
 
 @dataclass(frozen=True)
-class Skill:
-    """Predictions against labels, masked rows left out.
+class Hits:
+    """Actions against true choices, masked rows left out.
 
     Attributes
     ----------
     n
         Labelled rows.
     correct
-        Of the policy's actions.
+        Actions that are the true choice.
     majority
-        Share of the most frequent label.
+        Share of the most frequent choice.
     recalls : (k,) float64
-        NaN-free: None where a class has no label.
-    gain : (n,) float64
-        Log-loss of the label shares minus log-loss of the model, per row, in nats.
-    label_shares : (k,) float64
+        NaN-free: None where a choice never came true.
+    shares : (k,) float64
+        Of the true choices.
     """
 
     n: int
     correct: int
     majority: float
     recalls: tuple[float | None, ...]
-    gain: FloatArray
-    label_shares: FloatArray
+    shares: FloatArray
 
     @property
     def accuracy(self) -> float:
-        """Share of actions that equal the label."""
+        """Share of actions that equal the truth."""
         return self.correct / self.n
 
 
-def skill(probabilities: FloatArray, actions: IntArray, labels: IntArray) -> Skill | None:
-    """Compare predictions with labels; None without a labelled row.
-
-    Parameters
-    ----------
-    probabilities : (n, k) floating
-    actions : (n,) integer
-    labels : (n,) integer
-        -1 where masked.
-    """
-    known = np.asarray(labels) >= 0
+def count_hits(actions: IntArray, truth: FloatArray, choices: int) -> Hits | None:
+    """Compare actions ``(n,)`` with true choices ``(n,)``, NaN where masked; None without any."""
+    known = np.isfinite(truth)
     n = int(known.sum())
     if n == 0:
         return None
-    truth = np.asarray(labels, np.int64)[known]
+    true = np.asarray(truth)[known].astype(np.int64)
     taken = np.asarray(actions, np.int64)[known]
-    p = np.asarray(probabilities, np.float64)[known]
-    counts = np.bincount(truth, minlength=p.shape[1])
-    shares = counts / n
-    chosen = np.maximum(p[np.arange(n), truth], _TINY)
-    hits = np.bincount(truth[taken == truth], minlength=p.shape[1])
-    return Skill(
+    counts = np.bincount(true, minlength=choices)
+    hits = np.bincount(true[taken == true], minlength=choices)
+    return Hits(
         n=n,
-        correct=int((taken == truth).sum()),
-        majority=float(shares.max()),
+        correct=int((taken == true).sum()),
+        majority=float(counts.max() / n),
         recalls=tuple(float(h / c) if c else None for h, c in zip(hits, counts, strict=True)),
-        gain=np.log(chosen) - np.log(np.maximum(shares[truth], _TINY)),
-        label_shares=shares,
+        shares=counts / n,
     )

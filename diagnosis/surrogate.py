@@ -1,7 +1,7 @@
 """A stand-in for the reference head: what it would have said for these inputs.
 
 A share of 99 % HOLD may be a quiet market or a dead model. The surrogate tells them apart: ridge
-regression from the features of a row to the reference head's log-probabilities. Where the live head
+regression from the features of a row to the reference model's coordinates. Where the live head
 says something else for the very same input, whatever the market does, it is the model that differs.
 It is worth its share of explained variance, which is reported beside every use.
 """
@@ -26,7 +26,7 @@ class Surrogate:
     ----------
     centre, scale : (f,) float64
         Of the features it was fitted on.
-    weights : (2 f + 1, k) float64
+    weights : (2 f + 1, c) float64
         On standardised features, their squares, and a constant.
     """
 
@@ -40,12 +40,12 @@ class Surrogate:
         return np.asarray((np.abs(z) <= _CLIP).all(axis=1))
 
     def predict(self, features: FloatArray) -> FloatArray:
-        """Return centred log-probabilities ``(n, k) float64`` for features ``(n, f)``."""
+        """Return coordinates ``(n, c) float64`` for features ``(n, f)``."""
         predicted: FloatArray = _expand(features, self.centre, self.scale) @ self.weights
         return predicted
 
 
-def fit_surrogate(features: FloatArray, log_ratios: FloatArray, penalty: float) -> Surrogate:
+def fit_surrogate(features: FloatArray, coordinates: FloatArray, penalty: float) -> Surrogate:
     """Fit by ridge regression.
 
     Parameters
@@ -53,8 +53,8 @@ def fit_surrogate(features: FloatArray, log_ratios: FloatArray, penalty: float) 
     features : (n, f) floating
         Standardised inside and clipped at four standard deviations, so that a bar unlike any
         before does not extrapolate.
-    log_ratios : (n, k) float64
-        From `diagnosis.movement.clr`.
+    coordinates : (n, c) float64
+        Of one output.
     penalty
         Ridge penalty, in rows.
 
@@ -69,19 +69,19 @@ def fit_surrogate(features: FloatArray, log_ratios: FloatArray, penalty: float) 
     ridge = np.full(design.shape[1], penalty)
     ridge[-1] = 0.0  # the constant is free
     weights = np.linalg.solve(
-        design.T @ design + np.diag(ridge + 1e-9 * len(x)), design.T @ log_ratios
+        design.T @ design + np.diag(ridge + 1e-9 * len(x)), design.T @ coordinates
     )
     return Surrogate(centre, scale, weights)
 
 
-def cross_fit(features: FloatArray, log_ratios: FloatArray) -> tuple[FloatArray, float]:
+def cross_fit(features: FloatArray, coordinates: FloatArray) -> tuple[FloatArray, float]:
     """Residuals of each half under the other half's surrogate, and the penalty making them least.
 
     A residual of the rows a surrogate was fitted on would be too small to compare live rows with.
 
     Returns
     -------
-    residuals : (n, k) float64
+    residuals : (n, c) float64
     penalty
         One of `PENALTIES`.
     """
@@ -89,10 +89,10 @@ def cross_fit(features: FloatArray, log_ratios: FloatArray) -> tuple[FloatArray,
     first, second = slice(0, half), slice(half, None)
     best: tuple[float, FloatArray, float] | None = None
     for penalty in PENALTIES:
-        residuals = np.empty_like(log_ratios)
+        residuals = np.empty_like(coordinates)
         for inside, outside in ((first, second), (second, first)):
-            fitted = fit_surrogate(features[inside], log_ratios[inside], penalty)
-            residuals[outside] = log_ratios[outside] - fitted.predict(features[outside])
+            fitted = fit_surrogate(features[inside], coordinates[inside], penalty)
+            residuals[outside] = coordinates[outside] - fitted.predict(features[outside])
         loss = float((residuals**2).mean())
         if best is None or loss < best[0]:
             best = (loss, residuals, penalty)
@@ -101,9 +101,9 @@ def cross_fit(features: FloatArray, log_ratios: FloatArray) -> tuple[FloatArray,
     return best[1], best[2]
 
 
-def explained(residuals: FloatArray, log_ratios: FloatArray) -> float | None:
-    """Share of the log-probabilities' variance that cross-fitted residuals leave explained."""
-    total = float(((log_ratios - log_ratios.mean(axis=0)) ** 2).sum())
+def explained(residuals: FloatArray, coordinates: FloatArray) -> float | None:
+    """Share of the coordinates' variance that cross-fitted residuals leave explained."""
+    total = float(((coordinates - coordinates.mean(axis=0)) ** 2).sum())
     if total <= 0:
         return None
     return 1.0 - float((residuals**2).sum()) / total

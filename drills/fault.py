@@ -20,7 +20,9 @@ from plumbline.bundle.array import FloatArray
 from plumbline.bundle.calibration import Calibration
 from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
 from plumbline.bundle.golden import GoldenRows
+from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import MANIFEST, Manifest
+from plumbline.bundle.outputs import write_calibrations
 from plumbline.bundle.validation import ValidationReport
 from plumbline.store.objects import Objects
 
@@ -51,7 +53,8 @@ def collapsed_graph(bundle: Bundle, mean: FloatArray, std: FloatArray, seed: int
     weights = weights / projected.std(axis=0) * std
     offset = mean - (projected.mean(axis=0) / projected.std(axis=0)) * std
 
-    steps, features = bundle.manifest.window_length, rows.shape[1]
+    (given,), output = bundle.manifest.inputs, bundle.manifest.primary
+    steps, features = given.shape
     constants = {
         "last": np.array(steps - 1, dtype=np.int64),
         "centre": centre.astype(np.float32),
@@ -62,18 +65,18 @@ def collapsed_graph(bundle: Bundle, mean: FloatArray, std: FloatArray, seed: int
         "offset": offset.astype(np.float32),
     }
     nodes = [
-        helper.make_node("Gather", ["features", "last"], ["step"], axis=1),
+        helper.make_node("Gather", [given.name, "last"], ["step"], axis=1),
         helper.make_node("Sub", ["step", "centre"], ["centred"]),
         helper.make_node("Div", ["centred", "spread"], ["scaled"]),
         helper.make_node("Clip", ["scaled", "low", "high"], ["clipped"]),
         helper.make_node("MatMul", ["clipped", "weights"], ["projected"]),
-        helper.make_node("Add", ["projected", "offset"], ["logits"]),
+        helper.make_node("Add", ["projected", "offset"], [output]),
     ]
     graph = helper.make_graph(
         nodes,
         "collapsed",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", steps, features])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(mean)])],
+        [helper.make_tensor_value_info(given.name, TensorProto.FLOAT, ["n", steps, features])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", len(mean)])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     opsets = [helper.make_opsetid("", _OPSET)]
@@ -83,29 +86,40 @@ def collapsed_graph(bundle: Bundle, mean: FloatArray, std: FloatArray, seed: int
 
 
 def shifted_graph(bundle: Bundle, offset: FloatArray) -> bytes:
-    """Return the bundle's own graph with a constant added to its logits: ``(k,) float64``."""
-    model = onnx.load_from_string(bundle.files["model.onnx"])
+    """Return the bundle's own graph with a constant added to its primary output's logits."""
+    model, output = onnx.load_from_string(bundle.files["model.onnx"]), bundle.manifest.primary
     for node in model.graph.node:
-        node.output[:] = ["unshifted" if name == "logits" else name for name in node.output]
-        node.input[:] = ["unshifted" if name == "logits" else name for name in node.input]
+        node.output[:] = ["unshifted" if name == output else name for name in node.output]
+        node.input[:] = ["unshifted" if name == output else name for name in node.input]
     constant = numpy_helper.from_array(offset.astype(np.float32), "drill_offset")
     model.graph.initializer.append(constant)
-    model.graph.node.append(helper.make_node("Add", ["unshifted", "drill_offset"], ["logits"]))
+    model.graph.node.append(helper.make_node("Add", ["unshifted", "drill_offset"], [output]))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def run_graph(graph: bytes, inputs: FloatArray) -> FloatArray:
-    """Run a graph on windows ``(n, t, f) float32`` and return its logits ``(n, k) float32``."""
+def run_graph(
+    graph: bytes, bundle: Bundle, inputs: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """Run a graph on named inputs and return every output's raw numbers, rows first."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    logits: FloatArray = session.run(["logits"], {"features": inputs.astype(np.float32)})[0]
-    return logits
+    specs, rows = bundle.manifest.outputs, len(next(iter(inputs.values())))
+    given = with_constants(bundle.manifest.inputs, inputs, rows)
+    found = session.run([spec.name for spec in specs], given)
+    return {
+        spec.name: np.asarray(raw, np.float32).reshape(rows, spec.numbers)
+        for spec, raw in zip(specs, found, strict=True)
+    }
 
 
 def with_graph(
-    bundle: Bundle, graph: bytes, *, drill: str, calibration: Calibration | None = None
+    bundle: Bundle,
+    graph: bytes,
+    *,
+    drill: str,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Return the bundle with another graph, ready to be written.
 
@@ -117,11 +131,11 @@ def with_graph(
         ONNX, with the same input and output.
     drill
         Named in the validation report and in the manifest.
-    calibration
+    calibrations
         Instead of the bundle's own.
     """
-    inputs = bundle.golden.inputs
-    golden = GoldenRows(inputs=inputs, logits=run_graph(graph, inputs))
+    inputs, group = bundle.golden.inputs, bundle.golden.group
+    golden = GoldenRows(inputs, run_graph(graph, bundle, inputs), group)
     reason = f"made by the drill {drill} on purpose"
     verdict = Diagnosis(
         verdict=Verdict.INSUFFICIENT_DATA,
@@ -134,7 +148,7 @@ def with_graph(
     files |= {
         "model.onnx": graph,
         "golden.npz": golden.to_bytes(),
-        "calibration.json": (calibration or bundle.calibration).to_json(),
+        "calibration.json": write_calibrations(calibrations or bundle.outputs.calibrations),
         "validation.json": report.to_json(),
     }
     manifest = bundle.manifest.model_copy(

@@ -23,6 +23,7 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
+from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry
 from plumbline.store.report import write_report
 
@@ -44,12 +45,7 @@ class DriftReport:
 
 
 def build_drift_report(
-    bundle: Bundle,
-    features: FloatArray,
-    probabilities: FloatArray,
-    actions: IntArray,
-    *,
-    max_rows: int = MAX_ROWS,
+    bundle: Bundle, rows: PredictionBatch, *, max_rows: int = MAX_ROWS
 ) -> DriftReport:
     """Hold the given predictions of a bundle against its reference.
 
@@ -57,11 +53,8 @@ def build_drift_report(
     ----------
     bundle
         Gives the reference and the names.
-    features : (n, f) floating
-        Last step of each window, before scaling.
-    probabilities : (n, k) floating
-        Calibrated.
-    actions : (n,) integer
+    rows
+        Of the prediction log, oldest first.
     max_rows
         Of either side, the newest are taken.
 
@@ -70,8 +63,8 @@ def build_drift_report(
     ValueError
         With fewer than 30 rows: no distribution can be told from so few.
     """
-    if len(actions) < MIN_ROWS:
-        raise ValueError(f"{len(actions)} predictions, a drift report needs {MIN_ROWS}")
+    if len(rows) < MIN_ROWS:
+        raise ValueError(f"{len(rows)} predictions, a drift report needs {MIN_ROWS}")
     os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,10 +76,11 @@ def build_drift_report(
         from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
         numbers = _numeric_names(bundle)
-        definition = DataDefinition(numerical_columns=numbers, categorical_columns=["action"])
+        actions = ["action"] if bundle.manifest.actions else []
+        definition = DataDefinition(numerical_columns=numbers, categorical_columns=actions)
         past = bundle.reference
-        reference = _frame(bundle, past.features, past.probabilities, past.actions, max_rows)
-        current = _frame(bundle, features, probabilities, actions, max_rows)
+        reference = _frame(bundle, past.features, past.centre, past.action, max_rows)
+        current = _frame(bundle, rows.features, rows.centre, rows.action, max_rows)
         snapshot = Report([DataDriftPreset()]).run(
             Dataset.from_pandas(current, data_definition=definition),
             Dataset.from_pandas(reference, data_definition=definition),
@@ -116,22 +110,24 @@ def _drifted(results: list[dict[str, object]]) -> list[str]:
 
 def _numeric_names(bundle: Bundle) -> list[str]:
     """Return the numeric columns' names; markup in a feature's name stays text."""
-    names = [*bundle.manifest.features.names, *(f"p({name})" for name in bundle.manifest.classes)]
-    return [html.escape(name) for name in names]
+    said = [
+        f"{spec.name} {name}".strip()
+        for spec in bundle.manifest.outputs
+        for name in spec.choices or [""] * spec.width
+    ]
+    said = [name if said.count(name) == 1 else f"{name} {i}" for i, name in enumerate(said)]
+    return [html.escape(name) for name in (*bundle.manifest.feature_names, *said)]
 
 
 def _frame(
-    bundle: Bundle,
-    features: FloatArray,
-    probabilities: FloatArray,
-    actions: IntArray,
-    max_rows: int,
+    bundle: Bundle, features: FloatArray, centre: FloatArray, action: IntArray, max_rows: int
 ) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # as heavy as what it is for
 
-    numbers = np.column_stack([features, probabilities])[-max_rows:].astype(np.float64)
+    numbers = np.column_stack([features, centre])[-max_rows:].astype(np.float64)
     frame = pd.DataFrame(numbers, columns=_numeric_names(bundle))
-    frame["action"] = [html.escape(bundle.manifest.classes[a]) for a in actions[-max_rows:]]
+    if names := bundle.manifest.actions:
+        frame["action"] = [html.escape(names[a]) for a in action[-max_rows:]]
     return frame
 
 
@@ -146,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     bundle = ModelRegistry(objects, given.model).open(given.version)
     rows = PredictionLog(objects, given.model).read(version=given.version, limit=given.rows)
     try:
-        report = build_drift_report(bundle, rows.features, rows.probabilities, rows.action)
+        report = build_drift_report(bundle, rows)
     except ValueError as error:
         print(f"no report: {error}", file=sys.stderr)  # noqa: T201  # for the job's log
         return 1

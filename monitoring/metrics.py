@@ -81,8 +81,8 @@ class Metrics:
     def show_evidence(self, model: str, version: str, evidence: Iterable[Evidence]) -> None:
         """Set what each detector has gathered, 0 where that speaks for the model, and needs."""
         for item in evidence:
-            self.evidence.labels(model, version, item.detector).set(max(item.log_e, 0.0))
-            self.threshold.labels(model, version, item.detector).set(item.threshold)
+            self.evidence.labels(model, version, item.label).set(max(item.log_e, 0.0))
+            self.threshold.labels(model, version, item.label).set(item.threshold)
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads."""

@@ -7,18 +7,20 @@ import numpy as np
 from plumbline.bundle.finding import Finding, Interval, Level
 from plumbline.diagnosis.bootstrap import mean_interval
 from plumbline.diagnosis.case import Case
-from plumbline.diagnosis.offset import log_odds_range, offset_size, restoring_offset
+from plumbline.diagnosis.offset import log_odds_range, restoring_offset
+from plumbline.diagnosis.output_baseline import offset_size
 from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.skill import Hits
 
 
 def rule(case: Case) -> Ruling:
     """Compare with the reference head where there is one, else with the label shares."""
     if case.n < case.thresholds.min_rows:
         return Ruling(False)
-    if case.offset is not None and case.envelope is not None:
+    if case.offset is not None and case.output_envelope is not None:
         return _against_reference(case)
-    if case.skill is not None and case.skill.n >= case.thresholds.labelled_rows:
-        return _against_labels(case)
+    if case.hits is not None and case.hits.n >= case.thresholds.labelled_rows:
+        return _against_labels(case, case.hits)
     return Ruling(False)
 
 
@@ -28,7 +30,7 @@ def _against_reference(case: Case) -> Ruling:
     size, ratio, gain = case.offset_size, case.residual_ratio, case.gain_ratio
     if offset is None or bound is None or size is None or gain is None:
         return Ruling(False)
-    limit = limits.offset_ratio * case.prior_log_odds
+    limit = limits.offset_ratio * case.imbalance
     shifted = case.suspect and size > bound
     ranked = (ratio is None or ratio <= limits.envelope_slack) and case.aligned
     responsive = limits.lost_gain <= gain <= limits.raised_gain
@@ -41,30 +43,30 @@ def _against_reference(case: Case) -> Ruling:
         threshold=bound,
         interval=_interval(case, offset) if shifted or not case.evidence else None,
         n=case.n,
-        message=f"Against the reference head, classes are offset by {_signed(case, offset)} nats;"
-        f" the reference itself stays within {bound:.2f}, an imbalance within {limit:.2f}.",
+        message=f"Against the reference model, outputs{case.of_output} are offset by "
+        f"{_signed(case, offset)}; the reference itself stays within {bound:.2f}, an imbalance "
+        f"within {limit:.2f}.",
+        output=case.named,
     )
     if steeper:
         cause = (
-            f"The log-probabilities move {case.steepness:.1f} times as far as the reference's, in "
-            "the same direction: a temperature repairs them."
+            f"The outputs{case.of_output} move {case.steepness:.1f} times as far as the "
+            "reference's, in the same direction: a scale repairs them."
         )
     else:
         cause = (
-            f"A constant offset of {_signed(case, offset)} nats, within {limit:.1f} (twice the "
-            "prior log-odds); without it the model says what the reference head says."
+            f"A constant offset of {_signed(case, offset)}, within {limit:.1f} (twice what an "
+            "imbalance makes); without it the model says what the reference model says."
         )
     return Ruling(holds, cause, (finding,))
 
 
-def _against_labels(case: Case) -> Ruling:
+def _against_labels(case: Case, measured: Hits) -> Ruling:
     """An offset that makes mean probabilities equal label shares, not too large for a bias."""
-    limits, measured = case.thresholds, case.skill
-    if measured is None:
-        return Ruling(False)
-    offset = restoring_offset(case.sample.probabilities, measured.label_shares)
+    limits = case.thresholds
+    offset = restoring_offset(case.reading.centre, measured.shares)
     size = offset_size(offset)
-    ratio = size / log_odds_range(measured.label_shares)
+    ratio = size / log_odds_range(measured.shares)
     warned = ratio > limits.offset_warning
     finding = Finding(
         name="offset_ratio",
@@ -74,6 +76,7 @@ def _against_labels(case: Case) -> Ruling:
         n=measured.n,
         message=f"Putting the mean probabilities to the label shares takes {_signed(case, offset)} "
         f"nats, {ratio:.2f} times the log-odds of the label shares.",
+        output=case.named,
     )
     cause = (
         f"A constant offset of {_signed(case, offset)} nats would restore the label shares; it is "
@@ -83,11 +86,11 @@ def _against_labels(case: Case) -> Ruling:
 
 
 def _steeper(case: Case, bound: float) -> bool:
-    """Whether one factor on all log-probabilities explains them, and leaves no offset."""
+    """Whether one factor on all coordinates explains them, and leaves no offset."""
     steepness, gain = case.steepness, case.gain_ratio
     if not case.suspect or not steepness or gain is None or case.residuals is None:
         return False
-    said = case.log_ratios[case.known].mean(axis=0)
+    said = case.coordinates[case.known].mean(axis=0)
     expected = said - case.residuals.mean(axis=0)
     left = offset_size(said / steepness - expected)
     undecided = case.top_low < case.thresholds.leaning_share
@@ -95,13 +98,15 @@ def _steeper(case: Case, bound: float) -> bool:
 
 
 def _interval(case: Case, offset: np.ndarray) -> Interval | None:
-    """Interval of the difference between the two classes whose offsets are farthest apart."""
+    """Interval of the difference between the two coordinates whose offsets are farthest apart."""
     if case.residuals is None:
         return None
+    if len(offset) == 1:
+        return mean_interval(case.residuals[:, 0])
     high, low = int(offset.argmax()), int(offset.argmin())
     return mean_interval(case.residuals[:, high] - case.residuals[:, low])
 
 
 def _signed(case: Case, offset: np.ndarray) -> str:
-    pairs = zip(case.context.classes, offset, strict=True)
+    pairs = zip(case.coordinate_names, offset, strict=True)
     return ", ".join(f"{name} {value:+.2f}" for name, value in pairs)

@@ -34,9 +34,9 @@ def rule(case: Case) -> Ruling:
         f"at least {interval.low:.1%} with {interval.level:.0%} confidence.",
     )
     reason = (
-        "the reference head says otherwise for these inputs"
+        "the reference model says otherwise for these inputs"
         if case.agreed is False
-        else "the log-probabilities vary, the action does not"
+        else "the probabilities vary, the action does not"
     )
     cause = f"{case.top_name} is the answer to {share:.1%} of {case.n} rows: {reason}."
     return Ruling(holds, cause, (finding,))
@@ -44,9 +44,9 @@ def rule(case: Case) -> Ruling:
 
 def _labels_agree(case: Case) -> bool:
     """Whether the true labels are as one-sided as the actions, and the rare classes are found."""
-    measured = case.skill
+    measured = case.hits
     if measured is None or case.top is None or measured.n < case.thresholds.labelled_rows:
         return False
-    one_sided = measured.label_shares[case.top[0]] >= case.thresholds.leaning_share
+    one_sided = measured.shares[case.top[0]] >= case.thresholds.leaning_share
     others = [r for j, r in enumerate(measured.recalls) if r is not None and j != case.top[0]]
     return bool(one_sided and others and max(others) > 0)

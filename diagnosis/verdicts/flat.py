@@ -8,7 +8,7 @@ from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:
-    """Hold when probabilities do not vary, or when the model is suspect and the gain is lost."""
+    """Hold when outputs do not vary, or when the model is suspect and the gain is lost."""
     limits = case.thresholds
     spread = case.spread
     constant = spread is not None and spread < limits.flat_spread
@@ -16,13 +16,14 @@ def rule(case: Case) -> Ruling:
     findings = (_spread(case, constant), _gain(case, lost))
     if constant:
         cause = (
-            f"The probabilities do not vary: their standard deviation over {case.n} rows is "
-            f"{spread:.1e}, below {limits.flat_spread:g}."
+            f"The outputs{case.of_output} do not vary: their standard deviation over {case.n} "
+            f"rows is {spread:.1e}, below {limits.flat_spread:g}."
         )
     else:
         cause = (
-            "The outputs have stopped following the inputs: a movement of the input moves them "
-            f"{case.gain_ratio or 0.0:.1%} as far as in the reference's least responsive window."
+            f"The outputs{case.of_output} have stopped following the inputs: a movement of the "
+            f"input moves them {case.gain_ratio or 0.0:.1%} as far as in the reference's least "
+            "responsive window."
         )
     enough = case.n >= limits.min_rows
     return Ruling(enough and (constant or lost), cause, findings)
@@ -38,14 +39,15 @@ def _spread(case: Case, constant: bool) -> Finding:
     elif spread < limits.thin_spread:
         level = Level.WARN
     return Finding(
-        name="probability_spread",
+        name="output_spread",
         level=level,
         value=spread,
         threshold=limits.flat_spread,
         n=case.n,
         message="The standard deviation is undefined for fewer than two rows."
         if spread is None
-        else f"The most variable class's probability has standard deviation {spread:.2g}.",
+        else f"The most variable output has standard deviation {spread:.2g}.",
+        output=case.named,
     )
 
 
@@ -61,4 +63,5 @@ def _gain(case: Case, lost: bool) -> Finding:
         if ratio is None
         else f"Outputs move {min(ratio, 1e9):.3g} times as far per unit of input movement as the "
         "nearest window of the reference.",
+        output=case.named,
     )

@@ -14,35 +14,41 @@ from plumbline.diagnosis.share import action_counts, share_entropy
 def rule(case: Case) -> Ruling:
     """Hold always: it is the last to be asked."""
     cause = f"{case.n} rows: outputs follow the inputs, and every action is taken as it should be."
-    if case.accused:
+    if not case.context.outputs.policy.actions:
+        cause = f"{case.n} rows: outputs follow the inputs as they did in the reference."
+    if any(each.alarmed for each in case.evidence if each.subject == "output"):
         cause = (
             f"A detector alarmed, but nothing in {case.n} rows differs enough from the reference "
             "to be named."
         )
-    return Ruling(True, cause, (_entropy(case), _information(case)))
+    found = (_entropy(case), _information(case))
+    return Ruling(True, cause, tuple(each for each in found if each is not None))
 
 
-def _entropy(case: Case) -> Finding:
-    counts = action_counts(case.sample.actions, len(case.context.classes))
+def _entropy(case: Case) -> Finding | None:
+    """Evenness of the actions; None where there are none."""
+    if case.actions is None:
+        return None
+    names = case.head.spec.choices
+    counts = action_counts(case.actions, len(names))
     value = share_entropy(np.asarray(counts) / case.n) if case.n else None
     low = value is not None and value < case.thresholds.low_entropy
+    shares = zip(names, counts / max(case.n, 1), strict=True)
     return Finding(
         name="action_entropy_ratio",
         level=Level.INSUFFICIENT if value is None else Level.WARN if low else Level.PASS,
         value=value,
         threshold=case.thresholds.low_entropy,
         n=case.n,
-        message="Shares of the actions: "
-        + ", ".join(
-            f"{name} {share:.1%}"
-            for name, share in zip(case.context.classes, counts / max(case.n, 1), strict=True)
-        )
-        + ".",
+        message=f"Shares of the actions: {', '.join(f'{n} {share:.1%}' for n, share in shares)}.",
     )
 
 
-def _information(case: Case) -> Finding:
-    value = mutual_information(case.sample.probabilities)
+def _information(case: Case) -> Finding | None:
+    """What probabilities claim to know; None for outputs that are none."""
+    if not case.head.spec.choices:
+        return None
+    value = mutual_information(case.reading.centre)
     low = value is not None and value < case.thresholds.low_information
     return Finding(
         name="mutual_information_nats",
@@ -53,4 +59,5 @@ def _information(case: Case) -> Finding:
         message="The information is undefined for fewer than two rows."
         if value is None
         else f"The predictions claim to know {value:.3f} nats about the class.",
+        output=case.named,
     )

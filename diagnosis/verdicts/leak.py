@@ -11,7 +11,7 @@ from plumbline.diagnosis.wilson import wilson
 
 def rule(case: Case) -> Ruling:
     """Hold when the accuracy is far above the majority share, or shuffled labels can be learnt."""
-    limits, measured = case.thresholds, case.skill
+    limits, measured = case.thresholds, case.hits
     if measured is None or measured.n < limits.labelled_rows:
         return Ruling(False)
     interval = wilson(measured.correct, measured.n)
@@ -39,10 +39,10 @@ def rule(case: Case) -> Ruling:
 
 
 def _shuffled(case: Case) -> tuple[tuple[Finding, ...], bool]:
-    features, labels = case.sample.features, case.sample.labels
-    if features is None or labels is None:
+    features, truth = case.sample.features, case.truth
+    if features is None or truth is None:
         return (), False
-    result = probe(features, labels, classes=len(case.context.classes))
+    result = probe(features, truth, classes=len(case.head.spec.choices))
     if result is None:
         return (), False
     interval = wilson(result.shuffled_correct, result.n)

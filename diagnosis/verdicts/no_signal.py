@@ -1,4 +1,4 @@
-"""No better than always stating the class shares: the model has learnt the prior, nothing else."""
+"""No better than always stating the same: the model has learnt the average, nothing else."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from plumbline.diagnosis.bootstrap import mean_interval
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.ruling import Ruling
 
+UNITS = {"choice": "nats of log-loss", "value": "of CRPS", "score": "of rank correlation"}
+"""What the gain of a kind is counted in; of a kind from outside, nothing is said."""
+
 
 def rule(case: Case) -> Ruling:
-    """Hold when the log-loss gained over the constant predictor is within noise of zero."""
-    limits, measured = case.thresholds, case.skill
-    if measured is None or measured.n < limits.labelled_rows:
+    """Hold when what is gained over the best constant is within noise of zero."""
+    limits, gains = case.thresholds, case.gains
+    if gains is None or len(gains) < limits.labelled_rows:
         return Ruling(False)
-    gain = float(measured.gain.mean())
-    interval = mean_interval(measured.gain, level=limits.skill_level)
+    gain, unit = float(gains.mean()), UNITS.get(case.head.spec.kind, "of its own measure")
+    interval = mean_interval(gains, level=limits.skill_level)
     absent = interval is None or interval.low <= 0
     finding = Finding(
-        name="log_loss_skill",
+        name="skill",
         level=Level.FAIL if absent else Level.PASS,
         value=gain,
         threshold=0.0,
         interval=interval,
-        n=measured.n,
-        message=f"The log-loss is {gain:+.4f} nats better than that of the label shares alone.",
+        n=len(gains),
+        message=f"The output{case.of_output} gains {gain:+.3g} {unit} on the best constant.",
+        output=case.named,
     )
     cause = (
-        f"Within noise of the constant predictor: the log-loss gains {gain:+.4f} nats on it"
-        + ("" if interval is None else f" ({interval.low:+.4f} to {interval.high:+.4f})")
-        + ". Change the target or the features; more training will not help."
+        f"Within noise of the constant predictor: the output{case.of_output} gains {gain:+.3g} "
+        + unit
+        + ("" if interval is None else f" ({interval.low:+.3g} to {interval.high:+.3g})")
+        + " on it. Change the target or the features; more training will not help."
     )
     return Ruling(absent, cause, (finding,))

@@ -1,4 +1,4 @@
-"""One action holds nearly all rows, and for these inputs the reference head would say the same."""
+"""One action holds nearly all rows, and for these inputs the reference model would say the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from plumbline.diagnosis.ruling import Ruling
 
 
 def rule(case: Case) -> Ruling:
-    """Hold when the share is beyond the threshold and the market, or the labels, explain it."""
+    """Hold when the share is beyond the threshold and the market explains it."""
     limits = case.thresholds
     dominant = case.top_low >= limits.dominant_share and case.n >= limits.share_rows
     cause = (
-        f"{case.top_name} holds nearly all of {case.n} rows, and the reference head says the same "
+        f"{case.top_name} holds nearly all of {case.n} rows, and the reference model says the same "
         "for these inputs: it is the market."
     )
     return Ruling(dominant and case.agreed is True, cause)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from plumbline.bundle.finding import Finding, Level
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.ruling import Ruling
@@ -13,9 +11,9 @@ from plumbline.diagnosis.wilson import wilson
 def rule(case: Case) -> Ruling:
     """Hold when nearly every row is certain and nearly every row says the same."""
     limits = case.thresholds
-    if case.n == 0:
+    confidence = case.confidence
+    if case.n == 0 or confidence is None:
         return Ruling(False)
-    confidence = np.asarray(case.sample.probabilities, np.float64).max(axis=1)
     pinned = int((confidence > limits.pinned_confidence).sum())
     interval = wilson(pinned, case.n)
     certain = pinned / case.n >= limits.pinned_share and case.n >= limits.min_rows
@@ -33,6 +31,7 @@ def rule(case: Case) -> Ruling:
         n=case.n,
         message=f"{pinned} of {case.n} rows have a confidence above {limits.pinned_confidence:g}; "
         f"the mean confidence is {confidence.mean():.3f}.",
+        output=case.named,
     )
     cause = (
         f"The softmax is pinned: {pinned} of {case.n} rows are more than "

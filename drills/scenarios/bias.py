@@ -8,7 +8,9 @@ import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.calibration import ChoiceCalibration
 from plumbline.bundle.finding import Verdict
+from plumbline.drills.errors import DrillError
 from plumbline.drills.fault import shifted_graph, with_graph
 from plumbline.drills.scenarios.broken_model import BrokenModelDrill
 
@@ -24,7 +26,10 @@ class Bias(BrokenModelDrill):
 
     @override
     def break_bundle(self, champion: Bundle) -> Bundle:
-        offset = np.zeros(len(champion.manifest.classes))
-        offset[-1] = OFFSET * champion.calibration.temperature
+        calibration = champion.outputs.calibrations[champion.manifest.primary]
+        if not isinstance(calibration, ChoiceCalibration):
+            raise DrillError(f"{self.name} shifts the logits of a choice, this is another kind")
+        offset = np.zeros(len(calibration.bias))
+        offset[-1] = OFFSET * calibration.temperature
         graph = shifted_graph(champion, offset)
         return self.system.registry.write(*with_graph(champion, graph, drill=self.name))

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.calibration import ChoiceCalibration
 from plumbline.drills.fault import collapsed_graph, with_graph
 from plumbline.drills.scenarios.broken_model import BrokenModelDrill
 
@@ -25,7 +25,7 @@ class CollapseDrill(BrokenModelDrill):
     def break_bundle(self, champion: Bundle) -> Bundle:
         graph = collapsed_graph(champion, np.array(self.mean), np.array(self.std), seed=1)
         # The incident's logits were served as they came, so they are not calibrated here either.
-        as_is = Calibration.identity(len(self.mean))
+        as_is = {champion.manifest.primary: ChoiceCalibration.identity(len(self.mean))}
         return self.system.registry.write(
-            *with_graph(champion, graph, drill=self.name, calibration=as_is)
+            *with_graph(champion, graph, drill=self.name, calibrations=as_is)
         )

@@ -26,7 +26,7 @@ class QuietMarket(Drill):
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
         await self.settle(traffic)
-        classes = self.system.champion().manifest.classes
+        classes = self.system.champion().manifest.actions
         replay = self.system.replay
         stretch = replay.quiet_stretch(
             classes.index("HOLD"), HOLD_SHARE, hours=QUIET_HOURS, least=LEAST

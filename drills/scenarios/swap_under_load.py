@@ -11,6 +11,7 @@ import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.calibration import ChoiceCalibration
 from plumbline.bundle.finding import Verdict
 from plumbline.drills.drill import Drill, Observation
 from plumbline.drills.errors import DrillError
@@ -74,7 +75,7 @@ class SwapUnderLoad(Drill):
 
     async def _try_corrupt(self, traffic: Traffic, champion: Bundle) -> None:
         """Point the champion at a damaged bundle, which the service must refuse."""
-        graph = shifted_graph(champion, np.full(len(champion.manifest.classes), 9.0))
+        graph = shifted_graph(champion, np.full(champion.manifest.primary_output.width, 9.0))
         manifest, files = with_graph(champion, graph, drill=self.name)
         objects, registry = self.system.objects, self.system.registry
         version = write_corrupt(objects, manifest, files, name=registry.name)
@@ -106,13 +107,16 @@ class SwapUnderLoad(Drill):
         raise DrillError(f"the service did not take up version {version}")
 
     def _twin(self, champion: Bundle, offset: float) -> Bundle:
-        calibration = champion.calibration
-        logit = np.zeros(len(champion.manifest.classes))
+        calibrations, primary = dict(champion.outputs.calibrations), champion.manifest.primary
+        calibration = calibrations[primary]
+        if not isinstance(calibration, ChoiceCalibration):
+            raise DrillError(f"{self.name} shifts the logits of a choice, this is another kind")
+        logit = np.zeros(len(calibration.bias))
         logit[-1] = offset
         back = np.asarray(calibration.bias) - logit / calibration.temperature
-        undone = calibration.model_copy(update={"bias": tuple(float(b) for b in back)})
+        calibrations[primary] = calibration.model_copy(update={"bias": tuple(back.tolist())})
         graph = shifted_graph(champion, logit)
-        bundle = with_graph(champion, graph, drill=self.name, calibration=undone)
+        bundle = with_graph(champion, graph, drill=self.name, calibrations=calibrations)
         return self.system.registry.write(*bundle)
 
     def _mixed(self, answers: list[Answer], bundles: tuple[Bundle, ...]) -> list[str]:
@@ -124,9 +128,10 @@ class SwapUnderLoad(Drill):
                 short.append(f"no answer came from version {bundle.version}")
                 continue
             windows = np.stack([answer.question.window for answer in named])
-            logits = run_graph(bundle.files["model.onnx"], windows)
-            expected = bundle.calibration.apply(logits)
-            classes = bundle.manifest.classes
+            (given,), primary = bundle.manifest.inputs, bundle.manifest.primary
+            raw = run_graph(bundle.files["model.onnx"], bundle, {given.name: windows})
+            expected = bundle.outputs.read(raw[primary])[primary].centre
+            classes = bundle.manifest.primary_output.choices
             found = np.array([[a.probabilities[name] for name in classes] for a in named])
             wrong = int((np.abs(found - expected).max(axis=1) > _TOLERANCE).sum())
             if wrong:

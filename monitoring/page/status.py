@@ -61,11 +61,11 @@ class WatchState(Record):
     promoted_by: str
     reason: str
     parent: str | None
-    classes: tuple[str, ...]
+    actions: tuple[str, ...]
     reference_shares: tuple[float, ...]
     reference_spread: float | None
     reference_rows: int
-    calibrated: bool = Field(description="Whether a false-alarm bound can be given.")
+    guaranteed: bool = Field(description="Whether a false-alarm bound can be given.")
     rows: int = Field(description="Predictions judged since it was promoted.")
     diagnosis: Diagnosis
     since: datetime = Field(description="Since when this has been the verdict.")
@@ -93,7 +93,7 @@ def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:
     """Return evidence as people read it: what speaks for the null is no evidence, so it is 0."""
     return tuple(
         EvidenceState(
-            detector=item.detector,
+            detector=item.label,
             subject=item.subject,
             log_e=max(item.log_e, 0.0) if math.isfinite(item.log_e) else 0.0,
             threshold=item.threshold,

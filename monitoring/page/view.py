@@ -129,12 +129,12 @@ def _plots(watch: WatchState) -> dict[str, Markup]:
             values=[point.shares[place] for point in points],
             reference=watch.reference_shares[place],
         )
-        for place, name in enumerate(watch.classes)
+        for place, name in enumerate(watch.actions)
     ]
     spread = Line("spread", "series-0", [p.spread for p in points], watch.reference_spread)
     drawn = {
         "shares": line_plot("Share of each action", rows, shares, top=1.0, percent=True),
-        "spread": line_plot("Spread of the probabilities", rows, [spread]),
+        "spread": line_plot("Spread of the outputs", rows, [spread]),
         "evidence": line_plot(
             "Evidence of each detector, as a share of what an alarm needs",
             rows,

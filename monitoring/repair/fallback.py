@@ -39,7 +39,9 @@ class Fallback:
         rows = self._log.read(version=version, limit=_ROWS)
         if len(rows) == 0:
             return None
-        top = top_action(rows.action, rows.logits.shape[1])
+        if rows.action.min() < 0:
+            return None  # a policy without actions insists on none
+        top = top_action(rows.action, int(rows.action.max()) + 1)
         return top[0] if top is not None and top[1] >= _INSISTS else None
 
 

@@ -10,16 +10,17 @@ verdict; a service that cannot be reached says nothing about the artefact.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import httpx
 import numpy as np
 import structlog
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import FloatArray
+from plumbline.bundle.array import AnyArray
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Remedy, Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.settings import MonitoringSettings
@@ -52,7 +53,7 @@ class CanaryReport:
     Attributes
     ----------
     error
-        Largest absolute difference of a probability; None where none could be compared.
+        Largest absolute difference of a number; None where none could be compared.
     """
 
     result: CanaryResult
@@ -120,21 +121,21 @@ class Canary:
             self._failures = 0
 
     def _ask(self, bundle: Bundle) -> CanaryReport:
-        golden = bundle.golden
-        expected = bundle.calibration.apply(golden.logits)
         error = 0.0
         try:
             with httpx.Client(
                 base_url=self._settings.service_url, headers=PURPOSE, timeout=_TIMEOUT_SECONDS
             ) as client:
-                for start in range(0, len(golden.inputs), _ROWS_AT_ONCE):
-                    rows = slice(start, start + _ROWS_AT_ONCE)
-                    answer = _predict(client, self._settings.model, golden.inputs[rows])
+                for body, expected in golden_questions(bundle, _ROWS_AT_ONCE):
+                    answer = _predict(client, body)
                     if answer["version"] != bundle.version:
                         found = f"version {answer['version']} answers, {bundle.version} should"
                         return CanaryReport(CanaryResult.WRONG_VERSION, found)
-                    found_here = _probabilities(answer, bundle.manifest.classes)
-                    error = max(error, float(np.abs(found_here - expected[rows]).max()))
+                    predictions = answer["predictions"]
+                    if not isinstance(predictions, list):
+                        raise TypeError("predictions is no list")
+                    for found_row, row in zip(predictions, expected, strict=True):
+                        error = max(error, _difference(found_row.get("outputs", found_row), row))
         except httpx.HTTPError as error_:
             return CanaryReport(CanaryResult.UNREACHABLE, f"the service did not answer: {error_}")
         except (ValueError, KeyError, TypeError) as error_:
@@ -143,14 +144,56 @@ class Canary:
 
     def _compare(self, error: float) -> CanaryReport:
         tolerance = self._settings.canary_tolerance
-        said = f"golden probabilities differ by {error:.2g}, {tolerance:.2g} is allowed"
+        said = f"golden answers differ by {error:.2g}, {tolerance:.2g} is allowed"
         passed = error <= tolerance
         return CanaryReport(CanaryResult.PASSED if passed else CanaryResult.DIFFERED, said, error)
 
 
-def _predict(client: httpx.Client, model: str, windows: FloatArray) -> dict[str, object]:
-    instances = [{"features": window.tolist(), "symbol": "canary"} for window in windows]
-    response = client.post("/predict", json={"model": model, "instances": instances})
+def golden_questions(
+    bundle: Bundle, rows_at_once: int
+) -> Iterator[tuple[dict[str, object], list[dict[str, Any]]]]:
+    """Yield bodies of ``POST /predict`` for the golden rows, with the outputs they must get.
+
+    Cross-sections are asked about whole. Of a model with a single choice the expected outputs have
+    the short form that the service gives.
+    """
+    golden, outputs, manifest = bundle.golden, bundle.outputs, bundle.manifest
+    raw = np.concatenate([golden.outputs[name] for name in outputs.names], axis=1)
+    readings = outputs.read(raw, golden.group)
+    given = [spec for spec in manifest.inputs if spec.source != "bundle"]
+    short = len(outputs.specs) == 1 and outputs.specs[0].kind == "choice"
+    for rows in _pieces(golden.group, rows_at_once):
+        instances = [
+            {
+                "inputs": {spec.name: golden.inputs[spec.name][i].tolist() for spec in given},
+                "symbol": "canary",
+                "group": str(golden.group[i]),
+            }
+            for i in rows
+        ]
+        expected = [
+            {
+                name: outputs.heads[name].to_wire(readings[name], i, outputs.calibrations[name])
+                for name in outputs.names
+            }
+            for i in rows
+        ]
+        said = [row[outputs.primary] for row in expected] if short else expected
+        yield {"model": manifest.name, "instances": instances}, said
+
+
+def _pieces(group: AnyArray, size: int) -> Iterator[list[int]]:
+    """Cut rows into pieces of about ``size``, no cross-section in two of them."""
+    begins = [0, *(np.flatnonzero(group[1:] != group[:-1]) + 1).tolist(), len(group)]
+    start = 0
+    while start < len(group):
+        stop = next(each for each in begins if each >= min(start + size, len(group)))
+        yield list(range(start, stop))
+        start = stop
+
+
+def _predict(client: httpx.Client, body: dict[str, object]) -> dict[str, object]:
+    response = client.post("/predict", json=body)
     if response.is_client_error:
         raise ValueError(f"the golden rows were refused: {response.text[:300]}")
     response.raise_for_status()
@@ -158,11 +201,21 @@ def _predict(client: httpx.Client, model: str, windows: FloatArray) -> dict[str,
     return answer
 
 
-def _probabilities(answer: dict[str, object], classes: tuple[str, ...]) -> FloatArray:
-    predictions = answer["predictions"]
-    if not isinstance(predictions, list):
-        raise TypeError("predictions is no list")
-    return np.array([[p["probabilities"][name] for name in classes] for p in predictions])
+def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
+    """Return the largest difference of the numbers expected; raises `KeyError` if one is missing.
+
+    Members' disagreement is left out of the short form, and so is not asked for there.
+    """
+    worst = 0.0
+    for name, number in expected.items():
+        if isinstance(number, Mapping):
+            worst = max(worst, _difference(found[name], number))
+        elif isinstance(number, list):
+            pairs = zip(found[name], number, strict=True)
+            worst = max(worst, *(abs(float(one) - other) for one, other in pairs))
+        elif isinstance(number, float) and (name in found or name != "epistemic"):
+            worst = max(worst, abs(float(found[name]) - number))
+    return worst
 
 
 def _diagnosis(report: CanaryReport, tolerance: float, failures: int) -> Diagnosis:

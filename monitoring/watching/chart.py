@@ -12,11 +12,12 @@ from collections import deque
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.array import IntArray
+from plumbline.bundle.reading import Reading, joined
 from plumbline.bundle.record import Record
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.sample import read_reference
 from plumbline.diagnosis.share import action_counts
-from plumbline.diagnosis.spread import probability_spread
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.prediction import PredictionBatch
 
@@ -30,7 +31,6 @@ class Point(Record):
     row: int
     shares: tuple[float, ...]
     spread: float | None
-    confidence: float
     evidence: dict[str, float]
 
 
@@ -38,28 +38,33 @@ class Chart:
     """The points of one version's watch; the oldest are dropped."""
 
     def __init__(self, bundle: Bundle) -> None:
-        reference = bundle.reference
-        self.reference_shares = tuple(float(share) for share in reference.action_shares)
-        self.reference_spread = probability_spread(reference.probabilities)
+        outputs, reference = bundle.outputs, bundle.reference
+        readings = read_reference(reference, outputs)
+        self.actions = outputs.policy.actions
+        shares = reference.action_shares(len(self.actions))
+        self.reference_shares = tuple(float(share) for share in shares)
+        self.reference_spread = outputs.heads[outputs.primary].spread(readings[outputs.primary])
         self.points: deque[Point] = deque(maxlen=POINTS)
-        self._classes = len(bundle.manifest.classes)
+        self._outputs = outputs
         self._row = 0
-        self._actions: IntArray = np.empty(0, np.int8)
-        self._probabilities: FloatArray = np.empty((0, self._classes), np.float32)
+        self._action: IntArray = np.empty(0, np.int8)
+        self._primary: Reading | None = None
 
     def add(self, rows: PredictionBatch, judgement: Judgement) -> None:
-        """Add one point: the state after these rows."""
+        """Add one point: the state after these rows, whose cross-sections are whole."""
         self._row += len(rows)
-        self._actions = np.concatenate([self._actions, rows.action])[-WINDOW:]
-        self._probabilities = np.concatenate([self._probabilities, rows.probabilities])[-WINDOW:]
-        counts = action_counts(self._actions, self._classes)
+        self._action = np.concatenate([self._action, rows.action])[-WINDOW:]
+        primary = self._outputs.primary
+        newest = self._outputs.restore(rows.centre, rows.epistemic, rows.group)[primary]
+        past = [newest] if self._primary is None else [self._primary, newest]
+        self._primary = joined(past).take(slice(-WINDOW, None))
+        counts = action_counts(self._action, len(self.actions)) if self.actions else ()
         self.points.append(
             Point(
                 row=self._row,
-                shares=tuple(float(share) for share in counts / len(self._actions)),
-                spread=probability_spread(self._probabilities),
-                confidence=float(self._probabilities.max(axis=1).mean()),
-                evidence={item.detector: progress(item) for item in judgement.evidence},
+                shares=tuple(float(count / len(self._action)) for count in counts),
+                spread=self._outputs.heads[primary].spread(self._primary),
+                evidence={item.label: progress(item) for item in judgement.evidence},
             )
         )
 

@@ -19,6 +19,7 @@ from plumbline.bundle.errors import BundleError
 from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.chart import Chart
+from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Judgement, Watcher
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
@@ -89,8 +90,7 @@ class Watch:
 
     def feed(self, rows: PredictionBatch) -> Iterator[Judgement]:
         """Judge rows of this version; yields each change of the verdict, in order."""
-        for start in range(0, len(rows), _SLICE):
-            some = rows.take(slice(start, start + _SLICE))
+        for some in whole_groups(rows, _SLICE):
             yield from self._watcher.feed(some)
             self.chart.add(some, self.judgement)
             self._remember(some)

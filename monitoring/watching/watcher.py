@@ -106,7 +106,7 @@ class Watcher:
         self._thresholds = thresholds or Thresholds()
         self._context, panel = _learn(_Source(_key(bundle), bundle))
         self._panel = None if panel is None else panel.copy()
-        self._stream = Stream(bundle.version, kept=MOST_ROWS)
+        self._stream = Stream(bundle.version, bundle.outputs, kept=MOST_ROWS)
         self._promise = guarantee(self._context.baseline, run_length=RUN_LENGTH)
         self._row = -1
         self._clean: deque[int] = deque(maxlen=MOST_ROWS)
@@ -297,8 +297,9 @@ def _key(bundle: Bundle) -> tuple[str, ...]:
     manifest = bundle.manifest
     return (
         manifest.files["reference.npz"].sha256,
-        manifest.features.sha256,
-        *manifest.classes,
+        manifest.files["calibration.json"].sha256,
+        *manifest.feature_names,
+        *(spec.to_json().decode() for spec in manifest.outputs),
         manifest.policy.to_json().decode(),
     )
 
@@ -306,12 +307,7 @@ def _key(bundle: Bundle) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _learn(source: _Source) -> tuple[Context, Panel | None]:
     """Measure a reference and fit the detectors to it, once for all watchers of it."""
-    manifest = source.bundle.manifest
-    context = Context(
-        classes=manifest.classes,
-        features=manifest.features.names,
-        policy=manifest.policy,
-        reference=source.bundle.reference,
-    )
+    bundle = source.bundle
+    context = Context(bundle.outputs, bundle.manifest.feature_names, bundle.reference)
     baseline = context.baseline
-    return context, None if baseline is None else Panel(baseline)
+    return context, None if baseline is None else Panel(baseline, context)

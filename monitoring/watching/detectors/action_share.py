@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.diagnosis.measure import Measures
+from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector
 
 
@@ -28,5 +29,5 @@ class ActionShare(Detector):
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
-        events: IntArray = (measures.action[:, None] == edges).astype(np.int8)
-        return events
+        taken = measures.action[:, None]
+        return np.where(taken >= 0, (taken == edges).astype(np.int8), np.int8(NO_EVENT))

@@ -35,6 +35,8 @@ class Detector(ABC):
         The alarm level of theory, in nats. A bet that would have raised an alarm in one half of the
         reference against the null of the other, bootstrapped, is not placed. The level used is the
         larger of theory's and the highest evidence of those that are, with some slack.
+    output
+        Which output it watches; empty for the input.
     """
 
     name: ClassVar[str]
@@ -48,7 +50,10 @@ class Detector(ABC):
         block: int = Field(100, ge=1, description="Mean block length.")
         slack: float = Field(2.3, ge=0, description="Nats above the highest evidence found.")
 
-    def __init__(self, reference: Measures, params: Params, *, log_a: float) -> None:
+    def __init__(
+        self, reference: Measures, params: Params, *, log_a: float, output: str = ""
+    ) -> None:
+        self.output = output
         self._params = params
         self._edges = self.learn(reference)
         highest = self._highest(reference)
@@ -111,6 +116,7 @@ class Detector(ABC):
         return Evidence(
             detector=self.name,
             subject=self.subject,
+            output=self.output,
             log_e=self._process.log_e,
             threshold=self.threshold,
             alarmed=self._alarmed,

@@ -13,7 +13,7 @@ from plumbline.bundle.array import BoolArray
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.measure import Measures, Meter
-from plumbline.diagnosis.sample import Sample, of_reference
+from plumbline.diagnosis.sample import Context, Sample, of_reference
 from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.base import Detector
 
@@ -27,46 +27,62 @@ class Measured:
 
     Attributes
     ----------
-    measures
-        One row per prediction.
+    inputs
+        One row per prediction; its output columns are those of the first output.
     events
-        By detector: one list per row, one entry per bet.
+        By detector, as the panel keeps them: one list per row, one entry per bet.
     broken : (n,) bool
         An input event occurred: the row says nothing about the model.
     """
 
-    measures: Measures
+    inputs: Measures
     events: Mapping[str, list[list[int]]]
     broken: BoolArray
 
 
 class Panel:
-    """The detectors of `DETECTORS`, with the meter that measures rows for them.
+    """The detectors of `DETECTORS`, those of outputs once for each, with the meter they need.
 
     Parameters
     ----------
     baseline
         The measured reference.
+    context
+        Whose outputs are watched.
     run_length
         Sets the alarm level of theory: each of the ``d`` detectors of a side is held to
         ``log(d · run_length)``, so that the side as a whole keeps the promise.
     """
 
-    def __init__(self, baseline: Baseline, *, run_length: float = RUN_LENGTH) -> None:
-        meter = Meter(baseline.step_scale, baseline.surrogate)
-        measures = replace(
-            meter.measure(of_reference(baseline.reference)), residual=baseline.residuals
+    def __init__(
+        self, baseline: Baseline, context: Context, *, run_length: float = RUN_LENGTH
+    ) -> None:
+        names = context.outputs.names
+        reference = _meter(baseline, context).measure(
+            of_reference(baseline.reference, context.outputs)
         )
-        subjects = [each.subject for each in DETECTORS.values()]
-        self.detectors: dict[str, Detector] = {
-            name: each(
-                measures, each.Params(), log_a=log(run_length * subjects.count(each.subject))
-            )
-            for name, each in DETECTORS.items()
+        measured = {
+            name: replace(each, residual=baseline.outputs[name].residuals)
+            for name, each in reference.items()
         }
-        self.inputs = [each for each in self.detectors.values() if each.subject == "input"]
-        self.outputs = [each for each in self.detectors.values() if each.subject == "output"]
-        self._meter = Meter(baseline.step_scale, baseline.surrogate)
+        kinds = list(DETECTORS.values())
+        per_side = {
+            "input": sum(each.subject == "input" for each in kinds),
+            "output": len(names) * sum(each.subject == "output" for each in kinds),
+        }
+        self.detectors: dict[str, Detector] = {}
+        for kind in kinds:
+            for name in names if kind.subject == "output" else ("",):
+                self.detectors[f"{kind.name} {name}".strip()] = kind(
+                    measured[name or names[0]],
+                    kind.Params(),
+                    log_a=log(run_length * per_side[kind.subject]),
+                    output=name,
+                )
+        self.inputs = {k: v for k, v in self.detectors.items() if v.subject == "input"}
+        self.outputs = {k: v for k, v in self.detectors.items() if v.subject == "output"}
+        self._meter = _meter(baseline, context)
+        self._first = names[0]
 
     def copy(self) -> Panel:
         """Return an independent panel in the same state."""
@@ -75,32 +91,36 @@ class Panel:
     def measure(self, sample: Sample) -> Measured:
         """Measure rows, in order, each once."""
         measures = self._meter.measure(sample)
-        events = {name: each.events_of(measures) for name, each in self.detectors.items()}
-        broken = np.zeros(len(measures), bool)
-        for each in self.inputs:
-            broken |= (events[each.name] == 1).any(axis=1)
-        return Measured(measures, {k: v.tolist() for k, v in events.items()}, broken)
+        events = {
+            key: each.events_of(measures[each.output or self._first])
+            for key, each in self.detectors.items()
+        }
+        broken = np.zeros(len(sample), bool)
+        for key in self.inputs:
+            broken |= (events[key] == 1).any(axis=1)
+        lists = {key: each.tolist() for key, each in events.items()}
+        return Measured(measures[self._first], lists, broken)
 
     def evidence(self, columns: Mapping[str, tuple[str, ...]]) -> tuple[Evidence, ...]:
         """Return the present state of every detector, with the columns found for some."""
-        return tuple(each.evidence(columns.get(name, ())) for name, each in self.detectors.items())
+        return tuple(each.evidence(columns.get(key, ())) for key, each in self.detectors.items())
 
     def step_inputs(self, measured: Measured, i: int) -> bool:
         """Show row ``i`` to the input detectors; true when one of them alarms at this very row."""
-        symbol = str(measured.measures.symbol[i])
-        alarms = [each.step(symbol, measured.events[each.name][i]) for each in self.inputs]
+        symbol = str(measured.inputs.symbol[i])
+        alarms = [each.step(symbol, measured.events[k][i]) for k, each in self.inputs.items()]
         return any(alarms)
 
     def step_outputs(self, measured: Measured, i: int) -> None:
         """Show row ``i`` to the output detectors."""
-        symbol = str(measured.measures.symbol[i])
-        for each in self.outputs:
-            each.step(symbol, measured.events[each.name][i])
+        symbol = str(measured.inputs.symbol[i])
+        for key, each in self.outputs.items():
+            each.step(symbol, measured.events[key][i])
 
     @property
     def since_onset(self) -> int:
         """Rows since the onset of the strongest output alarm; 0 without an alarm."""
-        alarmed = [each for each in self.outputs if each.alarmed]
+        alarmed = [each for each in self.outputs.values() if each.alarmed]
         if not alarmed:
             return 0
         return max(alarmed, key=lambda each: each.excess).onset
@@ -108,26 +128,33 @@ class Panel:
     @property
     def since_input_onset(self) -> int:
         """The same of the input alarm that began first."""
-        return max((each.onset for each in self.inputs if each.alarmed), default=0)
+        return max((each.onset for each in self.inputs.values() if each.alarmed), default=0)
 
     def culprits(
         self, measured: Measured, i: int, names: Sequence[str]
     ) -> dict[str, tuple[str, ...]]:
         """Name the columns that input detectors object to in row ``i``."""
-        row = measured.measures.take(slice(i, i + 1))
+        row = measured.inputs.take(slice(i, i + 1))
         found: dict[str, tuple[str, ...]] = {}
-        for each in self.inputs:
+        for key, each in self.inputs.items():
             flags = each.columns(row)
             if flags is not None:
-                found[each.name] = tuple(names[j] for j in np.flatnonzero(flags[0]).tolist())
+                found[key] = tuple(names[j] for j in np.flatnonzero(flags[0]).tolist())
         return found
 
     def reset_outputs(self) -> None:
         """Forget what was held against the model."""
-        for each in self.outputs:
+        for each in self.outputs.values():
             each.reset()
 
     def reset(self) -> None:
         """Forget all evidence."""
         for each in self.detectors.values():
             each.reset()
+
+
+def _meter(baseline: Baseline, context: Context) -> Meter:
+    surrogates = {name: each.surrogate for name, each in baseline.outputs.items()}
+    outputs = context.outputs
+    acting = outputs.primary if outputs.policy.actions else None
+    return Meter(baseline.step_scale, surrogates, outputs.heads, acting)
