@@ -96,7 +96,7 @@ class EncoderLayer(nn.Module):  # type: ignore[misc]  # torch comes without type
 
 
 class Encoder(nn.Module):  # type: ignore[misc]  # torch comes without types here
-    """Windows to logits: embed, add positions, encode, read the last step.
+    """Windows to numbers: embed, add positions, encode, read the last step.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Encoder(nn.Module):  # type: ignore[misc]  # torch comes without types her
         features: int,
         window_length: int,
         width: int,
-        classes: int,
+        numbers: int,
         layers: list[EncoderLayer],
         dropout: float,
         causal: bool,
@@ -122,12 +122,12 @@ class Encoder(nn.Module):  # type: ignore[misc]  # torch comes without types her
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, classes)
+        self.head = nn.Linear(width, numbers)
         mask = torch.ones(window_length, window_length, dtype=torch.bool).tril()
         self.register_buffer("mask", mask if causal else None, persistent=False)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Turn standardised windows ``(b, t, f)`` into logits ``(b, k)``."""
+        """Turn standardised windows ``(b, t, f)`` into ``(b, numbers)``."""
         x = self.dropout(self.embed(windows) + self.positions)
         mask = cast("torch.Tensor | None", self.mask)
         last = len(self.layers) - 1

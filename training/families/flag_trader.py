@@ -62,7 +62,7 @@ class FlagTrader(Family[FlagTraderParams]):
             features=shape.features,
             window_length=shape.window_length,
             width=params.width,
-            classes=shape.classes,
+            numbers=shape.numbers,
             layers=layers,
             dropout=params.dropout,
             causal=True,

@@ -30,7 +30,7 @@ class TfaParams(Record):
 
 
 class Tfa(Family[TfaParams]):
-    """Linear embedding, learned positions, encoder layers normalised first, last step to logits.
+    """Linear embedding, learned positions, encoder layers normalised first, last step to numbers.
 
     The published recipe has no positions, so that shuffling the bars would not change its answer,
     and one logit; here are positions, and a logit per class.
@@ -61,7 +61,7 @@ class Tfa(Family[TfaParams]):
             features=shape.features,
             window_length=shape.window_length,
             width=params.width,
-            classes=shape.classes,
+            numbers=shape.numbers,
             layers=layers,
             dropout=params.dropout,
             causal=False,

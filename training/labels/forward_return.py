@@ -6,8 +6,10 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.spec import OutputSpec
 from plumbline.training.bars import Bars
-from plumbline.training.labels.base import MASKED, Label, LabelParams, Labels
+from plumbline.training.labels.base import Label, LabelParams, Truth, forward_returns, horizon_name
 
 
 class ForwardReturnParams(LabelParams):
@@ -17,21 +19,35 @@ class ForwardReturnParams(LabelParams):
 
 
 class ForwardReturn(Label[ForwardReturnParams]):
-    """SELL below minus the threshold, BUY above it, HOLD between.
-
-    The outcome is the close of the bar that opens exactly one horizon later. Where no such bar
-    exists, as before a weekend or at the end of the data, the row is masked: shifting by rows
-    instead would silently compare Friday evening with Monday.
-    """
+    """SELL below minus the threshold, BUY above it, HOLD between."""
 
     Params = ForwardReturnParams
 
+    @property
     @override
-    def build(self, bars: Bars) -> Labels:
-        place = np.searchsorted(bars.time, bars.time + self.horizon)
-        inside = np.minimum(place, len(bars) - 1)
-        known = bars.time[inside] == bars.time + self.horizon
-        later = bars.close[inside] / bars.close - 1
-        forward_return = np.where(known, later, np.nan)
-        classes = 1 + (later > self.params.threshold) - (later < -self.params.threshold)
-        return Labels(np.where(known, classes, MASKED).astype(np.int8), forward_return)
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        return (
+            OutputSpec(
+                name=horizon_name("direction", self.params.horizon_seconds),
+                kind="choice",
+                horizon_seconds=self.params.horizon_seconds,
+                width=3,
+                choices=("SELL", "HOLD", "BUY"),
+                positions=(-1.0, 0.0, 1.0),
+            ),
+        )
+
+    @override
+    def build(self, bars: Bars) -> Truth:
+        later, known = forward_returns(bars, self.horizon)
+        limit = self.params.threshold
+        places = 1.0 + (later > limit) - (later < -limit)
+        return Truth(
+            np.where(known, places, np.nan)[:, None],
+            np.where(known, bars.time + self.horizon, bars.time),
+            later,
+        )
+
+    @override
+    def mirrored(self, values: FloatArray) -> FloatArray:
+        return 2.0 - values

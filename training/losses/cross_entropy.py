@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch.nn import functional
@@ -28,7 +31,14 @@ class CrossEntropy(Loss[CrossEntropyParams]):
     """
 
     Params = CrossEntropyParams
+    teaches: ClassVar[str] = "choice"
+
+    @property
+    @override
+    def start(self) -> tuple[float, ...]:
+        return tuple(math.log(share) for share in self.target.prior or ())
 
     @override
-    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=self.params.label_smoothing)
+    def __call__(self, raw: torch.Tensor, truth: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+        smoothing = self.params.label_smoothing
+        return functional.cross_entropy(raw, truth.long(), label_smoothing=smoothing)

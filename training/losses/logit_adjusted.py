@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch.nn import functional
@@ -29,13 +32,24 @@ class LogitAdjusted(Loss[LogitAdjustedParams]):
     """
 
     Params = LogitAdjustedParams
+    teaches: ClassVar[str] = "choice"
 
     @property
     @override
     def tau(self) -> float:
         return self.params.tau
 
+    @property
     @override
-    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        log_prior = torch.log(torch.tensor(self.prior, dtype=logits.dtype))
-        return functional.cross_entropy(logits + self.tau * log_prior, labels)
+    def start(self) -> tuple[float, ...]:
+        return tuple((1 - self.tau) * math.log(share) for share in self.target.prior or ())
+
+    @property
+    @override
+    def prior_correction(self) -> tuple[float, ...]:
+        return tuple(self.tau * math.log(share) for share in self.target.prior or ())
+
+    @override
+    def __call__(self, raw: torch.Tensor, truth: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+        log_prior = torch.log(torch.tensor(self.target.prior, dtype=raw.dtype))
+        return functional.cross_entropy(raw + self.tau * log_prior, truth.long())
