@@ -11,12 +11,13 @@ from math import log
 import numpy as np
 import pytest
 
+from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.measure import Measures, Meter
 from plumbline.diagnosis.sample import of_reference
 from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.base import Detector
-from tests.support.streams import LONG, SHORT, Stream, context, healthy
+from tests.support.streams import LONG, OUTPUT, OUTPUTS, SHORT, Stream, context, healthy
 
 LOG_A = log(1e6)
 REFERENCE = {"action_share": LONG}
@@ -27,7 +28,13 @@ def measured(stream: Stream) -> Measures:
     """Measure a stream as the panel does."""
     baseline = context().baseline
     assert baseline is not None
-    return Meter(baseline.step_scale, baseline.surrogate).measure(stream.sample())
+    return meter_of(baseline).measure(stream.sample())[OUTPUT]
+
+
+def meter_of(baseline: Baseline) -> Meter:
+    """Return the meter of a measured reference."""
+    surrogates = {name: each.surrogate for name, each in baseline.outputs.items()}
+    return Meter(baseline.step_scale, surrogates, OUTPUTS.heads, OUTPUT)
 
 
 @cache
@@ -35,10 +42,10 @@ def fitted(name: str) -> Detector:
     """Fit a detector to the reference, its residuals of rows the surrogate was not fitted on."""
     baseline = context(REFERENCE.get(name, SHORT)).baseline
     assert baseline is not None
-    meter = Meter(baseline.step_scale, baseline.surrogate)
-    rows = meter.measure(of_reference(baseline.reference))
+    rows = meter_of(baseline).measure(of_reference(baseline.reference, OUTPUTS))[OUTPUT]
     kind = DETECTORS[name]
-    return kind(replace(rows, residual=baseline.residuals), kind.Params(), log_a=LOG_A)
+    held = replace(rows, residual=baseline.outputs[OUTPUT].residuals)
+    return kind(held, kind.Params(), log_a=LOG_A)
 
 
 @pytest.fixture(params=sorted(DETECTORS))

@@ -11,23 +11,26 @@ import pytest
 
 from plumbline.bundle.calibration import softmax
 from plumbline.bundle.finding import REMEDIES, Level, Remedy, Verdict
-from plumbline.bundle.policy import DecisionPolicy
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.verdicts import VERDICTS
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
-from tests.support.streams import Stream, context, healthy
+from tests.support.streams import Stream, choosing, context, healthy
 
 NAMES = ("SELL", "HOLD", "BUY")
-ALONE = Context(NAMES, (), DecisionPolicy(prior=(0.163, 0.656, 0.181)))
+ALONE = Context(choosing((0.163, 0.656, 0.181)), ())
 JUDGED_ELSEWHERE = {Verdict.ARTEFACT_FAULT}  # the monitor's canary
 
 
-def said(logits: np.ndarray, **more: object) -> Sample:
+def said(
+    logits: np.ndarray, labels: np.ndarray | None = None, features: np.ndarray | None = None
+) -> Sample:
     """Return what a model said, by plain argmax."""
     p = softmax(np.asarray(logits, np.float64))
-    return Sample(logits=logits, probabilities=p, actions=p.argmax(axis=1), **more)
+    truth = None if labels is None else np.where(labels >= 0, labels, np.nan)[:, None]
+    readings = ALONE.outputs.restore(p, np.zeros((len(p), 1)))
+    return Sample(readings, action=p.argmax(axis=1), features=features, truth=truth)
 
 
 def varying(mean: object, sd: object, n: int = 400) -> np.ndarray:
@@ -82,7 +85,7 @@ def test_no_finding_is_ever_nan(rows: int) -> None:
 def test_few_rows_are_insufficient(rows: int) -> None:
     """Fixture 4: the standard deviation of a single prediction accuses nobody."""
     found = diagnose(healthy(1_000, 2).rows(0, rows).sample(), context())
-    spread = next(each for each in found.findings if each.name == "probability_spread")
+    spread = next(each for each in found.findings if each.name == "output_spread")
 
     assert found.verdict is Verdict.INSUFFICIENT_DATA
     assert spread.level is Level.INSUFFICIENT
@@ -257,4 +260,4 @@ def reference_logits() -> np.ndarray:
     """Return what the reference head said."""
     reference = context().reference
     assert reference is not None
-    return np.asarray(reference.logits, np.float64)
+    return np.asarray(reference.raw, np.float64)

@@ -36,7 +36,7 @@ def broken_output(name: str, onset: int, *, rows: int = 700) -> Stream:
     """Return a stream whose model breaks at a row."""
     fault, _ = OUTPUT_FAULTS[name]
     stream = healthy(rows, 7)
-    reference = np.asarray(bundle().reference.logits, np.float64)
+    reference = np.asarray(bundle().reference.raw, np.float64)
     said = fault(stream.logits[onset:], reference)
     return stream.rows(0, onset) + stream.rows(onset, rows).saying(said)
 

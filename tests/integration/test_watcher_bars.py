@@ -11,8 +11,8 @@ import pytest
 from plumbline.bundle.archive import Bundle, digest_of
 from plumbline.bundle.calibration import softmax
 from plumbline.bundle.finding import Verdict
-from plumbline.bundle.manifest import FeatureSpec
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.manifest import PolicySpec
+from plumbline.bundle.outputs import write_calibrations
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.prediction import PredictionBatch
@@ -21,6 +21,7 @@ from plumbline.training.feature_sets.intraday_31 import NAMES
 from plumbline.training.feature_table import build_table, resolve_feature_set
 from tests.support.bundles import small_bundle
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS
+from tests.support.streams import choosing
 
 TRAINED, REFERENCE = 2_600, 1_400
 HORIZON, BAND = 6, 0.00166
@@ -67,23 +68,33 @@ def bundle() -> Bundle:
     time, features, labels = material()
     rows = slice(TRAINED + HORIZON, TRAINED + HORIZON + REFERENCE)
     shares = np.bincount(labels[:TRAINED], minlength=3) / TRAINED
-    policy = DecisionPolicy(prior=tuple(shares.tolist()))
+    outputs = choosing(tuple(shares.tolist()))
     logits = answer(features[rows])
-    probabilities = softmax(logits)
+    probabilities = softmax(logits).astype(np.float32)
+    none = np.zeros(REFERENCE, np.float32)
     reference = ReferenceProfile(
         bar_time=time[rows],
         symbol=np.full(REFERENCE, "EURUSD"),
+        group=np.arange(REFERENCE),
         features=features[rows],
-        logits=logits.astype(np.float32),
-        probabilities=probabilities.astype(np.float32),
-        actions=policy.decide(probabilities).astype(np.int8),
-        labels=labels[rows].astype(np.int8),
+        raw=logits.astype(np.float32),
+        centre=probabilities,
+        epistemic=none[:, None],
+        action=outputs.policy.choose(probabilities).astype(np.int8),
+        position=none,
+        size=none,
+        truth=labels[rows].astype(np.float64)[:, None],
     )
     manifest, files = small_bundle(features=len(NAMES), window=1)
-    files = files | {"reference.npz": reference.to_bytes()}
+    files = files | {
+        "reference.npz": reference.to_bytes(),
+        "calibration.json": write_calibrations(outputs.calibrations),
+    }
+    (given,) = manifest.inputs
+    parameters = outputs.policy.params.model_dump(mode="json")
     update = {
-        "policy": policy,
-        "features": FeatureSpec.of(NAMES),
+        "policy": PolicySpec(kind="argmax", parameters=parameters),
+        "inputs": (given.model_copy(update={"names": NAMES}),),
         "files": {name: digest_of(data) for name, data in files.items()},
     }
     return Bundle(manifest.model_copy(update=update), files)
@@ -92,19 +103,25 @@ def bundle() -> Bundle:
 def served(features: np.ndarray, logits: np.ndarray | None = None) -> PredictionBatch:
     """Return what the log would hold; time goes on whatever the bars do."""
     said = answer(features) if logits is None else logits
-    probabilities = softmax(said)
-    n = len(features)
+    probabilities = softmax(said).astype(np.float32)
+    n, outputs = len(features), bundle().outputs
     return PredictionBatch(
         prediction_id=np.arange(n).astype(str),
+        seq=np.arange(n),
         time=np.arange(n),
         bar_time=3_600_000_000 * np.arange(n),
         symbol=np.full(n, "EURUSD"),
+        group=np.full(n, ""),
+        client=np.full(n, ""),
         version=np.full(n, bundle().version),
-        action=bundle().manifest.policy.decide(probabilities).astype(np.int8),
-        logits=said.astype(np.float32),
-        probabilities=probabilities.astype(np.float32),
+        action=outputs.policy.choose(probabilities).astype(np.int8),
+        position=np.zeros(n),
+        size=np.zeros(n),
+        raw=said.astype(np.float32),
+        centre=probabilities,
+        epistemic=np.zeros((n, 1), np.float32),
         features=features.astype(np.float32),
-        window_hash=np.array([f"{hash(row.tobytes()):x}" for row in features]),
+        inputs_hash=np.array([f"{hash(row.tobytes()):x}" for row in features]),
     )
 
 
@@ -156,7 +173,7 @@ def test_a_broken_model_is_named_on_real_bars(name: str) -> None:
     fault, right = OUTPUT_FAULTS[name]
     bars = held_out()[:700]
     logits = answer(bars)
-    logits[300:] = fault(logits[300:], np.asarray(bundle().reference.logits, np.float64))
+    logits[300:] = fault(logits[300:], np.asarray(bundle().reference.raw, np.float64))
     found = [each for each in Watcher(bundle()).feed(served(bars, logits)) if each.rows > 300]
 
     assert found[0].verdict in right

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from plumbline.bundle.calibration import softmax
-from plumbline.bundle.policy import DecisionPolicy
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.e_process import ALTERNATIVES, EProcess
 from plumbline.diagnosis.entropy import entropy, mutual_information
@@ -19,9 +18,10 @@ from plumbline.diagnosis.offset import restoring_offset
 from plumbline.diagnosis.psi import psi
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.wilson import wilson
+from tests.support.streams import choosing
 
 LOGITS = arrays(np.float64, st.tuples(st.integers(0, 80), st.just(3)), elements=st.floats(-60, 60))
-ALONE = Context(("SELL", "HOLD", "BUY"), (), DecisionPolicy(prior=(0.2, 0.6, 0.2)))
+ALONE = Context(choosing((0.2, 0.6, 0.2)), ())
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0.5, 0.999))
@@ -57,7 +57,8 @@ def test_the_order_of_rows_without_features_does_not_matter(
     verdicts = []
     for rows in (logits, logits[chosen]):
         p = softmax(rows) if len(rows) else rows
-        sample = Sample(logits=rows, probabilities=p, actions=ALONE.policy.decide(p))
+        readings = ALONE.outputs.restore(p, np.zeros((len(p), 1)))
+        sample = Sample(readings, action=ALONE.outputs.decide(readings).action)
         verdicts.append(diagnose(sample, ALONE).verdict)
 
     assert verdicts[0] == verdicts[1]

@@ -12,12 +12,14 @@ from functools import cache
 import numpy as np
 
 from plumbline.bundle.archive import Bundle, digest_of
-from plumbline.bundle.calibration import softmax
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.calibration import ChoiceCalibration, softmax
+from plumbline.bundle.manifest import PolicySpec
+from plumbline.bundle.outputs import Outputs, write_calibrations
+from plumbline.bundle.policies.argmax import ArgmaxParams, ArgmaxPolicy
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.store.prediction import PredictionBatch
-from tests.support.bundles import small_bundle
+from tests.support.bundles import choice_output, small_bundle
 
 HOUR = 3_600_000_000
 START = 1_500_000_000_000_000
@@ -74,8 +76,8 @@ class Stream:
 
     @property
     def actions(self) -> np.ndarray:
-        """Of `POLICY`."""
-        return POLICY.decide(self.probabilities)
+        """Of the policy."""
+        return OUTPUTS.policy.choose(self.probabilities)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -99,34 +101,50 @@ class Stream:
         return Stream(features.astype(np.float32), head(features))
 
     def sample(self, labels: np.ndarray | None = None) -> Sample:
-        """Return the rows as a sample."""
+        """Return the rows as a sample; -1 stands for an unknown label."""
+        truth = None if labels is None else np.where(labels >= 0, labels, np.nan)[:, None]
         return Sample(
-            logits=self.logits,
-            probabilities=self.probabilities,
-            actions=self.actions,
+            readings=OUTPUTS.restore(self.probabilities, np.zeros((len(self), 1))),
+            action=self.actions,
             features=self.features,
-            labels=labels,
+            truth=truth,
         )
 
     def batch(self, version: str, *, symbol: str = "WALK", first: int = 0) -> PredictionBatch:
         """Return the rows as the log gives them out; ids are the row numbers from ``first`` on."""
         n = len(self)
         number = np.arange(first, first + n)
+        decision = OUTPUTS.decide(OUTPUTS.restore(self.probabilities, np.zeros((n, 1))))
         return PredictionBatch(
             prediction_id=number.astype(str),
+            seq=number,
             time=START + number * 1_000,
             bar_time=START + number * HOUR,
             symbol=np.full(n, symbol),
+            group=np.full(n, ""),
+            client=np.full(n, ""),
             version=np.full(n, version),
             action=self.actions.astype(np.int8),
-            logits=self.logits.astype(np.float32),
-            probabilities=self.probabilities,
+            position=decision.position,
+            size=decision.size,
+            raw=self.logits.astype(np.float32),
+            centre=self.probabilities,
+            epistemic=np.zeros((n, 1), np.float32),
             features=self.features,
-            window_hash=np.array([f"{hash(row.tobytes()):x}" for row in self.features]),
+            inputs_hash=np.array([f"{hash(row.tobytes()):x}" for row in self.features]),
         )
 
 
-POLICY = DecisionPolicy(prior=PRIOR)
+def choosing(prior: tuple[float, ...]) -> Outputs:
+    """Return one choice as it comes, decided under this prior."""
+    spec = choice_output(len(prior))
+    identity = ChoiceCalibration.identity(len(prior))
+    return Outputs((spec,), {spec.name: identity}, ArgmaxPolicy(ArgmaxParams(prior=prior), spec))
+
+
+POLICY = PolicySpec(kind="argmax", parameters={"prior": list(PRIOR)})
+OUTPUTS = choosing(PRIOR)
+OUTPUT = OUTPUTS.primary
 
 
 @cache
@@ -144,11 +162,15 @@ def profile(stream: Stream, *, seed: int = 0) -> ReferenceProfile:
     return ReferenceProfile(
         bar_time=START - HOUR * np.arange(len(stream), 0, -1),
         symbol=np.full(len(stream), "WALK"),
+        group=np.arange(len(stream)),
         features=stream.features,
-        logits=stream.logits.astype(np.float32),
-        probabilities=stream.probabilities,
-        actions=stream.actions.astype(np.int8),
-        labels=labels.astype(np.int8),
+        raw=stream.logits.astype(np.float32),
+        centre=stream.probabilities,
+        epistemic=np.zeros((len(stream), 1), np.float32),
+        action=stream.actions.astype(np.int8),
+        position=np.zeros(len(stream), np.float32),
+        size=np.zeros(len(stream), np.float32),
+        truth=labels.astype(np.float64)[:, None],
     )
 
 
@@ -156,14 +178,17 @@ def profile(stream: Stream, *, seed: int = 0) -> ReferenceProfile:
 def context(rows: int = SHORT) -> Context:
     """Return what streams are held against: a reference of this length."""
     names = tuple(f"feature_{i}" for i in range(COLUMNS))
-    return Context(("SELL", "HOLD", "BUY"), names, POLICY, profile(healthy(rows, 1_000)))
+    return Context(OUTPUTS, names, profile(healthy(rows, 1_000)))
 
 
 @cache
 def bundle(rows: int = SHORT, *, version_seed: int = 0) -> Bundle:
     """Return a bundle with that reference; another seed gives another version."""
     manifest, files = small_bundle(features=COLUMNS, window=1, seed=version_seed)
-    files = files | {"reference.npz": profile(healthy(rows, 1_000)).to_bytes()}
+    files = files | {
+        "reference.npz": profile(healthy(rows, 1_000)).to_bytes(),
+        "calibration.json": write_calibrations(OUTPUTS.calibrations),
+    }
     digests = {name: digest_of(data) for name, data in files.items()}
     return Bundle(manifest.model_copy(update={"policy": POLICY, "files": digests}), files)
 

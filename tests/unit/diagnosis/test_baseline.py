@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.bundle.heads.choice import clr
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.baseline import MIN_REFERENCE, fit_baseline
 from plumbline.diagnosis.bootstrap import block_indices, mean_interval
 from plumbline.diagnosis.column import fit_columns, repeat_share, zero_share
 from plumbline.diagnosis.guarantee import guarantee
-from plumbline.diagnosis.movement import clr, previous_rows
+from plumbline.diagnosis.movement import previous_rows
 from plumbline.diagnosis.probe import probe
+from plumbline.diagnosis.sample import read_reference
 from plumbline.diagnosis.surrogate import cross_fit, explained, fit_surrogate
-from tests.support.streams import LONG, SHORT, context, healthy, profile
+from tests.support.streams import LONG, OUTPUTS, SHORT, context, healthy, profile
 
 
 def test_the_surrogate_repeats_the_reference_head() -> None:
@@ -75,7 +77,7 @@ def test_a_tiny_reference_is_no_reference() -> None:
     few = profile(healthy(MIN_REFERENCE - 1, 1))
 
     assert isinstance(few, ReferenceProfile)
-    assert fit_baseline(few) is None
+    assert fit_baseline(few, read_reference(few, OUTPUTS)) is None
 
 
 def test_a_short_reference_promises_nothing() -> None:

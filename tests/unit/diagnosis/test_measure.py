@@ -9,14 +9,15 @@ import pytest
 
 from plumbline.diagnosis.measure import Measures, Meter
 from plumbline.diagnosis.sample import Sample
-from tests.support.streams import context, healthy
+from tests.support.streams import OUTPUT, OUTPUTS, context, healthy
 
 
 def meter() -> Meter:
     """Return one of the reference's."""
     baseline = context().baseline
     assert baseline is not None
-    return Meter(baseline.step_scale, baseline.surrogate)
+    surrogates = {OUTPUT: baseline.outputs[OUTPUT].surrogate}
+    return Meter(baseline.step_scale, surrogates, OUTPUTS.heads, OUTPUT)
 
 
 def two_symbols() -> Sample:
@@ -30,15 +31,16 @@ def part(sample: Sample, rows: slice) -> Sample:
     chosen = {
         each.name: None if (value := getattr(sample, each.name)) is None else value[rows]
         for each in fields(Sample)
+        if each.name != "readings"
     }
-    return Sample(**chosen)
+    return Sample({name: each.take(rows) for name, each in sample.readings.items()}, **chosen)
 
 
 def test_batches_do_not_matter() -> None:
     """One row at a time gives what all at once give, to the last bit of every event."""
-    whole = meter().measure(two_symbols())
+    whole = meter().measure(two_symbols())[OUTPUT]
     single = meter()
-    parts = [single.measure(part(two_symbols(), slice(i, i + 1))) for i in range(60)]
+    parts = [single.measure(part(two_symbols(), slice(i, i + 1)))[OUTPUT] for i in range(60)]
 
     for each in fields(Measures):
         joined = np.concatenate([getattr(one, each.name) for one in parts])
@@ -54,7 +56,7 @@ def test_runs_of_zeros_and_of_kept_values_are_counted() -> None:
     sample = healthy(5, 3).sample()
     features = np.array(sample.features)
     features[1:4, 0] = 0.0
-    found = meter().measure(replace(sample, features=features))
+    found = meter().measure(replace(sample, features=features))[OUTPUT]
 
     assert found.zero_run[:, 0].tolist() == [0, 1, 2, 3, 0]
     assert found.stale_run[:, 0].tolist() == [0, 0, 1, 2, 0]
@@ -64,7 +66,7 @@ def test_a_frozen_input_has_no_gain() -> None:
     """So the model cannot be blamed for the feed."""
     stream = healthy(5, 3)
     frozen = stream.shown(np.repeat(stream.features[:1], 5, axis=0))
-    found = meter().measure(frozen.sample())
+    found = meter().measure(frozen.sample())[OUTPUT]
 
     assert found.still.tolist() == [False, True, True, True, True]
     assert np.isnan(found.gain).all()
@@ -74,7 +76,7 @@ def test_the_hash_of_the_window_decides_what_is_the_same_input() -> None:
     """The last step may repeat while the window moves on."""
     stream = healthy(3, 3)
     repeated = stream.shown(np.repeat(stream.features[:1], 3, axis=0)).sample()
-    found = meter().measure(replace(repeated, window_hash=np.array(["x", "y", "y"])))
+    found = meter().measure(replace(repeated, inputs_hash=np.array(["x", "y", "y"])))[OUTPUT]
 
     assert found.still.tolist() == [False, False, True]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.bundle.heads.choice import clr
 from plumbline.diagnosis.entropy import entropy, mutual_information
-from plumbline.diagnosis.movement import clr, movement, previous_rows, step_scale
-from plumbline.diagnosis.offset import log_odds_range, offset_size, restoring_offset
+from plumbline.diagnosis.movement import movement, previous_rows, step_scale
+from plumbline.diagnosis.offset import log_odds_range, restoring_offset
+from plumbline.diagnosis.output_baseline import offset_size
 from plumbline.diagnosis.psi import bin_edges, bin_shares, psi
 from plumbline.diagnosis.share import share_entropy, top_action
-from plumbline.diagnosis.spread import probability_spread
+from tests.support.streams import OUTPUT, OUTPUTS
 
 EVEN = np.full((4, 3), 1 / 3)
 
@@ -33,9 +35,12 @@ def test_a_flat_model_and_a_saturated_one_know_nothing() -> None:
 
 def test_spread_of_a_single_row_is_undefined() -> None:
     """Incident I0: the standard deviation of one prediction is not zero."""
-    assert probability_spread(EVEN[:1]) is None
+    head = OUTPUTS.heads[OUTPUT]
+    even = OUTPUTS.restore(EVEN, np.zeros((len(EVEN), 1)))[OUTPUT]
+
+    assert head.spread(even.take(slice(0, 1))) is None
     assert mutual_information(EVEN[:1]) is None
-    assert probability_spread(EVEN) == 0.0
+    assert head.spread(even) == 0.0
 
 
 def test_top_action_of_nothing_is_none() -> None:
