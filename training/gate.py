@@ -1,143 +1,132 @@
 """The gate: a bundle that has collapsed, leaks or knows nothing is not promoted.
 
 The judgement is `diagnosis`, the same that watches the live stream. It is asked twice: about the
-validation rows, and about windows that were really served, because a model may be sound on one
+validation rows, and about inputs that were really served, because a model may be sound on one
 and collapsed on the other. Live rows with broken inputs are left out first: they say nothing of
 a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from plumbline.bundle.array import BoolArray, FloatArray, IntArray
-from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.finding import Diagnosis, Verdict
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
-from plumbline.training.dataset import Dataset
-from plumbline.training.labels import CLASSES
 from plumbline.training.live import LiveRows
 from plumbline.training.metrics import score
 
 OF_INPUTS = frozenset({Verdict.SCHEMA_SKEW, Verdict.FROZEN_FEED, Verdict.STALE_FEATURES})
 PASSES = frozenset({Verdict.HEALTHY, Verdict.REGIME, Verdict.DRIFT})
 
-Answer = Callable[[FloatArray], FloatArray]
-"""From raw windows ``(m, t, f)`` to logits ``(m, k)``."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """What stands behind the logits: calibration and policy."""
-
-    calibration: Calibration
-    policy: DecisionPolicy
-
-    def decide(self, logits: FloatArray) -> tuple[FloatArray, IntArray]:
-        """Return calibrated probabilities ``(n, k)`` and actions ``(n,)``."""
-        probabilities = self.calibration.apply(logits)
-        return probabilities, self.policy.decide(probabilities)
+Answer = Callable[[Mapping[str, FloatArray]], FloatArray]
+"""From named inputs, rows first, to raw numbers ``(m, Σ members · width)``."""
 
 
 def judge(
-    dataset: Dataset,
-    validation: IntArray,
-    answer: Answer,
-    head: Head,
+    validation: Sample,
+    context: Context,
     *,
-    reference: ReferenceProfile,
+    answer: Answer,
     live: LiveRows | None = None,
 ) -> ValidationReport:
     """Judge a bundle that is about to be written.
 
     Parameters
     ----------
-    dataset, validation
-        The rows of the validation part, in order, masked ones among them.
-    answer, head
-        The model that will be served, with its calibration and policy.
-    reference
-        The bundle's own healthy stream, against which live rows are held.
+    validation
+        What the model says of the validation rows, in order, masked ones among them.
+    context
+        Its outputs and feature names, and its own healthy stream, against which live rows are held.
+    answer
+        The model that will be served.
     live
-        Served windows, if there are any.
+        Served inputs, if there are any.
     """
-    logits = np.concatenate([answer(windows) for windows in dataset.batches(validation)])
-    probabilities, actions = head.decide(logits)
-    labels = dataset.labels[validation]
-    sample = Sample(
-        logits=logits,
-        probabilities=probabilities,
-        actions=actions,
-        features=dataset.features[validation],
-        labels=labels,
-        bar_time=dataset.time[validation],
-        symbol=dataset.symbol[validation],
-    )
-    on_validation = diagnose(sample, Context(CLASSES, dataset.names, head.policy))
+    alone = Context(context.outputs, context.features)
+    on_validation = diagnose(validation, alone)
     reasons = []
     if on_validation.verdict not in PASSES:
         reasons.append(_reason("validation rows", on_validation))
-    on_live = (
-        None if live is None else judge_live(live, answer, head, reference, names=dataset.names)
-    )
+    on_live = None if live is None else judge_live(live, answer, context)
     if on_live is not None and not on_live.sized and on_live.verdict not in OF_INPUTS:
         reasons.append(_reason("served windows", on_live))
     return ValidationReport(
         passed=not reasons,
         validation=on_validation,
         live=on_live,
-        metrics=score(probabilities, actions, labels, head.policy.prior),
+        metrics=score(validation, context.outputs),
         reasons=tuple(reasons),
     )
 
 
-def judge_live(
-    live: LiveRows,
-    answer: Answer,
-    head: Head,
-    reference: ReferenceProfile,
+def sample_of(
+    raw: FloatArray,
+    outputs: Outputs,
     *,
-    names: tuple[str, ...],
-) -> Diagnosis:
-    """Ask the model about served windows and judge what it says, held against its reference."""
-    clean = np.flatnonzero(input_clean(live, reference))
-    rows, windows = live.rows.take(clean), live.windows[clean]
-    shape = (0, len(CLASSES))
-    logits = answer(windows) if len(clean) else np.zeros(shape, dtype=np.float32)
-    probabilities, actions = head.decide(logits) if len(clean) else (logits, clean)
-    sample = Sample(
-        logits=logits,
-        probabilities=probabilities,
-        actions=actions,
-        features=windows[:, -1],
+    features: FloatArray | None,
+    truth: FloatArray | None = None,
+    group: np.ndarray | None = None,
+    bar_time: np.ndarray | None = None,
+    symbol: np.ndarray | None = None,
+    inputs_hash: np.ndarray | None = None,
+) -> Sample:
+    """Return rows as the judgement sees them: raw numbers read, decided, and what is known."""
+    readings = outputs.read(raw, group)
+    return Sample(
+        readings=readings,
+        action=outputs.decide(readings, group).action,
+        features=features,
+        truth=truth,
+        group=group,
+        bar_time=bar_time,
+        symbol=symbol,
+        inputs_hash=inputs_hash,
+    )
+
+
+def judge_live(live: LiveRows, answer: Answer, context: Context) -> Diagnosis:
+    """Ask the model about served inputs and judge what it says, held against its reference."""
+    if context.reference is None:
+        raise ValueError("served rows are held against a reference, this context has none")
+    clean = np.flatnonzero(input_clean(live, context.reference))
+    rows = live.rows.take(clean)
+    inputs = {name: array[clean] for name, array in live.inputs.items()}
+    width = sum(spec.numbers for spec in context.outputs.specs)
+    raw = answer(inputs) if len(clean) else np.zeros((0, width), np.float32)
+    sample = sample_of(
+        raw,
+        context.outputs,
+        features=rows.features,
+        group=rows.group,
         bar_time=rows.bar_time,
         symbol=rows.symbol,
-        window_hash=rows.window_hash,
+        inputs_hash=rows.inputs_hash,
     )
-    return diagnose(sample, Context(CLASSES, names, head.policy, reference))
+    return diagnose(sample, context)
 
 
 def input_clean(live: LiveRows, reference: ReferenceProfile) -> BoolArray:
-    """Tell which served windows may accuse a model: ``(m,) bool``.
+    """Tell which served rows may accuse a model: ``(m,) bool``.
 
-    Left out are repeats of an earlier window, and windows of which some step has more columns that
-    are zero, or that keep the value of the step before, than any step of the reference.
+    Left out are repeats of an earlier row, and rows of which some step has more columns that are
+    zero, or that keep the value of the step before, than any step of the reference. Of raw bars
+    only the last step's columns are known.
     """
-    windows = live.windows
-    if not len(windows):
+    if not len(live.rows):
         return np.zeros(0, dtype=bool)
-    first = np.zeros(len(windows), dtype=bool)
-    first[np.unique(live.rows.window_hash, return_index=True)[1]] = True
+    first = np.zeros(len(live.rows), dtype=bool)
+    first[np.unique(live.rows.inputs_hash, return_index=True)[1]] = True
     table = reference.features
-    zeros = (windows == 0).sum(axis=2).max(axis=1)
-    kept = (windows[:, 1:] == windows[:, :-1]).sum(axis=2).max(axis=1, initial=0)
+    steps = live.steps
+    zeros = (steps == 0).sum(axis=2).max(axis=1)
+    kept = (steps[:, 1:] == steps[:, :-1]).sum(axis=2).max(axis=1, initial=0)
     most_zeros = (table == 0).sum(axis=1).max(initial=0)
     most_kept = (table[1:] == table[:-1]).sum(axis=1).max(initial=0)
     clean: BoolArray = first & (zeros <= most_zeros + 1) & (kept <= most_kept + 1)

@@ -1,17 +1,23 @@
-"""What was really served: sampled windows of the prediction log, for a candidate to face."""
+"""What was really served: sampled inputs of the prediction log, for a candidate to face."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.errors import FormatError
+from plumbline.bundle.inputs import parse_inputs
+from plumbline.bundle.spec import InputSpec
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 
 WINDOWS = 400
-"""Windows a candidate is asked about, at most."""
+"""Rows a candidate is asked about, at most."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +30,50 @@ class Stretch:
 
 @dataclass(frozen=True)
 class LiveRows:
-    """Rows of the log with their whole windows ``(m, t, f) float32``, oldest first."""
+    """Rows of the log with their whole inputs, oldest first.
+
+    Attributes
+    ----------
+    rows
+        As logged.
+    inputs
+        By name, ``(m, *shape)``.
+    specs
+        Of the inputs.
+    """
 
     rows: PredictionBatch
-    windows: FloatArray
+    inputs: Mapping[str, FloatArray]
+    specs: tuple[InputSpec, ...]
+
+    @property
+    def steps(self) -> FloatArray:
+        """Every step of the watched columns: ``(m, t, f)``; of raw bars the last one alone."""
+        windows = [
+            self.inputs[spec.name] if len(spec.shape) > 1 else self.inputs[spec.name][:, None]
+            for spec in self.specs
+            if spec.source == "features"
+        ]
+        if not windows or len({window.shape[1] for window in windows}) > 1:
+            return self.rows.features[:, None]
+        return np.concatenate(windows, axis=2)
 
 
 def read_live(
-    objects: Objects, model: str, stretch: Stretch, *, window: tuple[int, int]
+    objects: Objects, model: str, stretch: Stretch, *, specs: Sequence[InputSpec]
 ) -> LiveRows | None:
-    """Read windows spread over a stretch of the log.
+    """Read inputs spread over a stretch of the log.
 
     Parameters
     ----------
     objects, model, stretch
         Whose log, and which part of it.
-    window
-        Steps and features of the windows wanted.
+    specs
+        Of the inputs wanted.
 
     Returns
     -------
-    LiveRows, or None if there are no windows of that shape
+    LiveRows, or None if there are no inputs of that shape
 
     Raises
     ------
@@ -54,4 +83,7 @@ def read_live(
     rows, windows = PredictionLog(objects, model).windows(
         WINDOWS, start=stretch.since, end=stretch.until
     )
-    return LiveRows(rows, windows) if len(rows) and windows.shape[1:] == window else None
+    try:
+        return LiveRows(rows, parse_inputs(specs, windows), tuple(specs)) if len(rows) else None
+    except FormatError:
+        return None

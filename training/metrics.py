@@ -1,41 +1,44 @@
-"""Scores of probabilities and actions against labels, for the validation report."""
+"""Scores of readings and actions against the truth, for the validation report."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
-from plumbline.training.labels import CLASSES, MASKED
+from plumbline.bundle.heads.score import normal_scores
+from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.reading import Reading
+from plumbline.diagnosis.sample import Sample
 
 _TINY = 1e-12
 
 
-def log_loss(probabilities: FloatArray, labels: IntArray) -> float:
-    """Return the mean negative log probability of the true class, in nats."""
-    chosen = np.asarray(probabilities, np.float64)[np.arange(len(labels)), labels]
+def log_loss(probabilities: FloatArray, truth: IntArray) -> float:
+    """Return the mean negative log probability of the true choice, in nats."""
+    chosen = np.asarray(probabilities, np.float64)[np.arange(len(truth)), truth]
     return float(-np.log(np.maximum(chosen, _TINY)).mean())
 
 
-def brier(probabilities: FloatArray, labels: IntArray) -> float:
-    """Return the mean squared distance to the truth, summed over classes: 0 to 2.
+def brier(probabilities: FloatArray, truth: IntArray) -> float:
+    """Return the mean squared distance to the truth, summed over choices: 0 to 2.
 
     References
     ----------
     Brier (1950), "Verification of Forecasts Expressed in Terms of Probability", eq. 2.
     """
-    truth = np.eye(probabilities.shape[1])[labels]
-    return float(((probabilities - truth) ** 2).sum(axis=1).mean())
+    hits = np.eye(probabilities.shape[1])[truth]
+    return float(((probabilities - hits) ** 2).sum(axis=1).mean())
 
 
-def calibration_error(probabilities: FloatArray, labels: IntArray, bins: int = 10) -> float:
-    """Return the expected calibration error of the most probable class, in equal-width bins.
+def calibration_error(probabilities: FloatArray, truth: IntArray, bins: int = 10) -> float:
+    """Return the expected calibration error of the most probable choice, in equal-width bins.
 
     References
     ----------
     Guo et al. (2017), "On Calibration of Modern Neural Networks", eq. 3.
     """
     confidence = probabilities.max(axis=1)
-    hit = probabilities.argmax(axis=1) == labels
+    hit = probabilities.argmax(axis=1) == truth
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
         abs(float(hit[place == b].mean() - confidence[place == b].mean()))
@@ -45,57 +48,118 @@ def calibration_error(probabilities: FloatArray, labels: IntArray, bins: int = 1
     return float(sum(gaps))
 
 
-def macro_f1(actions: IntArray, labels: IntArray, classes: int) -> float:
-    """Return the mean over classes of ``2 TP / (predicted + true)``; zero where both are absent."""
+def macro_f1(actions: IntArray, truth: IntArray, choices: int) -> float:
+    """Return the mean over choices of ``2 TP / (predicted + true)``; zero where both are absent."""
     scores = []
-    for each in range(classes):
-        hits = int(((actions == each) & (labels == each)).sum())
-        total = int((actions == each).sum() + (labels == each).sum())
+    for each in range(choices):
+        hits = int(((actions == each) & (truth == each)).sum())
+        total = int((actions == each).sum() + (truth == each).sum())
         scores.append(2 * hits / total if total else 0.0)
     return float(np.mean(scores))
 
 
-def score(
-    probabilities: FloatArray, actions: IntArray, labels: IntArray, prior: tuple[float, ...]
-) -> dict[str, float]:
-    """Score every labelled row.
+def score(sample: Sample, outputs: Outputs) -> dict[str, float]:
+    """Score every row whose truth is known.
 
     Parameters
     ----------
-    probabilities : (n, k) floating
-        Calibrated.
-    actions : (n,) integer
-        Of the decision policy.
-    labels : (n,) integer
-        `MASKED` rows are left out.
-    prior
-        Of the training labels.
+    sample
+        With readings and, if known, truth.
+    outputs
+        What gave them.
 
     Returns
     -------
     dict
-        ``log_loss_constant`` is that of the best constant in hindsight, the rows' own label shares;
-        ``log_loss_prior`` that of the training prior. Without labelled rows, only the shares.
+        Those of the primary output by their plain names; those of others behind the output's name
+        and a dot. ``log_loss_constant`` is that of the best constant in hindsight, the rows' own
+        shares; ``log_loss_prior`` that of the policy's prior. Without truth only the shares.
     """
-    shares = np.bincount(actions, minlength=len(CLASSES)) / max(len(actions), 1)
-    result = {f"share_{name.lower()}": float(s) for name, s in zip(CLASSES, shares, strict=True)}
-    known = labels != MASKED
-    result["rows_labelled"] = float(known.sum())
-    if not known.any():
-        return result
-    truth, taken, p = labels[known].astype(np.int64), actions[known], probabilities[known]
-    counts = np.bincount(truth, minlength=len(CLASSES))
-    own = np.tile(counts / counts.sum(), (len(truth), 1))
-    for number, name in enumerate(CLASSES):
-        if counts[number]:
-            result[f"recall_{name.lower()}"] = float((taken[truth == number] == number).mean())
-    return result | {
-        "log_loss": log_loss(p, truth),
-        "log_loss_constant": log_loss(own, truth),
-        "log_loss_prior": log_loss(np.tile(prior, (len(truth), 1)), truth),
-        "accuracy": float((taken == truth).mean()),
+    found: dict[str, float] = {}
+    names = outputs.policy.actions
+    if names and sample.action is not None:
+        shares = np.bincount(sample.action, minlength=len(names)) / max(len(sample), 1)
+        found |= {f"share_{n.lower()}": float(s) for n, s in zip(names, shares, strict=True)}
+    for place, spec in enumerate(outputs.specs):
+        if sample.truth is None:
+            continue
+        truth, reading = sample.truth[:, place], sample.readings[spec.name]
+        known = np.isfinite(truth)
+        own = {"rows_labelled": float(known.sum())}
+        if known.any():
+            gain = outputs.heads[spec.name].gain(
+                reading, truth, outputs.calibrations[spec.name], sample.group
+            )
+            own["gain"] = float(np.nanmean(gain))
+            if spec.kind == "choice":
+                actions = sample.action if spec.name == outputs.primary else None
+                own |= _of_choice(reading, truth, known, actions, outputs)
+            elif spec.kind == "value":
+                own |= _of_value(reading, truth, known)
+            elif spec.kind == "score":
+                own |= _of_score(reading, truth, sample)
+        prefix = "" if spec.name == outputs.primary else f"{spec.name}."
+        found |= {f"{prefix}{name}": value for name, value in own.items()}
+    return found
+
+
+def _of_choice(
+    reading: Reading,
+    truth: FloatArray,
+    known: FloatArray,
+    actions: IntArray | None,
+    outputs: Outputs,
+) -> dict[str, float]:
+    true, p = truth[known].astype(np.int64), reading.centre[known]
+    counts = np.bincount(true, minlength=p.shape[1])
+    own = np.tile(counts / counts.sum(), (len(true), 1))
+    found = {
+        "log_loss": log_loss(p, true),
+        "log_loss_constant": log_loss(own, true),
         "majority_share": float(own[0].max()),
-        "macro_f1": macro_f1(taken, truth, len(CLASSES)),
-        "ece": calibration_error(p, truth),
-        "brier": brier(p, truth),
+        "ece": calibration_error(p, true),
+        "brier": brier(p, true),
+    }
+    prior = outputs.policy.prior
+    if actions is not None and prior is not None:
+        taken, names = actions[known], outputs.policy.actions
+        for number, name in enumerate(names):
+            if counts[number]:
+                hit = taken[true == number] == number
+                found[f"recall_{name.lower()}"] = float(hit.mean())
+        found["log_loss_prior"] = log_loss(np.tile(prior, (len(true), 1)), true)
+        found["accuracy"] = float((taken == true).mean())
+        found["macro_f1"] = macro_f1(taken, true, len(names))
+    return found
+
+
+def _of_value(reading: Reading, truth: FloatArray, known: FloatArray) -> dict[str, float]:
+    y, mean = truth[known], reading.centre[known, 0]
+    found = {
+        "rmse": float(np.sqrt(((y - mean) ** 2).mean())),
+        "rmse_constant": float(y.std()),
+        "sign_share": float((np.sign(y) == np.sign(mean)).mean()),
+    }
+    if y.std() > 0 and mean.std() > 0:
+        found["correlation"] = float(np.corrcoef(y, mean)[0, 1])
+    return found
+
+
+def _of_score(reading: Reading, truth: FloatArray, sample: Sample) -> dict[str, float]:
+    """Rank correlation of each cross-section, and how steady it is."""
+    wanted = normal_scores(truth, sample.group)
+    known = np.isfinite(wanted)
+    group = np.zeros(len(truth)) if sample.group is None else np.asarray(sample.group)
+    _, code = np.unique(group[known], return_inverse=True)
+    said, true = reading.coordinates[known, 0], wanted[known]
+    sums = np.bincount(code, said * true)
+    size = np.sqrt(np.bincount(code, said**2) * np.bincount(code, true**2))
+    each = sums[size > 0] / size[size > 0]
+    if not len(each):
+        return {"cross_sections": 0.0}
+    steady = each.std()
+    return {
+        "cross_sections": float(len(each)),
+        "rank_ic": float(each.mean()),
+        "rank_ic_ir": float(each.mean() / steady) if steady > 0 else 0.0,
     }
