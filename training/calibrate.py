@@ -1,66 +1,54 @@
-"""Calibration: a temperature and a bias per class, fitted on rows the weights have not seen."""
+"""Calibration: every output's by its own head, on rows the weights have not seen."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.optimize import minimize
+from collections.abc import Mapping, Sequence
 
-from plumbline.bundle.array import FloatArray, IntArray
-from plumbline.bundle.calibration import Calibration, softmax
+import numpy as np
+
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.heads import build_head
+from plumbline.bundle.spec import OutputSpec
 from plumbline.training.errors import TrainingError
 
-_SLOPES = (0.001, 50.0)
 
-
-def fit_calibration(
-    logits: FloatArray, labels: IntArray, prior_correction: tuple[float, ...]
-) -> Calibration:
-    """Minimise the log loss of ``softmax((z + c) / T + b)`` over ``T`` and ``b``.
-
-    The problem is convex in ``1/T`` and ``b``; the first class's bias is fixed, since a constant
-    added to every logit changes nothing, and the biases are centred afterwards.
+def fit_calibrations(
+    specs: Sequence[OutputSpec],
+    raw: FloatArray,
+    truth: FloatArray,
+    group: np.ndarray | None = None,
+    corrections: Mapping[str, tuple[float, ...] | None] | None = None,
+) -> dict[str, Calibration]:
+    """Fit the calibration of each output.
 
     Parameters
     ----------
-    logits : (n, k) floating
-        Raw, of held-out rows in their natural proportions.
-    labels : (n,) integer
-        True classes.
-    prior_correction
-        What the loss left out of the logits.
+    specs
+        The outputs in order.
+    raw : (n, Σ members · width) floating
+        Of held-out rows in their natural proportions.
+    truth : (n, outputs) floating
+        NaN where it is not known.
+    group : (n,) or None
+        Which rows are one cross-section.
+    corrections
+        What the loss left out of the raw numbers, by output.
 
     Raises
     ------
     TrainingError
-        If the logits are not finite.
-
-    References
-    ----------
-    Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2. Alexandari et al.
-    (2020), "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift
-    Adaptation", section 4.
+        If an output has no truth, or raw numbers are not finite.
     """
-    corrected = np.asarray(logits, dtype=np.float64) + np.asarray(prior_correction)
-    if not np.isfinite(corrected).all():
-        raise TrainingError("cannot calibrate: the model gives logits that are not finite")
-    n, k = corrected.shape
-    truth = np.eye(k)[np.asarray(labels, dtype=np.int64)]
-
-    def loss(point: FloatArray) -> tuple[float, FloatArray]:
-        slope, bias = point[0], np.concatenate([[0.0], point[1:]])
-        p = softmax(slope * corrected + bias)
-        value = -np.log(np.maximum((p * truth).sum(axis=1), 1e-300)).mean()
-        error = (p - truth) / n
-        gradient = np.concatenate([[(error * corrected).sum()], error.sum(axis=0)[1:]])
-        return float(value), gradient
-
-    start = np.concatenate([[1.0], np.zeros(k - 1)])
-    bounds = [_SLOPES] + [(-50.0, 50.0)] * (k - 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    bias = np.concatenate([[0.0], found.x[1:]])
-    return Calibration(
-        temperature=float(1 / found.x[0]),
-        bias=tuple((bias - bias.mean()).tolist()),
-        prior_correction=prior_correction,
-        rows=n,
-    )
+    fitted, begin = {}, 0
+    for place, spec in enumerate(specs):
+        own = raw[:, begin : begin + spec.numbers].reshape(len(raw), spec.members, spec.width)
+        begin += spec.numbers
+        correction = None if corrections is None else corrections.get(spec.name)
+        try:
+            fitted[spec.name] = build_head(spec).fit(
+                own, truth[:, place], group, correction=correction
+            )
+        except ValueError as error:
+            raise TrainingError(f"output {spec.name}: {error}") from error
+    return fitted

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
+from plumbline.bundle.spec import OutputSpec
 from plumbline.training.data_check import Tolerable
 from plumbline.training.errors import ConfigError
-from plumbline.training.families import FAMILIES
+from plumbline.training.families import FAMILIES, Family
 from plumbline.training.feature_sets import FEATURE_SETS
 from plumbline.training.fit import FitParams
-from plumbline.training.labels import LABELS
+from plumbline.training.labels import LABELS, Label
 from plumbline.training.losses import LOSSES
 from plumbline.training.split import SplitParams
 
@@ -41,15 +43,6 @@ class DataParams(Record):
     refuse_also: tuple[Tolerable, ...] = Field((), description="Defects that are else counted.")
 
 
-class PolicyParams(Record):
-    """How probabilities become actions and sizes; the prior comes from the training labels."""
-
-    tau: float = Field(1.0, ge=0, le=5)
-    kelly_fraction: float = Field(0.25, ge=0, le=1)
-    size_cap: float = Field(0.1, ge=0, le=1)
-    cost: float = Field(0.0, ge=0, lt=1)
-
-
 class Choice(Record):
     """A plug-in by name, with parameters of its own."""
 
@@ -60,7 +53,9 @@ class Choice(Record):
 FEATURES = "intraday_31"
 """The feature set of an experiment that names none."""
 
-_DEFAULTS = {"features": FEATURES, "loss": "cross_entropy"}
+_DEFAULTS = {"features": FEATURES}
+_LOSS_OF = {"choice": "cross_entropy", "value": "gaussian", "score": "rank_correlation"}
+_POLICY_OF = {"choice": "argmax", "value": "kelly", "score": "rank"}
 
 
 class Experiment(Record):
@@ -68,14 +63,17 @@ class Experiment(Record):
 
     seed: int = Field(0, ge=0)
     window_length: int = Field(32, ge=1, description="Bars the model sees at once.")
+    input: Literal["features", "bars"] = Field(
+        "features", description="What a request carries: columns the client computed, or raw bars."
+    )
     data: DataParams
     features: Choice = Choice(kind=FEATURES)
     label: Choice
     split: SplitParams
     family: Choice
-    loss: Choice = Choice(kind="cross_entropy")
+    loss: Choice
     fit: FitParams = FitParams()
-    policy: PolicyParams = PolicyParams()
+    policy: Choice
 
     @model_validator(mode="before")
     @classmethod
@@ -88,14 +86,13 @@ class Experiment(Record):
             "features": FEATURE_SETS,
             "label": LABELS,
             "family": FAMILIES,
-            "loss": LOSSES,
         }
         for field, kinds in plugins.items():
             default = {"kind": _DEFAULTS[field]} if field in _DEFAULTS else None
             choice = resolved.get(field, default)
             if isinstance(choice, Mapping):
                 resolved[field] = _resolve_choice(field, choice, kinds)
-        return resolved
+        return _resolve_by_output(resolved)
 
     @classmethod
     def of_manifest(cls, training: Mapping[str, JsonValue]) -> Self:
@@ -109,6 +106,33 @@ class Experiment(Record):
         known = {name: value for name, value in training.items() if name in cls.model_fields}
         experiment: Self = _validated(cls, known, "the manifest's training")
         return experiment
+
+    def build_label(self) -> Label[Any]:
+        """Return the label."""
+        kind = LABELS[self.label.kind]
+        return kind(kind.Params.model_validate(self.label.parameters))
+
+    def build_family(self) -> Family[Any]:
+        """Return the family."""
+        kind = FAMILIES[self.family.kind]
+        return kind(kind.Params.model_validate(self.family.parameters))
+
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        """What a model of it gives: the label's outputs, as loss and family make them."""
+        loss, members = LOSSES[self.loss.kind], self.build_family().members
+        return tuple(
+            spec.model_copy(update={"width": loss.width(spec), "members": members})
+            for spec in self.build_label().outputs
+        )
+
+    def build_policy(self, prior: tuple[float, ...] | None) -> Policy[Any]:
+        """Return the policy, for the choice shares of the rows the calibration was fitted on."""
+        parameters = dict(self.policy.parameters)
+        if prior is not None:
+            parameters["prior"] = list(prior)
+        kind = POLICIES[self.policy.kind]
+        return kind(kind.Params.model_validate(parameters), self.outputs[0])
 
     @property
     def ends_now(self) -> bool:
@@ -137,6 +161,45 @@ class Experiment(Record):
 def _other_kind(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
     """Tell whether another plug-in is chosen, to which the old parameters do not belong."""
     return "kind" in new and new["kind"] != old.get("kind")
+
+
+def _resolve_by_output(values: dict[str, Any]) -> dict[str, Any]:
+    """Resolve what depends on the kind of the label's outputs: loss and policy."""
+    label = values.get("label")
+    if not isinstance(label, Mapping):
+        return values
+    kind = LABELS[label["kind"]]
+    outputs = kind(kind.Params.model_validate(label["parameters"])).outputs
+    kinds = {spec.kind for spec in outputs}
+    primary = outputs[0].kind
+    loss = values.get("loss") or {"kind": _LOSS_OF.get(primary)}
+    if isinstance(loss, Mapping):
+        values["loss"] = _resolve_choice("loss", loss, LOSSES)
+        if kinds != {LOSSES[loss["kind"]].teaches}:
+            fitting = sorted(name for name, each in LOSSES.items() if {each.teaches} == kinds)
+            raise ValueError(
+                f"loss.kind is {loss['kind']!r}, which teaches a {LOSSES[loss['kind']].teaches}; "
+                f"the label {label['kind']!r} gives a {' and a '.join(sorted(kinds))}: expected "
+                f"one of {fitting}"
+            )
+    policy = values.get("policy") or {"kind": _POLICY_OF.get(primary, "abstain")}
+    if isinstance(policy, Mapping):
+        values["policy"] = _resolve_policy(policy)
+    return values
+
+
+def _resolve_policy(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a policy's parameters; its prior is measured in training, and so cannot be given."""
+    kind = str(choice.get("kind"))
+    if kind not in POLICIES:
+        raise ValueError(f"policy.kind is {kind!r}, expected one of {sorted(POLICIES)}")
+    params, given = POLICIES[kind].Params, dict(choice.get("parameters", {}))
+    if "prior" not in params.model_fields:
+        return {**choice, "parameters": params.model_validate(given).model_dump(mode="json")}
+    if "prior" in given:
+        raise ValueError("policy.parameters.prior is measured in training: leave it out")
+    checked = params.model_validate({**given, "prior": (1.0,)}).model_dump(mode="json")
+    return {**choice, "parameters": {k: v for k, v in checked.items() if k != "prior"}}
 
 
 def _resolve_choice(

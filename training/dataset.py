@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.spec import InputSpec
 from plumbline.training.bars import Bars
-from plumbline.training.errors import LabelError, TrainingError
+from plumbline.training.errors import TrainingError
 from plumbline.training.feature_sets import FeatureSet
-from plumbline.training.feature_table import build_table
-from plumbline.training.labels import CLASSES, MASKED, Label
+from plumbline.training.feature_table import bar_array, build_table
+from plumbline.training.labels import Label
 from plumbline.training.split import Split
 
 WINDOW_BATCH = 1024
@@ -34,32 +35,42 @@ class Dataset:
         Price.
     features : (n, f) float32
         NaN in the warm-up.
-    names
-        Of the columns of the features.
-    labels : (n,) int8
-        `MASKED` where unknown.
+    bars : (n, 6) float64
+        What the features were computed from; see `bundle.spec.BAR_COLUMNS`.
+    truth : (n, outputs) float64
+        NaN where it is not known.
+    known_at : (n,) int64
+        When all that is known of a row was known, microseconds.
     forward_return : (n,) float64
-        NaN where masked.
+        Over the primary output's horizon; NaN where it is not known.
+    group : (n,) int64
+        Which rows are one cross-section; each row its own for labels that judge row by row.
     complete : (n,) bool
         Whether the row ends a whole window: ``window_length`` rows of finite features.
-    window_length
-        Bars in a window.
+    names
+        Of the columns of the features.
+    window_length, bars_needed
+        Rows in a window, and bars to compute them from.
     """
 
     time: IntArray
     symbol: np.ndarray
     close: FloatArray
     features: FloatArray
-    names: tuple[str, ...]
-    labels: IntArray
+    bars: FloatArray
+    truth: FloatArray
+    known_at: IntArray
     forward_return: FloatArray
+    group: IntArray
     complete: BoolArray
+    names: tuple[str, ...]
     window_length: int
+    bars_needed: int
 
     def __len__(self) -> int:
         return len(self.time)
 
-    def with_mirror(self, features: FloatArray) -> Dataset:
+    def with_mirror(self, features: FloatArray, label: Label[Any]) -> Dataset:
         """Return these rows and, after them, those of the market quoted the other way round.
 
         One over the price is a market, too: EUR/USD and USD/EUR. There what rises falls, and a
@@ -69,20 +80,32 @@ class Dataset:
         ----------
         features : (n, f) float32
             Of these bars, mirrored.
+        label
+            Knows what is true of the other market.
+
+        Raises
+        ------
+        TrainingError
+            If the label has no mirror image.
         """
+        try:
+            truth = label.mirrored(self.truth)
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
         other = replace(
             self,
             close=1 / self.close,
             features=features,
-            labels=np.where(self.labels == MASKED, MASKED, len(CLASSES) - 1 - self.labels),
+            truth=truth,
             forward_return=1 / (1 + self.forward_return) - 1,
+            group=self.group + self.group.max(initial=0) + 1,
         )
-        arrays = {
-            field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
-            for field in fields(self)
-            if field.name not in {"names", "window_length"}
+        both: dict[str, Any] = {
+            name: np.concatenate([value, getattr(other, name)])
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
         }
-        return Dataset(names=self.names, window_length=self.window_length, **arrays)
+        return replace(self, **both)
 
     @property
     def window_shape(self) -> tuple[int, int]:
@@ -95,15 +118,33 @@ class Dataset:
         picked: FloatArray = view[rows - self.window_length + 1].transpose(0, 2, 1)
         return np.ascontiguousarray(picked)
 
-    def batches(self, rows: IntArray) -> Iterator[FloatArray]:
-        """Yield the windows of these rows, `WINDOW_BATCH` at a time, to bound memory."""
+    def inputs(self, rows: IntArray, specs: Sequence[InputSpec]) -> dict[str, FloatArray]:
+        """Return what a graph with these inputs is given for these rows, by name."""
+        found: dict[str, FloatArray] = {}
+        for spec in specs:
+            if spec.source == "bars":
+                view = sliding_window_view(self.bars, self.bars_needed, axis=0)
+                picked = view[rows - self.bars_needed + 1].transpose(0, 2, 1)
+                found[spec.name] = np.ascontiguousarray(picked)
+            elif spec.source == "features":
+                found[spec.name] = self.windows(rows)
+        return found
+
+    def batches(self, rows: IntArray) -> Iterator[IntArray]:
+        """Yield rows `WINDOW_BATCH` at a time, to bound the memory their windows take."""
         for start in range(0, len(rows), WINDOW_BATCH):
-            yield self.windows(rows[start : start + WINDOW_BATCH])
+            yield rows[start : start + WINDOW_BATCH]
+
+    @property
+    def labelled(self) -> BoolArray:
+        """Rows of which at least one output's truth is known: ``(n,)``."""
+        return np.asarray(np.isfinite(self.truth).any(axis=1))
 
     def rows(self, split: Split, part: str) -> IntArray:
         """Return the rows of a part that may teach or judge: whole, labelled, clear of borders."""
         clear = self.clear(split, part)
-        labelled: IntArray = clear[self.labels[clear] != MASKED]
+        inside = self.known_at[clear] < split.part(part).end
+        labelled: IntArray = clear[self.labelled[clear] & inside]
         return labelled
 
     def clear(self, split: Split, part: str) -> IntArray:
@@ -122,7 +163,7 @@ class Dataset:
     def account(self, split: Split) -> dict[str, int]:
         """Say where every row went; the numbers after ``read`` add up to it."""
         counts = {"read": len(self)}
-        labelled = self.labels != MASKED
+        labelled = self.labelled
         counts["warm_up"] = int((~self.complete).sum())
         counts["masked"] = int((self.complete & ~labelled).sum())
         used = 0
@@ -144,42 +185,26 @@ def build_dataset(
         If a feature is not finite after its warm-up.
     """
     features = [build_table(feature_set, one) for one in bars]
-    labels = [label.build(one) for one in bars]
+    truths = [label.build(one) for one in bars]
+    time = np.concatenate([one.time for one in bars])
+    group = np.arange(len(time))
+    if label.unit == "cross_section":
+        group = np.unique(time, return_inverse=True)[1]
     return Dataset(
-        time=np.concatenate([one.time for one in bars]),
+        time=time,
         symbol=np.concatenate([np.full(len(one), one.symbol) for one in bars]),
         close=np.concatenate([one.close for one in bars]),
         features=np.concatenate(features),
-        names=feature_set.names,
-        labels=np.concatenate([one.classes for one in labels]),
-        forward_return=np.concatenate([one.forward_return for one in labels]),
+        bars=np.concatenate([bar_array(one) for one in bars]),
+        truth=np.concatenate([one.values for one in truths]),
+        known_at=np.concatenate([one.known_at for one in truths]),
+        forward_return=np.concatenate([one.forward_return for one in truths]),
+        group=group,
         complete=np.concatenate([_complete(one, window_length) for one in features]),
+        names=feature_set.names,
         window_length=window_length,
+        bars_needed=feature_set.bars_needed(window_length),
     )
-
-
-def class_shares(dataset: Dataset, rows: IntArray, part: str) -> tuple[float, ...]:
-    """Return the share of each class, refusing rows that cannot teach all of them.
-
-    Raises
-    ------
-    TrainingError
-        If there are no rows.
-    LabelError
-        If a class is missing.
-    """
-    if not len(rows):
-        raise TrainingError(
-            f"no rows are left in the {part} part after warm-up, masks, purge and embargo: "
-            "give more bars, or shorten the horizon, the window or the embargo"
-        )
-    counts = np.bincount(dataset.labels[rows], minlength=len(CLASSES))
-    if not counts.all():
-        said = ", ".join(f"{name} {count}" for name, count in zip(CLASSES, counts, strict=True))
-        raise LabelError(
-            f"the {part} part lacks a class ({said}): lower the label's threshold or give more bars"
-        )
-    return tuple((counts / counts.sum()).tolist())
 
 
 def _complete(features: FloatArray, window_length: int) -> BoolArray:

@@ -5,170 +5,168 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import onnx
-import onnxruntime
+import safetensors.torch
 import torch
 from torch import nn
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.spec import InputSpec, OutputSpec
 from plumbline.training.errors import ExportError
-from plumbline.training.network import BarNetwork
+from plumbline.training.network import BarNetwork, Network, ServedNetwork
+from plumbline.training.onnx_model import FEATURES, OnnxModel
 
 OPSET: Final = 20
 TOLERANCE: Final = 1e-4
-"""Largest absolute difference of logits between the exported and the trained network."""
-
-INPUT, OUTPUT = "features", "logits"
-BARS = "bars"
-"""Input of a graph that computes its features itself; those of the last bar come out, too."""
+"""Largest absolute difference of raw numbers between exported and trained network, in their unit:
+one for a choice or a score, the truth's standard deviation for a value."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One network in two forms; a bundle that only has the first is whole, too."""
+    """One network in its forms; a bundle that only has the first is whole, too.
+
+    Attributes
+    ----------
+    onnx
+        The graph.
+    torchscript
+        The same, traced; None for a graph that takes bars, whose feature set may be a stranger's
+        code, while what is served should be data.
+    weights
+        Of the core, as safetensors, for warm starts.
+    opset
+        Of the graph.
+    """
 
     onnx: bytes
     torchscript: bytes | None
+    weights: bytes | None
     opset: int
 
 
-def export_network(network: nn.Module, windows: FloatArray) -> Exported:
-    """Export a network and check that both forms say what it says.
+def export_network(
+    served: ServedNetwork | BarNetwork, inputs: Sequence[InputSpec], examples: FloatArray
+) -> Exported:
+    """Export a network and check that its forms say what it says.
 
     Parameters
     ----------
-    network
-        Raw windows ``(b, t, f)`` to logits ``(b, k)``, in evaluation mode.
-    windows : (m, t, f) float32
-        Real windows to compare on, at least two; the batch stays dynamic.
+    served
+        In evaluation mode.
+    inputs
+        The one input it takes.
+    examples : (m, *shape)
+        Real windows or bars to compare on, at least two; the batch stays dynamic.
 
     Raises
     ------
     ExportError
-        If a form differs by more than `TOLERANCE` at some batch size.
+        If a form differs by more than `TOLERANCE` at some batch size; the message names the output.
     """
-    network.eval()
-    example = windows[:2]
-    exported = Exported(write_onnx(network, example), write_torchscript(network, example), OPSET)
-    check_parity(network, exported, windows)
+    served.eval()
+    (given,) = inputs
+    specs = served.network.readout.specs
+    names = [spec.name for spec in specs]
+    takes_bars = isinstance(served, BarNetwork)
+    graph = write_onnx(
+        served, examples[:2], given.name, [*names, FEATURES] if takes_bars else names
+    )
+    exported = Exported(
+        graph,
+        None if takes_bars else write_torchscript(served, examples[:2]),
+        write_weights(served.network),
+        OPSET,
+    )
+    check_parity(served, exported, given, examples)
     return exported
 
 
-def export_bar_network(network: BarNetwork, bars: FloatArray) -> Exported:
-    """Export a network with its feature set as ONNX, and check that it says what the network says.
-
-    There is no TorchScript form: the feature set is code of ours or of a stranger, and the graph
-    that is served should be data.
-
-    Parameters
-    ----------
-    network
-        In evaluation mode.
-    bars : (m, bars_needed, 6) float64
-        Real bars to compare on, at least two windows; the batch stays dynamic.
+def check_parity(
+    served: ServedNetwork | BarNetwork, exported: Exported, given: InputSpec, examples: FloatArray
+) -> float:
+    """Return the largest difference of any form to the network, over several batch sizes.
 
     Raises
     ------
     ExportError
-        If logits differ by more than `TOLERANCE`, or a feature by more than `TOLERANCE` of its
-        scale, at some batch size; the message names it.
+        If it exceeds `TOLERANCE`, naming form, output and batch size.
     """
-    network.eval()
-    exported = write_onnx(network, bars[:2], BARS, (OUTPUT, INPUT))
-    answer = OnnxModel(exported)
-    scale = network.network.scale.numpy()
-    names = network.feature_set.names
-    for size in sorted({1, 2, 3, len(bars)}):
-        with torch.inference_mode():
-            expected = [each.numpy() for each in network(torch.from_numpy(bars[:size]))]
-        logits, features = answer.all_outputs(bars[:size])
-        apart = np.abs(features - expected[1]).max(axis=0) / scale
-        found = dict(zip(names, apart.tolist(), strict=True))
-        found["logits"] = float(np.abs(logits - expected[0]).max())
-        wrong = {name: each for name, each in found.items() if not each <= TOLERANCE}
-        if wrong:
-            name = max(wrong, key=lambda each: wrong[each])
-            raise ExportError(
-                f"ONNX differs from the network in {name!r} by {wrong[name]:.2g} at batch size "
-                f"{size}, allowed are {TOLERANCE:g}: is an operation exported wrongly? (The "
-                "exporter takes `x + 1e-8` for `x`: clamp instead)"
-            )
-    return Exported(exported, None, OPSET)
-
-
-def check_parity(network: nn.Module, exported: Exported, windows: FloatArray) -> float:
-    """Return the largest difference of either form to the network over several batch sizes.
-
-    Raises
-    ------
-    ExportError
-        If it exceeds `TOLERANCE`, naming form and batch size.
-    """
-    forms: dict[str, Callable[[FloatArray], FloatArray]] = {"ONNX": OnnxModel(exported.onnx)}
+    specs = served.network.readout.specs
+    units = _units(served)
+    forms = {"ONNX": _onnx_form(exported.onnx, given, specs, takes_bars=len(units) > len(specs))}
     if exported.torchscript is not None:
-        forms["TorchScript"] = _torchscript_model(exported.torchscript)
+        forms["TorchScript"] = _torchscript_form(exported.torchscript)
     largest = 0.0
-    for size in sorted({1, 2, 3, len(windows)}):
-        batch = windows[:size]
+    for size in sorted({1, 2, 3, len(examples)}):
         with torch.inference_mode():
-            expected = network(torch.from_numpy(batch)).numpy()
+            expected = [each.numpy() for each in served(torch.from_numpy(examples[:size]))]
         for form, answer in forms.items():
-            difference = float(np.abs(answer(batch) - expected).max())
-            if not difference <= TOLERANCE:
-                raise ExportError(
-                    f"{form} differs from the trained network by {difference:.2g} at batch size "
-                    f"{size}, allowed are {TOLERANCE:g}: is an operation exported wrongly?"
-                )
-            largest = max(largest, difference)
+            found = answer(examples[:size])
+            for name, unit, one, other in zip(units, units.values(), found, expected, strict=True):
+                difference = float((np.abs(one - other) / unit).max())
+                if not difference <= TOLERANCE:
+                    raise ExportError(
+                        f"{form} differs from the trained network in {name!r} by {difference:.2g} "
+                        f"at batch size {size}, allowed are {TOLERANCE:g}: is an operation "
+                        "exported wrongly? (The exporter takes `x + 1e-8` for `x`: clamp instead)"
+                    )
+                largest = max(largest, difference)
     return largest
 
 
-class OnnxModel:
-    """An exported model, run as the service will run it: raw windows or bars in, logits out."""
-
-    def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
-        (given,) = self._session.get_inputs()
-        self._input = given.name
-        self._dtype = np.float64 if given.type == "tensor(double)" else np.float32
-
-    def __call__(self, windows: FloatArray) -> FloatArray:
-        """Return the logits ``(b, k) float32`` of windows ``(b, t, f)`` or bars ``(b, n, 6)``."""
-        given = {self._input: np.asarray(windows, dtype=self._dtype)}
-        (logits,) = self._session.run([OUTPUT], given)
-        return np.asarray(logits)
-
-    def all_outputs(self, windows: FloatArray) -> list[FloatArray]:
-        """Return every output in the graph's order."""
-        given = {self._input: np.asarray(windows, dtype=self._dtype)}
-        return [np.asarray(each) for each in self._session.run(None, given)]
+def _units(served: ServedNetwork | BarNetwork) -> dict[str, FloatArray]:
+    """What differences are counted in, by output; features in their own scale."""
+    readout = served.network.readout
+    scale = readout.get_buffer("scale").numpy()
+    units = {spec.name: np.asarray(scale[place]) for place, spec in enumerate(readout.specs)}
+    if isinstance(served, BarNetwork):
+        units[FEATURES] = served.network.get_buffer("scale").numpy()
+    return units
 
 
-def read_torchscript_weights(model: bytes) -> dict[str, torch.Tensor]:
-    """Return the trained weights of the core inside a TorchScript file.
+def _onnx_form(
+    graph: bytes, given: InputSpec, specs: Sequence[OutputSpec], *, takes_bars: bool
+) -> Callable[[FloatArray], list[FloatArray]]:
+    model = OnnxModel(graph, (given,), specs)
 
-    TorchScript is code: give only bytes that were checked against their bundle's digest.
+    def answer(examples: FloatArray) -> list[FloatArray]:
+        found = model.by_output({given.name: examples})
+        names = [*(spec.name for spec in specs), *([FEATURES] if takes_bars else [])]
+        return [found[name] for name in names]
+
+    return answer
+
+
+def write_weights(network: Network) -> bytes:
+    """Return the trained weights of the core as safetensors."""
+    state = {name: value.detach().contiguous() for name, value in network.core.named_parameters()}
+    return bytes(safetensors.torch.save(state))
+
+
+def read_weights(data: bytes) -> Mapping[str, torch.Tensor]:
+    """Return the weights that `write_weights` wrote; nothing is run to read them.
+
+    Raises
+    ------
+    ExportError
+        If they cannot be read.
     """
-    with _quiet():
-        core = torch.jit.load(io.BytesIO(model)).core
-    return {name: value.detach() for name, value in core.named_parameters()}
+    try:
+        weights: dict[str, torch.Tensor] = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise ExportError(f"weights.safetensors: {error}") from error
+    return weights
 
 
 def write_onnx(
-    network: nn.Module,
-    example: FloatArray,
-    given: str = INPUT,
-    outputs: Sequence[str] = (OUTPUT,),
+    network: nn.Module, example: FloatArray, given: str, outputs: Sequence[str]
 ) -> bytes:
     """Return a network as ONNX, batch size dynamic; ``example`` is two windows or more."""
     with _quiet():
@@ -204,13 +202,13 @@ def write_torchscript(network: nn.Module, example: FloatArray) -> bytes:
     return buffer.getvalue()
 
 
-def _torchscript_model(model: bytes) -> Callable[[FloatArray], FloatArray]:
+def _torchscript_form(model: bytes) -> Callable[[FloatArray], list[FloatArray]]:
     with _quiet():
         scripted = torch.jit.load(io.BytesIO(model))
 
-    def answer(windows: FloatArray) -> FloatArray:
+    def answer(windows: FloatArray) -> list[FloatArray]:
         with torch.inference_mode():
-            return np.asarray(scripted(torch.from_numpy(windows)).numpy())
+            return [np.asarray(each.numpy()) for each in scripted(torch.from_numpy(windows))]
 
     return answer
 

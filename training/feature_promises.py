@@ -11,13 +11,16 @@ from torch import nn
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.manifest import ScalerSpec
+from plumbline.bundle.spec import BAR_COLUMNS, InputSpec, OutputSpec
 from plumbline.training.agreement import TOLERANCE, check_agreement
 from plumbline.training.bars import COLUMNS, Bars
 from plumbline.training.errors import FeatureError
-from plumbline.training.export import export_bar_network
+from plumbline.training.export import export_network
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, build_table, compute
 from plumbline.training.network import BarNetwork, Network
+from plumbline.training.readout import Readout
+from plumbline.training.target import Target
 
 EVERY_WINDOW = 10**9
 
@@ -89,7 +92,22 @@ def _check_export(feature_set: FeatureSet[Any], bars: Bars, table: FloatArray, n
     )
     windows = _windows(bars, needed)
     spread = np.unique(np.linspace(0, len(windows) - 1, 8).round().astype(int))
-    export_bar_network(BarNetwork(feature_set, Network(nn.Flatten(), scaler)), windows[spread])
+    shown = OutputSpec(
+        name="shown",
+        kind="score",
+        horizon_seconds=1,
+        width=len(feature_set.names),
+        members=needed - feature_set.memory,
+    )
+    network = Network(nn.Identity(), scaler, Readout((Target(shown),)))
+    bars_input = InputSpec(
+        name="bars",
+        shape=(needed, len(BAR_COLUMNS)),
+        source="bars",
+        names=BAR_COLUMNS,
+        dtype="float64",
+    )
+    export_network(BarNetwork(feature_set, network), (bars_input,), windows[spread])
 
 
 def _windows(bars: Bars, needed: int) -> FloatArray:

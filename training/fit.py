@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,10 @@ from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.record import Record
 from plumbline.training.dataset import Dataset
 from plumbline.training.errors import TrainingError
-from plumbline.training.losses import Loss
+from plumbline.training.families import Family
+from plumbline.training.network import Network
+from plumbline.training.objective import Objective
+from plumbline.training.readout import by_output
 
 
 class FitParams(Record):
@@ -63,6 +66,60 @@ class Fitted:
     best: Epoch
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be learnt, and from what.
+
+    Attributes
+    ----------
+    objective, family
+        What is minimised, and whose network it is.
+    dataset
+        Where the windows come from.
+    train, calibration : (n,) int64
+        Rows to learn from, and rows that decide when to stop.
+    unit
+        Whether a batch holds rows, or cross-sections that are never split.
+    """
+
+    objective: Objective
+    family: Family[Any]
+    dataset: Dataset
+    train: IntArray
+    calibration: IntArray
+    unit: Literal["row", "cross_section"] = "row"
+
+    def truth(self, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return truth ``(b, outputs) float32`` and group ``(b,)`` of these rows."""
+        values = torch.from_numpy(self.dataset.truth[rows].astype(np.float32))
+        return values, torch.from_numpy(self.dataset.group[rows])
+
+    def batches(self, size: int) -> int:
+        """Return how many batches a pass over the rows takes, about."""
+        if self.unit == "row":
+            return math.ceil(len(self.train) / size)
+        _, counts = np.unique(self.dataset.group[self.train], return_counts=True)
+        return math.ceil(len(counts) / max(1, size // int(counts.max())))
+
+    def shuffled(self, size: int) -> Iterator[IntArray]:
+        """Yield the rows in random order, about ``size`` at a time."""
+        if self.unit == "row":
+            order = self.train[torch.randperm(len(self.train)).numpy()]
+            for start in range(0, len(order), size):
+                yield order[start : start + size]
+            return
+        groups, code = np.unique(self.dataset.group[self.train], return_inverse=True)
+        by_group = np.argsort(code, kind="stable")
+        counts = np.bincount(code)
+        ends = np.cumsum(counts)
+        at_once = max(1, size // int(counts.max()))
+        order = torch.randperm(len(groups)).numpy()
+        for start in range(0, len(order), at_once):
+            chosen = order[start : start + at_once]
+            picked = [by_group[ends[g] - counts[g] : ends[g]] for g in chosen]
+            yield self.train[np.concatenate(picked)]
+
+
 @contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
     """Give torch a seed and a number of threads, and give back what was there before."""
@@ -76,30 +133,24 @@ def seeded(seed: int, threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def logits_of(network: nn.Module, dataset: Dataset, rows: IntArray) -> FloatArray:
-    """Return the raw logits of these rows: ``(m, k) float32``, computed without dropout."""
+def answers_of(network: nn.Module, dataset: Dataset, rows: IntArray) -> torch.Tensor:
+    """Return what a network says of these rows, ``(m, members, Σ width)``, without dropout."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(torch.from_numpy(windows)).numpy() for windows in dataset.batches(rows)]
-    return np.concatenate(parts)
+        return torch.cat(
+            [network(torch.from_numpy(dataset.windows(some))) for some in dataset.batches(rows)]
+        )
 
 
-def start_at_prior(core: nn.Module, loss: Loss[Any]) -> None:
-    """Let a fresh network begin with the log prior its loss leaves to it, and small differences."""
-    head = core.head
-    if not isinstance(head, nn.Linear):
-        raise TypeError("a family's network must have its last linear layer as `head`")
-    with torch.no_grad():
-        head.weight.mul_(0.1)
-        head.bias.copy_((1 - loss.tau) * torch.log(torch.tensor(loss.prior)))
+def raw_of(network: Network, dataset: Dataset, rows: IntArray) -> FloatArray:
+    """Return the raw numbers of these rows as the exported graph lays them out: ``(m, …)``."""
+    answers = answers_of(network, dataset, rows)
+    return torch.cat(by_output(answers, network.readout.specs), dim=1).numpy()  # type: ignore[no-any-return]  # torch
 
 
 def fit_network(
-    network: nn.Module,
-    loss: Loss[Any],
-    dataset: Dataset,
-    train: IntArray,
-    calibration: IntArray,
+    network: Network,
+    lesson: Lesson,
     *,
     params: FitParams,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -111,13 +162,9 @@ def fit_network(
     Parameters
     ----------
     network
-        Raw windows to logits.
-    loss
-        Of the logits; its held-out value decides when to stop.
-    dataset
-        Where the windows come from.
-    train, calibration : (n,) int64
-        Rows to learn from, and rows that decide when to stop.
+        Raw windows to numbers.
+    lesson
+        What is to be learnt, of which rows.
     params
         The recipe.
     on_epoch
@@ -128,14 +175,15 @@ def fit_network(
     TrainingError
         If the loss is no longer finite.
     """
-    descent = _Descent(network, loss, dataset, params, rows=len(train))
-    held_out = torch.from_numpy(dataset.labels[calibration].astype(np.int64))
+    descent = _Descent(network, lesson, params)
+    held_out = lesson.dataset, lesson.calibration
+    truth, group = lesson.truth(lesson.calibration)
     epochs: list[Epoch] = []
     best_state: dict[str, torch.Tensor] = {}
     for number in range(1, params.epochs + 1):
-        train_loss = descent.run(train)
-        said = torch.from_numpy(logits_of(descent.average, dataset, calibration))
-        epoch = Epoch(number, train_loss, float(loss(said, held_out)))
+        train_loss = descent.run()
+        said = answers_of(descent.average, *held_out)
+        epoch = Epoch(number, train_loss, float(lesson.objective(said, truth, group)))
         if not math.isfinite(epoch.train_loss + epoch.calibration_loss):
             raise TrainingError(
                 f"the loss is not finite in epoch {number}: lower fit.learning_rate, "
@@ -156,24 +204,15 @@ def fit_network(
 class _Descent:
     """AdamW on a network with a schedule, and the running average of the weights it passes."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        loss: Loss[Any],
-        dataset: Dataset,
-        params: FitParams,
-        *,
-        rows: int,
-    ) -> None:
+    def __init__(self, network: Network, lesson: Lesson, params: FitParams) -> None:
         self._network = network
-        self._loss = loss
-        self._dataset = dataset
+        self._lesson = lesson
         self._params = params
         self._weights = [weight for weight in network.parameters() if weight.requires_grad]
         self._optimiser = torch.optim.AdamW(
             self._weights, lr=params.learning_rate, weight_decay=params.weight_decay
         )
-        steps = params.epochs * math.ceil(rows / params.batch_size)
+        steps = params.epochs * lesson.batches(params.batch_size)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser, lambda step: _rate(step, steps, params)
         )
@@ -185,22 +224,22 @@ class _Descent:
         """The network with the averaged weights."""
         return self._averaged.module
 
-    def run(self, rows: IntArray) -> float:
+    def run(self) -> float:
         """Pass once over the rows in random order; return their mean loss on the way."""
         self._network.train()
-        order = rows[torch.randperm(len(rows)).numpy()]
-        total = 0.0
-        for start in range(0, len(order), self._params.batch_size):
-            batch = order[start : start + self._params.batch_size]
+        total, rows = 0.0, 0
+        for batch in self._lesson.shuffled(self._params.batch_size):
             total += self._step(batch) * len(batch)
-        return total / len(rows)
+            rows += len(batch)
+        return total / rows
 
     def _step(self, batch: IntArray) -> float:
-        labels = torch.from_numpy(self._dataset.labels[batch].astype(np.int64))
-        logits = self._network(torch.from_numpy(self._dataset.windows(batch)))
-        value = self._loss(logits, labels)
+        truth, group = self._lesson.truth(batch)
+        numbers = self._network(torch.from_numpy(self._lesson.dataset.windows(batch)))
+        value = self._lesson.objective(numbers, truth, group)
+        penalty = self._lesson.family.penalty(self._network.core, len(self._lesson.train))
         self._optimiser.zero_grad()
-        value.backward()
+        (value if penalty is None else value + penalty).backward()
         nn.utils.clip_grad_norm_(self._weights, self._params.clip)
         self._optimiser.step()
         self._schedule.step()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.spec import BAR_COLUMNS, InputSpec
 from plumbline.training.agreement import BUDGET, check_agreement
 from plumbline.training.bars import Bars, as_datetime, as_microseconds, digest_of
 from plumbline.training.config import DataParams, Experiment
@@ -23,7 +24,7 @@ from plumbline.training.feature_table import (
     refuse_standing,
     resolve_feature_set,
 )
-from plumbline.training.labels import LABELS
+from plumbline.training.labels import LABELS, Label
 from plumbline.training.split import Split, split_bars
 
 
@@ -37,6 +38,8 @@ class Material:
         With everything filled in that follows from the bars: what the manifest records.
     feature_set
         What the columns were computed with, and will be.
+    label
+        Says what came true.
     dataset, split
         Rows, and which part they belong to.
     reports
@@ -51,6 +54,7 @@ class Material:
 
     experiment: Experiment
     feature_set: FeatureSet[Any]
+    label: Label[Any]
     dataset: Dataset
     split: Split
     reports: tuple[DataReport, ...]
@@ -64,7 +68,21 @@ class Material:
 
         A mirror image has the time of its row, and so lies in the same part of the split.
         """
-        return self.dataset if self.mirror is None else self.dataset.with_mirror(self.mirror)
+        if self.mirror is None:
+            return self.dataset
+        return self.dataset.with_mirror(self.mirror, self.label)
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What a request to the model carries."""
+        steps, width = self.dataset.window_shape
+        if self.experiment.input == "features":
+            names = self.dataset.names
+            return (InputSpec(name="features", shape=(steps, width), names=names),)
+        shape = (self.dataset.bars_needed, len(BAR_COLUMNS))
+        return (
+            InputSpec(name="bars", shape=shape, source="bars", names=BAR_COLUMNS, dtype="float64"),
+        )
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -97,22 +115,18 @@ def prepare(experiment: Experiment) -> Material:
     feature_set = resolve_feature_set(features.kind, features.parameters, chosen)
     parameters = feature_set.recorded_parameters
     experiment = experiment.changed(features={"kind": features.kind, "parameters": parameters})
-    label = LABELS[experiment.label.kind]
-    dataset = build_dataset(
-        chosen,
-        feature_set,
-        label(label.Params.model_validate(experiment.label.parameters)),
-        experiment.window_length,
-    )
+    kind = LABELS[experiment.label.kind]
+    label = kind(kind.Params.model_validate(experiment.label.parameters))
+    dataset = build_dataset(chosen, feature_set, label, experiment.window_length)
     refuse_standing(dataset.names, dataset.features)
     _check_agreement(feature_set, chosen, dataset)
-    horizon = experiment.label.parameters["horizon_seconds"]
     params = experiment.split.without_test() if experiment.ends_now else experiment.split
-    split = split_bars(dataset.time, params, horizon=int(str(horizon)) * 1_000_000)
+    split = split_bars(dataset.time, params, horizon=label.horizon)
     mirror = [build_table(feature_set, mirrored(one)) for one in chosen] if data.mirror else None
     return Material(
         experiment,
         feature_set,
+        label,
         dataset,
         split,
         reports,

@@ -13,20 +13,25 @@ import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import IntArray
+from plumbline.bundle.calibration import ChoiceCalibration
+from plumbline.bundle.outputs import Outputs
+from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from plumbline.training.bars import as_datetime, as_microseconds
-from plumbline.training.calibrate import fit_calibration
+from plumbline.training.bars import MICROSECOND, as_datetime, as_microseconds
+from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.config import Experiment
-from plumbline.training.dataset import Dataset, class_shares
+from plumbline.training.dataset import Dataset
 from plumbline.training.errors import TrainingError
-from plumbline.training.export import Exported, OnnxModel
-from plumbline.training.gate import Head, judge
+from plumbline.training.export import Exported
+from plumbline.training.gate import judge
 from plumbline.training.live import Stretch, read_live
-from plumbline.training.material import prepare
+from plumbline.training.material import Material, prepare
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
-from plumbline.training.seal import Parts, build_reference, reseal
+from plumbline.training.seal import Parts, answer_rows, build_reference, build_sample, reseal
 from plumbline.training.split import Split
+from plumbline.training.target import measure_targets
 
 
 def refit(
@@ -63,29 +68,51 @@ def refit(
     parent = registry.open(version)
     experiment = _experiment(parent, until)
     material = prepare(experiment)
-    _require_same_columns(parent, material.dataset)
+    _refuse_others(parent, material)
     dataset, split = material.dataset, material.split
     progress("calibrating", 0.3)
-    answer = OnnxModel(parent.files["model.onnx"])
-    lessons = material.lessons
-    rows = _unseen(parent, lessons, material.split, lessons.rows(split, "calibration"))
-    class_shares(lessons, rows, "calibration")
-    logits = np.concatenate([answer(windows) for windows in lessons.batches(rows)])
-    correction = parent.calibration.prior_correction
-    calibration = fit_calibration(logits, lessons.labels[rows], correction)
-    head = Head(calibration, parent.manifest.policy)
+    answer = OnnxModel(parent.files["model.onnx"], parent.manifest.inputs, parent.manifest.outputs)
+    outputs = _calibrate(parent, experiment, material, answer)
     progress("judging", 0.6)
     stream = _unseen(parent, dataset, split, dataset.stream(split, "calibration", "validation"))
-    reference = build_reference(dataset, stream, answer, head)
-    served = None if live is None else read_live(objects, model, live, window=dataset.window_shape)
-    validation = _unseen(parent, dataset, split, dataset.clear(split, "validation"))
-    report = judge(dataset, validation, answer, head, reference=reference, live=served)
-    onnx, torchscript = parent.files["model.onnx"], parent.files.get("model.pt")
-    exported = Exported(onnx, torchscript, parent.manifest.opset)
-    parts = Parts(exported, head, reference, parent.golden, report)
-    manifest, files = reseal(parent, experiment, material, parts)
+    raw = answer_rows(dataset, stream, answer, material.inputs)
+    reference = build_reference(dataset, stream, raw, outputs)
+    held_out = _unseen(parent, dataset, split, dataset.clear(split, "validation"))
+    validation = np.isin(stream, held_out)
+    report = judge(
+        build_sample(dataset, stream[validation], raw[validation], outputs),
+        Context(outputs, dataset.names, reference),
+        answer=answer,
+        live=None if live is None else read_live(objects, model, live, specs=material.inputs),
+    )
+    files = parent.files
+    exported = Exported(
+        files["model.onnx"],
+        files.get("model.pt"),
+        files.get("weights.safetensors"),
+        parent.manifest.opset,
+    )
+    parts = Parts(exported, outputs, reference, parent.golden, report)
+    manifest, written = reseal(parent, experiment, material, parts)
     progress("writing the bundle", 0.95)
-    return publish(registry, manifest, files, report, promote=promote, began=began)
+    return publish(registry, manifest, written, report, promote=promote, began=began)
+
+
+def _calibrate(
+    parent: Bundle, experiment: Experiment, material: Material, answer: OnnxModel
+) -> Outputs:
+    """Fit every output's calibration again, and take the policy's prior from the same rows."""
+    lessons, split, specs = material.lessons, material.split, parent.manifest.outputs
+    rows = _unseen(parent, lessons, split, lessons.rows(split, "calibration"))
+    targets = measure_targets(specs, lessons.truth[rows], "calibration")
+    raw = answer_rows(lessons, rows, answer, material.inputs)
+    corrections = {
+        name: each.prior_correction if isinstance(each, ChoiceCalibration) else None
+        for name, each in parent.outputs.calibrations.items()
+    }
+    truth, group = lessons.truth[rows], lessons.group[rows]
+    fitted = fit_calibrations(specs, raw, truth, group, corrections)
+    return Outputs(specs, fitted, experiment.build_policy(targets[0].prior))
 
 
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
@@ -94,12 +121,24 @@ def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     return experiment if until is None else experiment.changed(data={"until": until})
 
 
-def _require_same_columns(parent: Bundle, dataset: Dataset) -> None:
+def _refuse_others(parent: Bundle, material: Material) -> None:
+    """Refuse bars of which the graph is not shown what it was taught on.
+
+    Raises
+    ------
+    TrainingError
+        If feature set, inputs or interval are not the bundle's.
+    """
     manifest = parent.manifest
-    if manifest.features.names != dataset.names:
+    if manifest.inputs != material.inputs or manifest.feature_names != material.dataset.names:
         raise TrainingError(
             f"{manifest.name} {parent.version} has other features than this version of plumbline "
             "computes: train a new one with `plumbline train`"
+        )
+    if manifest.bar_interval_seconds != material.interval // MICROSECOND:
+        raise TrainingError(
+            f"{manifest.name} {parent.version} takes bars of {manifest.bar_interval_seconds} s, "
+            f"these are of {material.interval // MICROSECOND} s"
         )
 
 

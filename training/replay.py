@@ -10,7 +10,7 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray, write_arrays
 from plumbline.training.config import Experiment
 from plumbline.training.errors import TrainingError
-from plumbline.training.material import prepare
+from plumbline.training.material import Material, prepare
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,15 @@ def build_replay(experiment: Experiment) -> Replay:
         bar_time=dataset.time[rows],
         features=dataset.features[rows],
         names=dataset.names,
-        labels=dataset.labels[rows],
+        labels=_labels(dataset.truth[rows, 0], material),
         forward_return=dataset.forward_return[rows],
         closes=dataset.close[rows],
         window_length=dataset.window_length,
         first=first,
     )
+
+
+def _labels(truth: FloatArray, material: Material) -> IntArray:
+    """Return the primary output's choices, -1 where masked, or where it is no choice."""
+    known = np.isfinite(truth) & (material.label.outputs[0].kind == "choice")
+    return np.where(known, truth, -1).astype(np.int8)

@@ -15,38 +15,49 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import ScalerSpec
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.outputs import Outputs
+from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from plumbline.training.bars import as_microseconds
-from plumbline.training.calibrate import fit_calibration
+from plumbline.training.bars import MICROSECOND, as_microseconds
+from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.config import Experiment
-from plumbline.training.dataset import class_shares
-from plumbline.training.export import Exported, OnnxModel, export_network, read_torchscript_weights
-from plumbline.training.families import FAMILIES, Shape
-from plumbline.training.fit import Epoch, fit_network, logits_of, seeded, start_at_prior
-from plumbline.training.gate import Head, judge
-from plumbline.training.labels import CLASSES
+from plumbline.training.export import Exported, export_network, read_weights
+from plumbline.training.families import Shape
+from plumbline.training.fit import Epoch, Lesson, fit_network, raw_of, seeded
+from plumbline.training.gate import judge
 from plumbline.training.live import Stretch, read_live
-from plumbline.training.losses import LOSSES, Loss
+from plumbline.training.losses import LOSSES
 from plumbline.training.material import Material, prepare
-from plumbline.training.network import Network, fit_scaler
+from plumbline.training.network import BarNetwork, Network, ServedNetwork, fit_scaler
+from plumbline.training.objective import Objective
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
-from plumbline.training.seal import Parts, build_reference, pick_golden, seal
+from plumbline.training.readout import Readout
+from plumbline.training.seal import (
+    Parts,
+    answer_rows,
+    build_reference,
+    build_sample,
+    pick_golden,
+    seal,
+)
+from plumbline.training.target import measure_targets
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted network as it will be served, and what its logits leave out."""
+    """A fitted network as it will be served, and what its raw numbers leave out."""
 
     network: Network
     scaler: ScalerSpec
-    loss: Loss[Any]
+    objective: Objective
 
 
 def train(
@@ -93,24 +104,29 @@ def train(
     with seeded(experiment.seed, experiment.fit.threads):
         trained = _fit(experiment, material, start, progress)
         progress("calibrating", 0.8)
-        head = _calibrate(experiment, material, trained)
+        outputs = _calibrate(experiment, material, trained)
         progress("exporting", 0.82)
-        exported, golden = _export(material, trained)
+        exported, golden = _export(experiment, material, trained)
     progress("judging", 0.95)
     dataset, split = material.dataset, material.split
-    answer = OnnxModel(exported.onnx)
+    answer = OnnxModel(exported.onnx, material.inputs, outputs.specs)
     stream = dataset.stream(split, "calibration", "validation")
-    reference = build_reference(dataset, stream, answer, head)
-    served = None if live is None else read_live(objects, model, live, window=dataset.window_shape)
-    validation = dataset.clear(split, "validation")
-    report = judge(dataset, validation, answer, head, reference=reference, live=served)
+    raw = answer_rows(dataset, stream, answer, material.inputs)
+    reference = build_reference(dataset, stream, raw, outputs)
+    validation = np.isin(stream, dataset.clear(split, "validation"))
+    report = judge(
+        build_sample(dataset, stream[validation], raw[validation], outputs),
+        Context(outputs, dataset.names, reference),
+        answer=answer,
+        live=None if live is None else read_live(objects, model, live, specs=material.inputs),
+    )
     manifest, files = seal(
         model,
         experiment,
         material,
-        Parts(exported, head, reference, golden, report),
+        Parts(exported, outputs, reference, golden, report),
         scaler=trained.scaler,
-        tau=trained.loss.tau,
+        tau=trained.objective.tau,
         parent=None if start is None else start.version,
     )
     progress("writing the bundle", 0.98)
@@ -124,59 +140,66 @@ def _fit(
     progress("fitting", 0.05)
     dataset, split = material.lessons, material.split
     rows = dataset.rows(split, "train")
-    loss_kind = LOSSES[experiment.loss.kind]
-    loss = loss_kind(
-        loss_kind.Params.model_validate(experiment.loss.parameters),
-        class_shares(dataset, rows, "train"),
-    )
-    family_kind = FAMILIES[experiment.family.kind]
-    family = family_kind(family_kind.Params.model_validate(experiment.family.parameters))
-    core = family.build(Shape(*material.dataset.window_shape, len(CLASSES)))
+    held_out = dataset.rows(split, "calibration")
+    targets = measure_targets(experiment.outputs, dataset.truth[rows], "train")
+    measure_targets(experiment.outputs, dataset.truth[held_out], "calibration")
+    kind = LOSSES[experiment.loss.kind]
+    params = kind.Params.model_validate(experiment.loss.parameters)
+    objective = Objective(kind, params, targets)
+    family = experiment.build_family()
+    numbers = sum(spec.width for spec in experiment.outputs)
+    core = family.build(Shape(*dataset.window_shape, numbers))
     if start is None:
-        start_at_prior(core, loss)
+        family.start(core, objective.start)
     else:
-        family.warm_start(core, read_torchscript_weights(start.files["model.pt"]))
+        family.warm_start(core, read_weights(start.files["weights.safetensors"]))
 
     def on_epoch(epoch: Epoch) -> None:
         share = 0.05 + 0.75 * epoch.number / experiment.fit.epochs
         progress(f"fitting, epoch {epoch.number}, loss {epoch.calibration_loss:.4f}", share)
 
     scaler = fit_scaler(dataset.features[rows])
-    held_out = dataset.rows(split, "calibration")
-    class_shares(dataset, held_out, "calibration")
+    readout = Readout(targets)
     fitted = fit_network(
-        Network(core, scaler),
-        loss,
-        dataset,
-        rows,
-        held_out,
+        Network(core, scaler, readout),
+        Lesson(objective, family, dataset, rows, held_out, material.label.unit),
         params=experiment.fit,
         on_epoch=on_epoch,
     )
-    served = Network(family.for_export(fitted.network.core), scaler)
-    return Trained(served.eval(), scaler, loss)
+    served = Network(family.for_export(fitted.network.core), scaler, readout)
+    return Trained(served.eval(), scaler, objective)
 
 
-def _calibrate(experiment: Experiment, material: Material, trained: Trained) -> Head:
-    """Fit temperature and bias on the calibration part; the policy takes the training prior."""
-    dataset = material.lessons
+def _calibrate(experiment: Experiment, material: Material, trained: Trained) -> Outputs:
+    """Fit every output's calibration on the calibration part; the policy takes its prior."""
+    dataset, specs = material.lessons, experiment.outputs
     rows = dataset.rows(material.split, "calibration")
-    calibration = fit_calibration(
-        logits_of(trained.network, dataset, rows),
-        dataset.labels[rows],
-        trained.loss.prior_correction,
-    )
-    policy = DecisionPolicy(prior=trained.loss.prior, **experiment.policy.model_dump())
-    return Head(calibration, policy)
+    raw = raw_of(trained.network, dataset, rows)
+    targets = measure_targets(specs, dataset.truth[rows], "calibration")
+    policy = experiment.build_policy(targets[0].prior)
+    corrections = {spec.name: trained.objective.correction(spec.name) for spec in specs}
+    truth, group = dataset.truth[rows], dataset.group[rows]
+    return Outputs(specs, fit_calibrations(specs, raw, truth, group, corrections), policy)
 
 
-def _export(material: Material, trained: Trained) -> tuple[Exported, GoldenRows]:
-    """Export, check parity on real windows, and keep those as golden rows with their answers."""
-    dataset = material.dataset
+def _export(
+    experiment: Experiment, material: Material, trained: Trained
+) -> tuple[Exported, GoldenRows]:
+    """Export, check parity on real inputs, and keep those as golden rows with their answers."""
+    dataset, (given,) = material.dataset, material.inputs
     stream = dataset.stream(material.split, "calibration", "validation")
-    windows = dataset.windows(pick_golden(stream))
-    exported = export_network(trained.network, windows)
-    return exported, GoldenRows(windows, OnnxModel(exported.onnx)(windows))
+    rows = pick_golden(stream, dataset.group[stream])
+    examples = dataset.inputs(rows, material.inputs)
+    takes_bars = experiment.input == "bars"
+    served = (
+        BarNetwork(material.feature_set, trained.network)
+        if takes_bars
+        else ServedNetwork(trained.network)
+    )
+    exported = export_network(served, material.inputs, examples[given.name])
+    answers = OnnxModel(exported.onnx, material.inputs, experiment.outputs).by_output(examples)
+    said = {spec.name: answers[spec.name] for spec in experiment.outputs}
+    return exported, GoldenRows(examples, said, dataset.group[rows].astype(np.int64))
 
 
 def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundle | None:
@@ -184,14 +207,24 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
     manifest = parent.manifest
     held_out = material.split.part("calibration").start
     fits = (
-        "model.pt" in parent.files
+        "weights.safetensors" in parent.files
         and manifest.family == experiment.family.kind
         and manifest.family_parameters == experiment.family.parameters
         and manifest.loss.kind == experiment.loss.kind
+<<<<<<< HEAD
         and manifest.features.names == material.dataset.names
         and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.window_length == experiment.window_length
         and manifest.classes == CLASSES
+=======
+        and manifest.outputs == experiment.outputs
+        and manifest.feature_set is not None
+        and manifest.feature_set.kind == experiment.features.kind
+        and manifest.feature_set.parameters == experiment.features.parameters
+        and manifest.inputs == material.inputs
+        and manifest.bar_interval_seconds == material.interval // MICROSECOND
+        and set(manifest.data.symbols) == set(material.symbols)
+>>>>>>> fa39924 (Training makes bundles of every kind of output, from features or from bars)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None

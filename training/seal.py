@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -9,28 +10,30 @@ from importlib.metadata import version
 import numpy as np
 
 from plumbline.bundle.archive import Bundle, digest_of
-from plumbline.bundle.array import IntArray
+from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import (
     DataSpec,
-    FeatureSpec,
     LabelSpec,
     LossSpec,
     Manifest,
+    PolicySpec,
     ScalerSpec,
 )
-from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.outputs import Outputs, write_calibrations
+from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
+from plumbline.bundle.spec import FeatureSetSpec, InputSpec
 from plumbline.bundle.validation import ValidationReport
+from plumbline.diagnosis.sample import Sample
 from plumbline.training.bars import MICROSECOND, as_datetime
 from plumbline.training.config import Experiment
 from plumbline.training.dataset import Dataset
 from plumbline.training.export import TOLERANCE, Exported
-from plumbline.training.gate import Answer, Head
-from plumbline.training.labels import CLASSES
+from plumbline.training.gate import Answer, sample_of
 from plumbline.training.material import Material
 
 GOLDEN_ROWS = 64
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "scipy", "torch")
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "safetensors", "scipy", "torch")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Parts:
     """What a bundle is made of, apart from the material."""
 
     exported: Exported
-    head: Head
+    outputs: Outputs
     reference: ReferenceProfile
     golden: GoldenRows
     report: ValidationReport
@@ -47,38 +50,76 @@ class Parts:
         """Return the files of a bundle."""
         files = {
             "model.onnx": self.exported.onnx,
-            "calibration.json": self.head.calibration.to_json(),
+            "calibration.json": write_calibrations(self.outputs.calibrations),
             "reference.npz": self.reference.to_bytes(),
             "validation.json": self.report.to_json(),
             "golden.npz": self.golden.to_bytes(),
         }
         if self.exported.torchscript is not None:
             files["model.pt"] = self.exported.torchscript
+        if self.exported.weights is not None:
+            files["weights.safetensors"] = self.exported.weights
         return files
 
 
-def build_reference(
-    dataset: Dataset, rows: IntArray, answer: Answer, head: Head
-) -> ReferenceProfile:
-    """Write down the healthy stream: consecutive rows that taught the weights nothing."""
-    logits = np.concatenate([answer(windows) for windows in dataset.batches(rows)])
-    probabilities, actions = head.decide(logits)
-    return ReferenceProfile(
+def answer_rows(
+    dataset: Dataset, rows: IntArray, answer: Answer, inputs: Sequence[InputSpec]
+) -> FloatArray:
+    """Ask the graph about rows, so many at a time: raw numbers ``(n, Σ members · width)``."""
+    return np.concatenate([answer(dataset.inputs(some, inputs)) for some in dataset.batches(rows)])
+
+
+def build_sample(dataset: Dataset, rows: IntArray, raw: FloatArray, outputs: Outputs) -> Sample:
+    """Return rows with what was said of them, as the judgement sees them."""
+    return sample_of(
+        raw,
+        outputs,
+        features=dataset.features[rows],
+        truth=dataset.truth[rows],
+        group=dataset.group[rows],
         bar_time=dataset.time[rows],
         symbol=dataset.symbol[rows],
-        features=dataset.features[rows],
-        logits=logits.astype(np.float32),
-        probabilities=probabilities.astype(np.float32),
-        actions=actions.astype(np.int8),
-        labels=dataset.labels[rows],
     )
 
 
-def pick_golden(rows: IntArray) -> IntArray:
-    """Choose rows for the golden inputs, spread evenly over the given ones."""
-    places = np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS, len(rows)))
-    picked: IntArray = rows[np.unique(places.round().astype(int))]
-    return picked
+def build_reference(
+    dataset: Dataset, rows: IntArray, raw: FloatArray, outputs: Outputs
+) -> ReferenceProfile:
+    """Write down the healthy stream: consecutive rows that taught the weights nothing."""
+    group = dataset.group[rows]
+    readings = outputs.read(raw, group)
+    decision = outputs.decide(readings, group)
+    taken = np.full(len(rows), NO_ACTION) if decision.action is None else decision.action
+    return ReferenceProfile(
+        bar_time=dataset.time[rows],
+        symbol=dataset.symbol[rows],
+        group=group.astype(np.int64),
+        features=dataset.features[rows],
+        raw=raw.astype(np.float32),
+        centre=outputs.centres(readings).astype(np.float32),
+        epistemic=outputs.epistemics(readings).astype(np.float32),
+        action=taken.astype(np.int8),
+        position=decision.position.astype(np.float32),
+        size=decision.size.astype(np.float32),
+        truth=dataset.truth[rows],
+    )
+
+
+def pick_golden(rows: IntArray, group: IntArray) -> IntArray:
+    """Choose rows for the golden inputs, spread evenly over the given ones.
+
+    Of cross-sections ``group (n,)`` whole ones are chosen, one at least.
+    """
+    names, counts = np.unique(group, return_counts=True)
+    if counts.max() == 1:
+        places = np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS, len(rows)))
+        picked: IntArray = rows[np.unique(places.round().astype(int))]
+        return picked
+    wanted = max(1, GOLDEN_ROWS // int(counts.max()))
+    chosen = names[np.unique(np.linspace(0, len(names) - 1, wanted).round().astype(int))]
+    inside = np.flatnonzero(np.isin(group, chosen))
+    ordered: IntArray = rows[inside[np.argsort(group[inside], kind="stable")]]
+    return ordered
 
 
 def seal(
@@ -107,21 +148,32 @@ def seal(
         The version whose weights it started from, if any.
     """
     files = parts.files()
-    label = dict(experiment.label.parameters)
-    horizon = int(str(label.pop("horizon_seconds")))
+    dataset, outputs, features = material.dataset, parts.outputs, experiment.features
     manifest = Manifest(
         name=name,
-        task="action",
-        classes=CLASSES,
+        inputs=material.inputs,
+        outputs=outputs.specs,
+        primary=outputs.primary,
+        unit=material.label.unit,
+        feature_set=FeatureSetSpec.of(
+            dataset.names,
+            kind=features.kind,
+            version=material.feature_set.version,
+            parameters=features.parameters,
+        ),
         family=experiment.family.kind,
         family_parameters=experiment.family.parameters,
-        features=FeatureSpec.of(material.dataset.names),
-        window_length=experiment.window_length,
         bar_interval_seconds=material.interval // MICROSECOND,
         scaler=scaler,
-        label=LabelSpec(kind=experiment.label.kind, horizon_seconds=horizon, parameters=label),
+        label=LabelSpec(
+            kind=experiment.label.kind,
+            horizon_seconds=material.label.horizon // MICROSECOND,
+            parameters=experiment.label.parameters,
+        ),
         loss=LossSpec(kind=experiment.loss.kind, parameters=experiment.loss.parameters, tau=tau),
-        policy=parts.head.policy,
+        policy=PolicySpec(
+            kind=experiment.policy.kind, parameters=outputs.policy.params.model_dump(mode="json")
+        ),
         data=_data_spec(experiment, material, parts.reference),
         training=experiment.model_dump(mode="json"),
         seed=experiment.seed,
@@ -149,8 +201,12 @@ def reseal(
             "train_end": bundle.manifest.data.train_end,
         }
     )
+    policy = bundle.manifest.policy.model_copy(
+        update={"parameters": parts.outputs.policy.params.model_dump(mode="json")}
+    )
     manifest = bundle.manifest.model_copy(
         update={
+            "policy": policy,
             "data": data,
             "training": experiment.model_dump(mode="json"),
             "parent": bundle.version,
