@@ -211,12 +211,6 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.family == experiment.family.kind
         and manifest.family_parameters == experiment.family.parameters
         and manifest.loss.kind == experiment.loss.kind
-<<<<<<< HEAD
-        and manifest.features.names == material.dataset.names
-        and manifest.training.get("features") == experiment.features.model_dump(mode="json")
-        and manifest.window_length == experiment.window_length
-        and manifest.classes == CLASSES
-=======
         and manifest.outputs == experiment.outputs
         and manifest.feature_set is not None
         and manifest.feature_set.kind == experiment.features.kind
@@ -224,7 +218,6 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.inputs == material.inputs
         and manifest.bar_interval_seconds == material.interval // MICROSECOND
         and set(manifest.data.symbols) == set(material.symbols)
->>>>>>> fa39924 (Training makes bundles of every kind of output, from features or from bars)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None
