@@ -43,6 +43,11 @@ class Head(ABC, Generic[C]):
     def identity(self) -> C:
         """Return the calibration that changes nothing, for a model without held-out truth."""
 
+    def unfitted(self, raw: FloatArray) -> C:
+        """Return what can be said of raw numbers ``(n, members, w)`` without any truth."""
+        del raw
+        return self.identity()
+
     def misfit(self, calibration: Calibration) -> str | None:
         """Say why a calibration is not one of this output; None where it is."""
         del calibration

@@ -46,6 +46,13 @@ class ValueHead(Head[ValueCalibration]):
         return ValueCalibration(rows=0)
 
     @override
+    def unfitted(self, raw: FloatArray) -> ValueCalibration:
+        """Take the forecasts as they are; of their errors nothing is known but their own spread."""
+        spread = max(float(np.asarray(raw, np.float64)[:, :, 0].mean(axis=1).std()), _TINY)
+        noise = 1.0 if self.spec.width == 2 else spread
+        return ValueCalibration(noise=noise, spread=spread, rows=0)
+
+    @override
     def read(
         self, raw: FloatArray, calibration: ValueCalibration, group: AnyArray | None = None
     ) -> Reading:
