@@ -16,6 +16,9 @@ InputSource: TypeAlias = Literal["features", "bars", "bundle", "log"]
 BAR_COLUMNS = ("time", "open", "high", "low", "close", "volume")
 """Columns of an input of raw bars; ``time`` is the open time in seconds since 1970 UTC."""
 
+FEATURES = "features"
+"""Name of the extra output of a graph that takes bars: its columns of the last one."""
+
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Position = Annotated[float, Field(ge=-1, le=1)]
 Size = Annotated[int, Field(ge=1)]

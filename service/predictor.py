@@ -6,18 +6,21 @@ two versions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import FloatArray, IntArray
-from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.array import AnyArray, FloatArray
 from plumbline.bundle.errors import BundleError, IntegrityError
+from plumbline.bundle.inputs import last_steps
 from plumbline.bundle.manifest import Manifest
-from plumbline.bundle.policy import DecisionPolicy
-from plumbline.service.backends.base import Backend, Device, backend_class
+from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.reading import Decision, Reading
+from plumbline.service.backends.base import Backend, Device, Ran, backend_class
 
 MAX_BATCH = 32
 """Rows the graph gets at once; larger ones are no faster on one core and hold the event loop."""
@@ -35,33 +38,45 @@ class Predicted:
 
     Attributes
     ----------
-    logits, probabilities : (n, k) float32, float64
-        Raw, and calibrated.
-    actions : (n,) int64
-    sizes : (n,) float64
-        As the policy suggests them for a healthy model.
+    raw : (n, Σ members · width) float32
+        Before calibration.
+    readings
+        By output.
+    decision
+        As the policy suggests for a healthy model.
+    features : (n, f) float32
+        Last step of the watched columns.
     """
 
-    logits: FloatArray
-    probabilities: FloatArray
-    actions: IntArray
-    sizes: FloatArray
+    raw: FloatArray
+    readings: Mapping[str, Reading]
+    decision: Decision
+    features: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.raw)
 
 
 @dataclass(frozen=True)
 class OutputScale:
-    """Centre and spread of each reference probability, ``(k,) float64``.
+    """Centre and spread of each coordinate of an output in the reference, ``(c,) float64``.
 
-    Live probabilities are counted as ``u = (p - centre) / std``: a collapse to a spread of 1e-4 of
-    the reference's survives in a sum of squares of ``u``, where one of ``p`` would lose it.
+    Live coordinates are counted as ``u = (x - centre) / std``: a collapse to a spread of 1e-4 of
+    the reference's survives in a sum of squares of ``u``, where one of ``x`` would lose it.
     """
 
     centre: FloatArray
     std: FloatArray
 
-    def apply(self, probabilities: FloatArray) -> FloatArray:
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """Measure a reference's reading."""
+        known = reading.coordinates
+        return cls(known.mean(axis=0), np.maximum(known.std(axis=0), _SMALLEST_STD))
+
+    def apply(self, coordinates: FloatArray) -> FloatArray:
         """Return ``u``, clipped to ±50 so that one row cannot outweigh an hour."""
-        shifted: FloatArray = np.clip((probabilities - self.centre) / self.std, -50.0, 50.0)
+        shifted: FloatArray = np.clip((coordinates - self.centre) / self.std, -50.0, 50.0)
         return shifted
 
 
@@ -72,9 +87,8 @@ class Predictor:
     manifest: Manifest
     version: str
     backend: Backend
-    calibration: Calibration
-    policy: DecisionPolicy
-    output_scale: OutputScale
+    outputs: Outputs
+    scales: Mapping[str, OutputScale]
     loaded_at: datetime
 
     @classmethod
@@ -91,35 +105,85 @@ class Predictor:
         if kind.FILE not in bundle.files:
             raise IntegrityError(f"{kind.FILE}: not in the bundle; export it or choose a backend")
         loaded = kind(bundle.files[kind.FILE], bundle.manifest, device)
-        error = bundle.golden.largest_error(loaded.run(bundle.golden.inputs))
+        error = golden_error(loaded, bundle)
         if not error <= bundle.manifest.tolerance:
             raise GoldenRowsError(
-                f"golden.npz: {kind.FILE} differs by {error:.3g} in a logit on {loaded.device}, "
-                f"expected at most {bundle.manifest.tolerance:.3g}"
+                f"golden.npz: {kind.FILE} differs by {error:.3g} in a raw number on "
+                f"{loaded.device}, expected at most {bundle.manifest.tolerance:.3g}"
             )
-        reference = np.asarray(bundle.reference.probabilities, np.float64)
+        reference = bundle.reference
+        readings = bundle.outputs.restore(reference.centre, reference.epistemic, reference.group)
         return cls(
             manifest=bundle.manifest,
             version=bundle.version,
             backend=loaded,
-            calibration=bundle.calibration,
-            policy=bundle.manifest.policy,
-            output_scale=OutputScale(
-                centre=reference.mean(axis=0),
-                std=np.maximum(reference.std(axis=0), _SMALLEST_STD),
-            ),
+            outputs=bundle.outputs,
+            scales={name: OutputScale.of(reading) for name, reading in readings.items()},
             loaded_at=datetime.now(UTC),
         )
 
-    def predict(self, windows: FloatArray) -> Predicted:
-        """Answer windows ``(n, t, f) float32``, n ≥ 1; non-finite logits stay non-finite."""
-        parts = [
-            self.backend.run(windows[start : start + MAX_BATCH])
-            for start in range(0, len(windows), MAX_BATCH)
-        ]
-        logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        with np.errstate(invalid="ignore", over="ignore"):
-            probabilities = self.calibration.apply(logits)
-            actions = self.policy.decide(probabilities)
-            sizes = self.policy.size(probabilities, actions)
-        return Predicted(logits, probabilities, actions, sizes)
+    @property
+    def takes_cross_sections(self) -> bool:
+        """Whether rows are answered as whole groups."""
+        return self.manifest.unit == "cross_section"
+
+    def predict(self, inputs: Mapping[str, FloatArray], group: AnyArray | None = None) -> Predicted:
+        """Answer named inputs, n ≥ 1 rows; raw numbers that are not finite stay so.
+
+        Parameters
+        ----------
+        inputs
+            By name, ``(n, *shape)``.
+        group : (n,) or None
+            Which rows are one cross-section; each is asked about whole, and alone.
+        """
+        n = len(next(iter(inputs.values())))
+        if self.takes_cross_sections:
+            names = np.zeros(n, np.int64) if group is None else group
+            pieces = [np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())]
+        else:
+            group = None
+            pieces = [np.arange(i, min(i + MAX_BATCH, n)) for i in range(0, n, MAX_BATCH)]
+        ran = self._run(inputs, pieces)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            readings = self.outputs.read(ran.raw, group)
+            decision = self.outputs.decide(readings, group)
+        features = ran.features
+        if features is None:
+            features = last_steps(self.manifest.inputs, inputs)
+        return Predicted(ran.raw, readings, decision, features)
+
+    def _run(self, inputs: Mapping[str, FloatArray], pieces: Sequence[AnyArray]) -> Ran:
+        """Ask the graph about each piece, and put the answers where the rows were."""
+        if len(pieces) == 1:
+            return self.backend.run(inputs)
+        ran = [self.backend.run({k: v[rows] for k, v in inputs.items()}) for rows in pieces]
+        back = np.argsort(np.concatenate(pieces), kind="stable")
+        features = [each.features for each in ran if each.features is not None]
+        return Ran(
+            np.concatenate([each.raw for each in ran])[back],
+            np.concatenate(features)[back] if features else None,
+        )
+
+
+def golden_error(backend: Backend, bundle: Bundle) -> float:
+    """Return the largest difference of the golden rows' answers, at several batch sizes.
+
+    A model that judges row by row is asked about one row, about two, and about all of them; one of
+    cross-sections about each of them whole. Infinite where an answer is not finite.
+    """
+    golden, manifest = bundle.golden, bundle.manifest
+    if manifest.unit == "cross_section":
+        pieces = [np.flatnonzero(golden.group == name) for name in np.unique(golden.group)]
+    else:
+        sizes = dict.fromkeys((1, min(2, len(golden)), len(golden)))
+        pieces = [np.arange(size) for size in sizes]
+    expected = np.concatenate([golden.outputs[spec.name] for spec in manifest.outputs], axis=1)
+    worst = 0.0
+    for rows in pieces:
+        raw = backend.run({name: each[rows] for name, each in golden.inputs.items()}).raw
+        if raw.shape != expected[rows].shape or not np.isfinite(raw).all():
+            return float("inf")
+        apart = np.abs(np.asarray(raw, np.float64) - expected[rows])
+        worst = max(worst, float(apart.max()))
+    return worst

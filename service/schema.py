@@ -11,16 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
-import numpy as np
 
-from plumbline.bundle.array import FloatArray
-from plumbline.bundle.manifest import Manifest
-from plumbline.service.errors import (
-    FeatureMismatchError,
-    MalformedJsonError,
-    NonFiniteFeaturesError,
-    RequestRejectedError,
-)
+from plumbline.service.errors import MalformedJsonError, RequestRejectedError
 
 MAX_INSTANCES = 1024
 MAX_OUTCOMES = 4096
@@ -34,13 +26,20 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Instance(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
-    """One window to be judged."""
+Columns = list[list[float] | float]
+"""A window, oldest step first, or one step alone."""
 
-    features: list[list[float]]
+
+class Instance(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+    """One row to be judged: by its ``features``, its ``bars``, or its ``inputs`` by name."""
+
+    features: Columns | None = None
+    bars: list[list[float | str]] | None = None
+    inputs: dict[str, Columns] | None = None
     id: Id | None = None
     symbol: Name = "default"
     time: Time | None = None
+    group: Name | None = None
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,9 +54,10 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What became of one prediction."""
 
     prediction_id: Id
+    output: Name | None = None
     label: Name | None = None
-    forward_return: float | None = None
-    time: Time | None = None
+    value: float | None = None
+    known_at: Time | None = None
 
 
 class OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -115,7 +115,7 @@ PREDICT = Decoder(
 )
 OUTCOMES = Decoder(
     OutcomesRequest,
-    {"outcomes": [{"prediction_id": "…", "label": "<class>", "forward_return": 0.0}]},
+    {"outcomes": [{"prediction_id": "…", "label": "<choice>", "value": 0.0}]},
 )
 
 
@@ -132,53 +132,3 @@ def microseconds(time: datetime, place: str) -> int:
             f"{place} is {time.isoformat()}", expected={"from": "1970", "before": "2200"}
         )
     return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def build_windows(request: PredictRequest, manifest: Manifest) -> FloatArray:
-    """Return all windows of a request as ``(n, t, f) float32``.
-
-    Raises
-    ------
-    FeatureMismatchError
-        A window has another shape, or the client's features hash is another; nothing is padded.
-    NonFiniteFeaturesError
-        A number does not fit a 32-bit float.
-    """
-    steps, width = manifest.window_length, len(manifest.features.names)
-    if request.features_hash not in (None, manifest.features.sha256):
-        raise FeatureMismatchError(
-            "features_hash is not that of the model's feature names in their order",
-            expected={
-                "features_hash": manifest.features.sha256,
-                "features": list(manifest.features.names),
-            },
-        )
-    for index, instance in enumerate(request.instances):
-        _check_shape(index, instance.features, steps, width)
-    values = np.array([instance.features for instance in request.instances], np.float64)
-    with np.errstate(over="ignore"):
-        windows = values.astype(np.float32)
-    windows += 0.0  # -0.0 becomes 0.0, so that equal windows have equal hashes
-    finite = np.isfinite(windows)
-    if not finite.all():
-        row, step, column = (int(i) for i in np.argwhere(~finite)[0])
-        raise NonFiniteFeaturesError(
-            f"instances[{row}].features[{step}][{column}] ({manifest.features.names[column]}) "
-            f"is {values[row, step, column]!r}",
-            expected={"range": "a 32-bit float, at most 3.4e38 either way"},
-        )
-    return windows
-
-
-def _check_shape(index: int, features: list[list[float]], steps: int, width: int) -> None:
-    place = f"instances[{index}].features"
-    expected = {"window_length": steps, "features": width}
-    if len(features) != steps:
-        raise FeatureMismatchError(
-            f"{place} has {len(features)} steps, expected {steps}, oldest first", expected=expected
-        )
-    for step, row in enumerate(features):
-        if len(row) != width:
-            raise FeatureMismatchError(
-                f"{place}[{step}] has {len(row)} numbers, expected {width}", expected=expected
-            )

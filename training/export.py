@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from plumbline.bundle.array import FloatArray
-from plumbline.bundle.spec import InputSpec, OutputSpec
+from plumbline.bundle.spec import FEATURES, InputSpec, OutputSpec
 from plumbline.training.errors import ExportError
 from plumbline.training.network import BarNetwork, Network, ServedNetwork
-from plumbline.training.onnx_model import FEATURES, OnnxModel
+from plumbline.training.onnx_model import OnnxModel
 
 OPSET: Final = 20
 TOLERANCE: Final = 1e-4

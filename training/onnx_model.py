@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,9 +11,6 @@ import onnxruntime
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.spec import InputSpec, OutputSpec
-
-FEATURES: Final = "features"
-"""Output of a graph that takes bars: the columns of the last one."""
 
 
 class OnnxModel:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Literal, TypeAlias
+
+import numpy as np
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.manifest import Manifest
+from plumbline.bundle.spec import OutputSpec
 from plumbline.service.backends import BACKENDS
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -18,8 +23,24 @@ class BackendError(BundleError):
     """The runtime refused the graph, or the device is not there."""
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a graph gave for a batch.
+
+    Attributes
+    ----------
+    raw : (n, Σ members · width) float32
+        Every output beside the next, in the manifest's order. What is not finite stays so.
+    features : (n, f) float32, or None
+        Of a graph that takes bars: the columns of the last one.
+    """
+
+    raw: FloatArray
+    features: FloatArray | None
+
+
 class Backend(ABC):
-    """A loaded graph: windows to raw logits.
+    """A loaded graph: named inputs to raw numbers.
 
     Parameters
     ----------
@@ -33,7 +54,8 @@ class Backend(ABC):
     Raises
     ------
     BackendError
-        If the graph cannot be loaded; the message names the file.
+        If the graph cannot be loaded, or takes or gives other than the manifest says; the message
+        names the file.
     """
 
     FILE: ClassVar[str]
@@ -47,11 +69,34 @@ class Backend(ABC):
         """Where it runs: ``cpu`` or ``cuda``."""
 
     @abstractmethod
-    def run(self, windows: FloatArray) -> FloatArray:
-        """Return raw logits ``(n, k) float32`` of windows ``(n, t, f) float32``, oldest step first.
+    def run(self, inputs: Mapping[str, FloatArray]) -> Ran:
+        """Ask the graph.
 
-        Rows do not influence each other. Non-finite outputs are returned as they are.
+        Parameters
+        ----------
+        inputs
+            By name, ``(n, *shape)`` in the manifest's dtype; the bundle's own may be left out. Rows
+            do not influence each other, unless the unit is a cross-section.
         """
+
+
+def beside(found: Sequence[FloatArray], outputs: Sequence[OutputSpec], rows: int) -> FloatArray:
+    """Lay a graph's outputs beside each other: ``(n, Σ members · width) float32``.
+
+    Raises
+    ------
+    BackendError
+        If one has another number of numbers than its specification.
+    """
+    parts = []
+    for spec, values in zip(outputs, found, strict=True):
+        if np.size(values) != rows * spec.numbers:
+            raise BackendError(
+                f"output {spec.name}: expected {spec.numbers} numbers a row, "
+                f"found {np.shape(values)} for {rows} rows"
+            )
+        parts.append(np.asarray(values, np.float32).reshape(rows, spec.numbers))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def backend_class(name: str) -> type[Backend]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import onnxruntime as ort
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import Manifest
-from plumbline.service.backends.base import Backend, BackendError, Device
+from plumbline.bundle.spec import FEATURES, InputSpec
+from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
+_KINDS = {"float32": "tensor(float)", "float64": "tensor(double)"}
 
 
 class OnnxBackend(Backend):
@@ -37,9 +41,14 @@ class OnnxBackend(Backend):
             raise BackendError(f"{self.FILE}: onnxruntime refused it: {error}") from error
         if device == "cuda" and self.device != "cuda":
             raise BackendError(f"{self.FILE}: CUDA could not be started for it; see the log")
-        self._input = _only(self._session.get_inputs(), "input")
-        self._output = _only(self._session.get_outputs(), "output")
-        _check_shape(self._session.get_inputs()[0].shape, manifest)
+        self._inputs, self._outputs = manifest.inputs, manifest.outputs
+        self._constant = any(spec.source == "bundle" for spec in manifest.inputs)
+        self._names = [spec.name for spec in manifest.outputs]
+        self._features = any(spec.source == "bars" for spec in manifest.inputs)
+        if self._features:
+            self._names.append(FEATURES)
+        _check_inputs(self._session.get_inputs(), manifest.inputs)
+        _check_outputs(self._session.get_outputs(), self._names)
 
     @property
     @override
@@ -47,9 +56,12 @@ class OnnxBackend(Backend):
         return "cuda" if _CUDA in self._session.get_providers() else "cpu"
 
     @override
-    def run(self, windows: FloatArray) -> FloatArray:
-        logits: FloatArray = self._session.run([self._output], {self._input: windows})[0]
-        return np.asarray(logits, np.float32)
+    def run(self, inputs: Mapping[str, FloatArray]) -> Ran:
+        rows = len(next(iter(inputs.values())))
+        given = with_constants(self._inputs, inputs, rows) if self._constant else inputs
+        found = self._session.run(self._names, given)
+        features = np.asarray(found.pop(), np.float32) if self._features else None
+        return Ran(beside(found, self._outputs, rows), features)
 
 
 def _providers(device: Device) -> list[str]:
@@ -62,16 +74,29 @@ def _providers(device: Device) -> list[str]:
     return [_CUDA, _CPU] if device != "cpu" and _CUDA in available else [_CPU]
 
 
-def _only(values: list[Any], kind: str) -> str:
-    if len(values) != 1:
-        raise BackendError(f"model.onnx: expected one {kind}, found {[v.name for v in values]}")
-    name: str = values[0].name
-    return name
+def _check_inputs(found: list[Any], specs: Sequence[InputSpec]) -> None:
+    """Refuse a graph whose inputs are not the manifest's; symbolic dimensions fit anything."""
+    names = sorted(each.name for each in found)
+    if names != sorted(spec.name for spec in specs):
+        raise BackendError(
+            f"model.onnx: expected the inputs {[spec.name for spec in specs]}, found {names}"
+        )
+    by_name = {each.name: each for each in found}
+    for spec in specs:
+        shape, expected = by_name[spec.name].shape, ["batch", *spec.shape]
+        fits = len(shape) == len(expected) and not isinstance(shape[0], int)
+        if not fits or any(
+            isinstance(f, int) and f != e for f, e in zip(shape, expected, strict=True)
+        ):
+            raise BackendError(f"model.onnx: input {spec.name}: expected {expected}, found {shape}")
+        kind = _KINDS[spec.dtype]
+        if by_name[spec.name].type != kind:
+            raise BackendError(
+                f"model.onnx: input {spec.name}: expected {kind}, found {by_name[spec.name].type}"
+            )
 
 
-def _check_shape(found: list[Any], manifest: Manifest) -> None:
-    """Refuse a graph whose fixed dimensions are not the manifest's; symbolic ones fit anything."""
-    expected = ["batch", manifest.window_length, len(manifest.features.names)]
-    fits = len(found) == 3 and not isinstance(found[0], int)
-    if not fits or any(isinstance(f, int) and f != e for f, e in zip(found, expected, strict=True)):
-        raise BackendError(f"model.onnx: expected an input of {expected}, found {found}")
+def _check_outputs(found: list[Any], names: Sequence[str]) -> None:
+    missing = sorted(set(names) - {each.name for each in found})
+    if missing:
+        raise BackendError(f"model.onnx: expected the outputs {list(names)}, there is no {missing}")

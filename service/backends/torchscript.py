@@ -12,15 +12,16 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import Manifest
-from plumbline.service.backends.base import Backend, BackendError, Device
+from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside
 
 _FORBIDDEN = re.compile(rb"__setstate__|torch\.save|from_file|aten::save|__torch__\.torch\.classes")
 _MAX_CODE_BYTES = 16 * 2**20
@@ -43,7 +44,7 @@ class TorchScriptBackend(Backend):
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{self.FILE}: torch refused it: {error}") from error
         self._module = module.eval()
-        self._classes = len(manifest.classes)
+        self._inputs, self._outputs = manifest.inputs, manifest.outputs
 
     @property
     @override
@@ -51,10 +52,19 @@ class TorchScriptBackend(Backend):
         return self._device
 
     @override
-    def run(self, windows: FloatArray) -> FloatArray:
+    def run(self, inputs: Mapping[str, FloatArray]) -> Ran:
+        rows = len(next(iter(inputs.values())))
+        given = with_constants(self._inputs, inputs, rows)
         with torch.inference_mode():
-            logits = self._module(torch.from_numpy(windows).to(self._device))
-        return np.asarray(logits.cpu().numpy(), np.float32).reshape(len(windows), self._classes)
+            found = self._module(
+                *(torch.from_numpy(given[spec.name]).to(self._device) for spec in self._inputs)
+            )
+        tensors = found if isinstance(found, tuple) else (found,)
+        if len(tensors) != len(self._outputs):
+            raise BackendError(
+                f"{self.FILE}: expected {len(self._outputs)} outputs, found {len(tensors)}"
+            )
+        return Ran(beside([each.cpu().numpy() for each in tensors], self._outputs, rows), None)
 
 
 def _inspect(graph: bytes) -> None:
