@@ -31,13 +31,14 @@ import structlog
 
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.bundle.market import Market
 from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.admission import REPAIRS, Admission
-from plumbline.monitoring.repair.command import Outcome, calibrate_arguments, rung, train_arguments
+from plumbline.monitoring.repair.command import Outcome, job_key, job_of, rung, warm
 from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, moved_for, signature
 from plumbline.monitoring.repair.fallback import Fallback, flips
-from plumbline.monitoring.repair.launchers.base import JobHandle, JobSpec, JobState, Launcher
+from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox
@@ -160,7 +161,7 @@ class Controller:
             event = (EventKind.RECALIBRATION_STARTED, "refitting temperature and bias")
         else:
             status = IncidentStatus.RETRAINING
-            start = "warm start" if _warm(incident) else "from scratch"
+            start = "warm start" if warm(incident) else "from scratch"
             what = f"attempt {attempt}, {start}: {rung(attempt).name}"
             event = (EventKind.RETRAIN_STARTED, what)
         claimed = self.docket.move(head, event, changes={"status": status, "attempts": attempt})
@@ -175,7 +176,8 @@ class Controller:
             self._promote(head, situation)
             return
         try:
-            status = self._launcher.poll(self._launcher.submit(self._job(incident, situation)))
+            job = job_of(incident, self._settings, situation)
+            status = self._launcher.poll(self._launcher.submit(job))
         except PermanentError as error:
             self._attempt_failed(head, EventKind.ATTEMPT_FAILED, str(error), result="failed")
             return
@@ -199,6 +201,9 @@ class Controller:
         candidate = str(incident.candidate)
         if situation.version != candidate:
             try:
+                if differences := self._strangeness(incident.version, candidate):
+                    self._refused(head, candidate, "; ".join(differences))
+                    return
                 self._registry.promote(
                     candidate,
                     actor=ACTOR,
@@ -216,6 +221,11 @@ class Controller:
             return
         self._count(incident, "promoted")
         log.info("candidate_promoted", incident=incident.id, version=candidate)
+
+    def _strangeness(self, version: str, candidate: str) -> tuple[str, ...]:
+        """Say in what a candidate is of another market than the version it is to replace."""
+        served = Market.of(self._registry.manifest(version))
+        return served.differences(Market.of(self._registry.manifest(candidate)))
 
     def _watch_candidate(self, head: Head, situation: Situation) -> None:
         """WATCHING: the new version is well, or it is no better than the old one."""
@@ -345,7 +355,7 @@ class Controller:
         changes = {"status": IncidentStatus.SUPERSEDED}
         moved = self.docket.move(head, event, changes=changes, version=target.version, ended=True)
         if moved is not None and head.value.status in _JOBS:
-            self._launcher.cancel(JobHandle(_job_key(head.value)))
+            self._launcher.cancel(JobHandle(job_key(head.value)))
             self._count(head.value, "superseded")
 
     # -- what an incident needs
@@ -357,18 +367,6 @@ class Controller:
         made_by = (past for past in self.docket.ended if past.candidate == incident.version)
         origin = next((past for past in made_by if remedy_of(past) is Remedy.RETRAIN), None)
         return origin is not None and flips(self._fallback, incident.version, origin.version)
-
-    def _job(self, incident: Incident, situation: Situation) -> JobSpec:
-        if incident.status is IncidentStatus.RECALIBRATING:
-            arguments = calibrate_arguments(self._settings, situation, version=incident.version)
-        else:
-            attempt, warm = incident.attempts, _warm(incident)
-            arguments = train_arguments(self._settings, situation, attempt=attempt, warm=warm)
-        return JobSpec(
-            key=_job_key(incident),
-            arguments=arguments,
-            timeout_seconds=self._settings.job_timeout_seconds,
-        )
 
     def _count(self, incident: Incident, result: str) -> None:
         recalibrated = remedy_of(incident) is Remedy.RECALIBRATE
@@ -384,15 +382,6 @@ def remedy_of(incident: Incident) -> Remedy:
 def ordered(incident: Incident) -> bool:
     """Whether a person or the schedule asked for a retrain, whatever the verdict."""
     return incident.trigger not in ("verdict", "webhook")
-
-
-def _job_key(incident: Incident) -> str:
-    return f"{incident.id}-{incident.attempts}"
-
-
-def _warm(incident: Incident) -> bool:
-    """Whether the serving weights are worth starting from: not those of a collapsed model."""
-    return incident.diagnosis.sized
 
 
 def _well(situation: Situation) -> bool:

@@ -193,6 +193,27 @@ def test_refused_candidates_use_up_the_attempts_and_page_once(control, controlle
     assert value(metrics, "monitoring_retrains_total", model=MODEL, result="refused") == 2
 
 
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        ({"data": {"symbols": ["BTCUSDT"]}}, "its symbols are BTCUSDT, expected EURUSD"),
+        ({"data": {"source": "eurusd-1h"}}, "its bars come from eurusd-1h, expected a seeded"),
+        ({"interval": 60}, "its bars last 60 s, expected 3600 s"),
+    ],
+)
+def test_a_candidate_of_another_market_is_refused(control, controller, plan, reason):
+    """Its gate judged it on its own bars and let it pass; the loop does not."""
+    served = control.serve(0)
+    control.plan(seed=5, **plan)
+    incident = control.run(controller, Verdict.FLAT, **ENDED)
+    refused = [e.detail for e in incident.events if e.kind is EventKind.CANDIDATE_REFUSED]
+
+    assert len(refused) == 2
+    assert reason in refused[0]
+    assert incident.status is IncidentStatus.PAGED
+    assert control.registry.alias().value.version == served
+
+
 def test_a_promotion_ends_the_silence_after_a_page(control, controller):
     """A person who promotes the version again has acted: automation may try again."""
     control.serve(0)
