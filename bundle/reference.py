@@ -15,7 +15,7 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray, read_arrays, write_arrays
 from plumbline.bundle.errors import FormatError
 
-CALIBRATED_ROWS = 12_000
+GUARANTEED_ROWS = 12_000
 """Fewer reference rows than this, and no false-alarm guarantee is given."""
 
 _NAMES = ("bar_time", "symbol", "features", "logits", "probabilities", "actions", "labels")
@@ -80,9 +80,9 @@ class ReferenceProfile:
         return len(self.bar_time)
 
     @property
-    def calibrated(self) -> bool:
+    def guaranteed(self) -> bool:
         """Whether there are rows enough to state a false-alarm bound."""
-        return len(self) >= CALIBRATED_ROWS
+        return len(self) >= GUARANTEED_ROWS
 
     @property
     def action_shares(self) -> FloatArray:

@@ -115,7 +115,7 @@ def show(
         "validation": bundle.validation,
         "reference": {
             "rows": len(reference),
-            "calibrated": reference.calibrated,
+            "guaranteed": reference.guaranteed,
             "action_shares": reference.action_shares.tolist(),
         },
     }
@@ -183,20 +183,16 @@ def rollback(
     actor: Actor,
     model: OneModel = None,
     to: Annotated[
-        str | None,
-        typer.Option("--to", help="One that was there or passed its gate; the one before."),
+        str | None, typer.Option("--to", help="The version to go back to; the one before.")
     ] = None,
     alias: Alias = "champion",
-    force: Annotated[
-        bool, typer.Option("--force", help="To any version that verifies; goes on record.")
-    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Point an alias back at the bundle before, or at another that was there or passed its gate."""
+    """Point an alias back at the bundle before, or at another that verifies."""
     with refusals():
         registry = _registry(store, model)
         target = registry.resolve(to) if to else None
-        made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target, force=force)
+        made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target)
     _emit_moved(registry.name, alias, made, json)
 
 
@@ -313,7 +309,7 @@ def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
         "policy": f"tau {manifest.policy.tau}",
         "calibration": f"temperature {bundle.calibration.temperature:.3f}",
         "reference": f"{len(reference)} rows, "
-        f"{'calibrated' if reference.calibrated else 'uncalibrated'}: {shares}",
+        f"{'with' if reference.guaranteed else 'too few for'} a false-alarm bound: {shares}",
         "gate": "passed" if report.passed else "refused: " + "; ".join(report.reasons),
         "metrics": ", ".join(f"{name} {x:.4g}" for name, x in sorted(report.metrics.items())),
         "files": ", ".join(f"{name} {file.size:,} B" for name, file in manifest.files.items()),

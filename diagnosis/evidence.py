@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from plumbline.bundle.verdict import Accusation, Verdict
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -14,8 +16,8 @@ class Evidence:
     ----------
     detector
         Its registered name.
-    subject
-        Whether it watches what the model says or what the model is given.
+    accuses
+        What its alarm says: which fault of the input it is, or that the model is suspect.
     log_e
         Evidence against the null, in nats.
     threshold
@@ -32,10 +34,20 @@ class Evidence:
     """
 
     detector: str
-    subject: Literal["output", "input"]
+    accuses: Accusation
     log_e: float
     threshold: float
     alarmed: bool
     onset: int
     n: int
     columns: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> Literal["input", "output"]:
+        """Whether it watches what the model is given, or what the model says."""
+        return "input" if of_input(self.accuses) else "output"
+
+
+def of_input(accusation: Accusation) -> bool:
+    """Whether it is the input that is accused."""
+    return isinstance(accusation, Verdict) and accusation.facts.of_input

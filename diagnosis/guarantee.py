@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plumbline.bundle.finding import Finding, Level
-from plumbline.bundle.reference import CALIBRATED_ROWS
+from plumbline.bundle.reference import GUARANTEED_ROWS
 from plumbline.diagnosis.baseline import Baseline
 
 
@@ -23,22 +23,22 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
         Rows.
     """
     rows = 0 if baseline is None else len(baseline.reference)
-    if rows >= CALIBRATED_ROWS:
+    if rows >= GUARANTEED_ROWS:
         return Finding(
             name="false_alarm_run_length",
             level=Level.PASS,
             value=run_length,
-            threshold=float(CALIBRATED_ROWS),
+            threshold=float(GUARANTEED_ROWS),
             n=rows,
-            message=f"Calibrated on {rows} reference rows: {run_length:,.0f} rows or more to a "
+            message=f"Guaranteed by {rows} reference rows: {run_length:,.0f} rows or more to a "
             "false alarm on average, as long as no watched event is likelier than its bound.",
         )
     return Finding(
         name="false_alarm_run_length",
         level=Level.WARN,
         value=None,
-        threshold=float(CALIBRATED_ROWS),
+        threshold=float(GUARANTEED_ROWS),
         n=rows,
-        message=f"Uncalibrated: {rows} reference rows; {CALIBRATED_ROWS} would allow a "
+        message=f"Not guaranteed: {rows} reference rows; {GUARANTEED_ROWS} would allow a "
         "false-alarm guarantee. Alarms are held to the bootstrap threshold; nothing is promised.",
     )

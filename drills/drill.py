@@ -166,7 +166,7 @@ class Drill(ABC):
         word, head = self.system.bulletin(), self.system.registry.alias()
         if word is None or head is None or word.version != head.value.version:
             return False
-        return word.diagnosis.verdict in (Verdict.HEALTHY, Verdict.REGIME)
+        return word.diagnosis.verdict.facts.well
 
     def _count_retrains(self) -> int:
         events = [event for incident in self.new_incidents() for event in incident.events]

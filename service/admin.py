@@ -57,11 +57,10 @@ class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     model: Model
     reason: Reason
     to: Version | None = None
-    force: bool = False
 
 
 PROMOTE = Decoder(PromoteRequest, {"model": "…", "version": "…", "reason": "…", "force": False})
-ROLLBACK = Decoder(RollbackRequest, {"model": "…", "reason": "…", "to": None, "force": False})
+ROLLBACK = Decoder(RollbackRequest, {"model": "…", "reason": "…", "to": None})
 
 
 def build_admin(objects: Objects, token: str, limit: BodyLimit) -> HttpApp:
@@ -82,9 +81,7 @@ def build_admin(objects: Objects, token: str, limit: BodyLimit) -> HttpApp:
         registry = ModelRegistry(objects, body.model)
         return await _change(
             body.model,
-            lambda: registry.rollback(
-                actor=ACTOR, reason=body.reason, to=body.to, force=body.force
-            ),
+            lambda: registry.rollback(actor=ACTOR, reason=body.reason, to=body.to),
         )
 
     async def aliases(request: Request) -> Answer:

@@ -15,7 +15,7 @@ import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.calibration import Calibration
-from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.policy import DecisionPolicy
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
@@ -25,9 +25,6 @@ from plumbline.training.dataset import Dataset
 from plumbline.training.labels import CLASSES
 from plumbline.training.live import LiveRows
 from plumbline.training.metrics import score
-
-OF_INPUTS = frozenset({Verdict.SCHEMA_SKEW, Verdict.FROZEN_FEED, Verdict.STALE_FEATURES})
-PASSES = frozenset({Verdict.HEALTHY, Verdict.REGIME, Verdict.DRIFT})
 
 Answer = Callable[[FloatArray], FloatArray]
 """From raw windows ``(m, t, f)`` to logits ``(m, k)``."""
@@ -82,12 +79,12 @@ def judge(
     )
     on_validation = diagnose(sample, Context(CLASSES, dataset.names, head.policy))
     reasons = []
-    if on_validation.verdict not in PASSES:
+    if not on_validation.sound:
         reasons.append(_reason("validation rows", on_validation))
     on_live = (
         None if live is None else judge_live(live, answer, head, reference, names=dataset.names)
     )
-    if on_live is not None and not on_live.sized and on_live.verdict not in OF_INPUTS:
+    if on_live is not None and not on_live.sized and not on_live.verdict.facts.of_input:
         reasons.append(_reason("served windows", on_live))
     return ValidationReport(
         passed=not reasons,

@@ -65,7 +65,7 @@ class WatchState(Record):
     reference_shares: tuple[float, ...]
     reference_spread: float | None
     reference_rows: int
-    calibrated: bool = Field(description="Whether a false-alarm bound can be given.")
+    guaranteed: bool = Field(description="Whether a false-alarm bound can be given.")
     rows: int = Field(description="Predictions judged since it was promoted.")
     diagnosis: Diagnosis
     since: datetime = Field(description="Since when this has been the verdict.")

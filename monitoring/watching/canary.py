@@ -20,7 +20,7 @@ import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray
-from plumbline.bundle.finding import Diagnosis, Finding, Level, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.settings import MonitoringSettings
 
@@ -177,7 +177,6 @@ def _diagnosis(report: CanaryReport, tolerance: float, failures: int) -> Diagnos
     )
     return Diagnosis(
         verdict=Verdict.ARTEFACT_FAULT,
-        remedy=Remedy.ROLL_BACK,
         cause=cause,
         findings=(finding,),
         n=failures,

@@ -16,7 +16,7 @@ import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.errors import BundleError
-from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.watcher import Judgement, Watcher
@@ -97,7 +97,7 @@ class Watch:
 
     def _remember(self, rows: PredictionBatch) -> None:
         self._last_bar = max(self._last_bar, int(rows.bar_time.max()))
-        if self.judgement.diagnosis.remedy is Remedy.PAGE:
+        if self.judgement.verdict.facts.of_input:
             self._sound.clear()
         else:
             self._sound.extend(rows.time.tolist())
@@ -207,7 +207,5 @@ def moment(microseconds: int) -> datetime:
 
 
 def _nothing_known(cause: str) -> Judgement:
-    diagnosis = Diagnosis(
-        verdict=Verdict.INSUFFICIENT_DATA, remedy=Remedy.NONE, cause=cause, findings=(), n=0
-    )
+    diagnosis = Diagnosis(verdict=Verdict.INSUFFICIENT_DATA, cause=cause, findings=(), n=0)
     return Judgement(diagnosis=diagnosis, decided_by=None, detected_after=0, rows=0, evidence=())

@@ -8,16 +8,15 @@ cool-down is over.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, final
+from typing import final
 
 from pydantic import Field
 
 from plumbline.bundle.finding import Remedy
 from plumbline.bundle.record import Record
 from plumbline.monitoring.repair.situation import Situation
-from plumbline.store.incident import Origin
 
 
 @dataclass(frozen=True)
@@ -28,27 +27,21 @@ class Decision:
     ----------
     remedy
         `Remedy.NONE` when nothing is to be done.
-    trigger
-        Name of the trigger that fired; the base class fills it in.
-    origin
-        Why it is wanted, which says how far the repair may go.
     actor
-        Who asks: an alert, a person, or the trigger itself.
-    request
-        Id of the request it answers, if somebody made one.
+        Who asks: ``verdict``, ``webhook``, ``schedule`` or the name of a person.
     cause
         Equal for equal causes, whichever monitor sees them: the incident's id is made from it.
     reason
         One sentence for the timeline.
+    warm
+        Whether a retrain starts from the weights of the version that serves.
     """
 
     remedy: Remedy = Remedy.NONE
-    trigger: str = ""
-    origin: Origin = Origin.VERDICT
     actor: str = ""
-    request: str | None = None
     cause: str = ""
     reason: str = ""
+    warm: bool = False
 
     @property
     def acts(self) -> bool:
@@ -62,8 +55,6 @@ NOTHING = Decision()
 class Trigger(ABC):
     """Decides, from a situation alone, what should be done."""
 
-    name: ClassVar[str]
-
     class Params(Record):
         """What a trigger can be told; subclasses add to it."""
 
@@ -75,8 +66,7 @@ class Trigger(ABC):
     @final
     def decide(self, situation: Situation, now: datetime) -> Decision:
         """Return what should be done; `NOTHING` when all is well or when it must wait."""
-        wish = self._wish(situation)
-        decision = replace(wish, trigger=self.name) if wish.acts else NOTHING
+        decision = self._wish(situation)
         if decision.remedy is not Remedy.RETRAIN:
             return decision
         if situation.remedy is Remedy.PAGE or self._cooling(situation, now):

@@ -7,8 +7,6 @@ waits for it; a forged one can do no more than that.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from typing_extensions import override
 
 from plumbline.bundle.finding import Remedy
@@ -19,8 +17,6 @@ from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
 
 class WebhookTrigger(Trigger):
     """Asks for a retrain while an alert about this version is firing and the verdict agrees."""
-
-    name: ClassVar[str] = "webhook"
 
     @override
     def _wish(self, situation: Situation) -> Decision:
@@ -33,9 +29,8 @@ class WebhookTrigger(Trigger):
             if request.version in (None, situation.version):
                 return Decision(
                     remedy=Remedy.RETRAIN,
-                    actor=request.actor,
-                    request=request.id,
+                    actor="webhook",
                     cause=f"{judgement.diagnosis.verdict}|{judgement.decided_by}",
-                    reason=f"the alert is firing; {judgement.diagnosis.cause}",
+                    reason=f"alert {request.actor}; {judgement.diagnosis.cause}",
                 )
         return NOTHING

@@ -57,15 +57,15 @@ class Panel:
         measures = replace(
             meter.measure(of_reference(baseline.reference)), residual=baseline.residuals
         )
-        subjects = [each.subject for each in DETECTORS.values()]
+        sides = [each.of_input() for each in DETECTORS.values()]
         self.detectors: dict[str, Detector] = {
             name: each(
-                measures, each.Params(), log_a=log(run_length * subjects.count(each.subject))
+                measures, each.Params(), log_a=log(run_length * sides.count(each.of_input()))
             )
             for name, each in DETECTORS.items()
         }
-        self.inputs = [each for each in self.detectors.values() if each.subject == "input"]
-        self.outputs = [each for each in self.detectors.values() if each.subject == "output"]
+        self.inputs = [each for each in self.detectors.values() if each.of_input()]
+        self.outputs = [each for each in self.detectors.values() if not each.of_input()]
         self._meter = Meter(baseline.step_scale, baseline.surrogate)
 
     def copy(self) -> Panel:
@@ -121,6 +121,11 @@ class Panel:
             if flags is not None:
                 found[each.name] = tuple(names[j] for j in np.flatnonzero(flags[0]).tolist())
         return found
+
+    def reset_inputs(self) -> None:
+        """Forget what was held against the input."""
+        for each in self.inputs:
+            each.reset()
 
     def reset_outputs(self) -> None:
         """Forget what was held against the model."""
