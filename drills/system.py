@@ -38,8 +38,6 @@ class System:
         The system to be drilled.
     replay
         Held-out bars.
-    train_config
-        The file from which the monitor's retrains are configured, read anew at each attempt.
     service_pid
         Process whose descendants are the workers, when it runs on this machine.
     cursor
@@ -50,7 +48,6 @@ class System:
     store_url: str
     model: str
     replay: Replay
-    train_config: Path | None = None
     service_pid: int | None = None
     cursor: Iterator[int] = field(default_factory=count)
 
@@ -73,7 +70,6 @@ class System:
                 store_url=found["store_url"],
                 model=found["model"],
                 replay=Replay.read(Path(found["replay"])),
-                train_config=Path(found["train_config"]),
                 service_pid=found["service_pid"],
             )
         except (OSError, KeyError, ValueError) as error:

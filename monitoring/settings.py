@@ -59,8 +59,10 @@ class MonitoringSettings(BaseSettings):
     )
 
     launcher: str = Field("subprocess", description="What runs a retrain.")
-    train_config: str = Field(
-        "eurusd-1h", description="Training configuration, a name or a file; read at each attempt."
+    train_config: str | None = Field(
+        None,
+        description="Configuration of retrains, a name or a file, read at each attempt; by default "
+        "that of the version that serves. Its source, symbols and interval must be that version's.",
     )
     attempt_limit: int = Field(2, ge=1, description="Retrains for one incident, then a page.")
     recalibration_limit: int = Field(1, ge=1, description="Refits for one incident, then a page.")

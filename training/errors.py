@@ -2,6 +2,7 @@
 
 TrainingError               the training cannot go on; the message says what to change
 ├── ConfigError             an experiment's file cannot be read or contradicts itself
+├── SuccessionError         a retrain would be of another market than what it replaces
 ├── DataError               the bars cannot be read or must not be used
 ├── FeatureError            a feature set does not keep its promises
 ├── LabelError              the labels cannot teach: too few rows, a class is missing
@@ -17,6 +18,10 @@ class TrainingError(Exception):
 
 class ConfigError(TrainingError):
     """An experiment's file cannot be read or contradicts itself."""
+
+
+class SuccessionError(TrainingError):
+    """A retrain would be of another market than the version it is to follow."""
 
 
 class DataError(TrainingError):

@@ -13,6 +13,7 @@ import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import IntArray
+from plumbline.bundle.market import Market
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.bars import as_datetime, as_microseconds
@@ -27,6 +28,7 @@ from plumbline.training.material import prepare
 from plumbline.training.publish import Progress, TrainingResult, publish
 from plumbline.training.seal import Parts, build_reference, reseal
 from plumbline.training.split import Split
+from plumbline.training.succession import follow, market_of, refuse_another_market
 
 
 def refit(
@@ -64,6 +66,7 @@ def refit(
     experiment = _experiment(parent, until)
     material = prepare(experiment)
     _require_same_columns(parent, material.dataset)
+    refuse_another_market(Market.of(parent.manifest), market_of(experiment, material))
     dataset, split = material.dataset, material.split
     progress("calibrating", 0.3)
     answer = OnnxModel(parent.files["model.onnx"])
@@ -90,7 +93,7 @@ def refit(
 
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     """Return the experiment the bundle came from, perhaps with a later end of the bars."""
-    experiment = Experiment.of_manifest(parent.manifest.training)
+    experiment = follow(parent.manifest)
     return experiment if until is None else experiment.changed(data={"until": until})
 
 

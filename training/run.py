@@ -20,6 +20,7 @@ from typing import Any
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import ScalerSpec
+from plumbline.bundle.market import Market
 from plumbline.bundle.policy import DecisionPolicy
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
@@ -38,6 +39,7 @@ from plumbline.training.material import Material, prepare
 from plumbline.training.network import Network, fit_scaler
 from plumbline.training.publish import Progress, TrainingResult, publish
 from plumbline.training.seal import Parts, build_reference, pick_golden, seal
+from plumbline.training.succession import located, market_of, refuse_another_market
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def train(
     objects: Objects,
     model: str,
     *,
+    keep: Market | None = None,
     parent: str | None = None,
     live: Stretch | None = None,
     promote: bool = False,
@@ -67,6 +70,8 @@ def train(
         What to do.
     objects, model
         The store, and under which name the bundle is written.
+    keep
+        Refuse bars of another source, symbol or interval.
     parent
         A version to start from if its network has the same form and none of its training rows are
         held out now; otherwise the start is fresh.
@@ -87,8 +92,11 @@ def train(
     began = time.monotonic()
     registry = ModelRegistry(objects, model)
     progress("reading bars", 0.0)
+    experiment = located(experiment)
     material = prepare(experiment)
     experiment = material.experiment
+    if keep is not None:
+        refuse_another_market(keep, market_of(experiment, material))
     start = None if parent is None else _usable(registry.open(parent), experiment, material)
     with seeded(experiment.seed, experiment.fit.threads):
         trained = _fit(experiment, material, start, progress)
@@ -182,6 +190,7 @@ def _export(material: Material, trained: Trained) -> tuple[Exported, GoldenRows]
 def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundle | None:
     """Return the parent if a training may start from its weights, else None."""
     manifest = parent.manifest
+    here, there = market_of(experiment, material), Market.of(manifest)
     held_out = material.split.part("calibration").start
     fits = (
         "model.pt" in parent.files
@@ -192,6 +201,7 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.window_length == experiment.window_length
         and manifest.classes == CLASSES
+        and (here.symbols, here.interval_seconds) == (there.symbols, there.interval_seconds)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None

@@ -11,21 +11,23 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from plumbline.monitoring.repair.launchers.base import JobSpec
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.incident import Incident, IncidentStatus
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One change against the configuration, tried when what came before was refused."""
+    """What an attempt changes of the configuration, when what came before was refused."""
 
     name: str
     options: tuple[str, ...] = ()
 
 
 LADDER = (
-    Rung("as configured"),
-    Rung("another seed and a logit-adjusted loss", ("--seed", "1", "--loss", "logit_adjusted")),
+    Rung("as the version it replaces"),
+    Rung("another seed and a logit-adjusted loss", ("--reseed", "1", "--loss", "logit_adjusted")),
 )
 """One rung per attempt; further attempts repeat the last."""
 
@@ -54,11 +56,40 @@ def rung(attempt: int) -> Rung:
     return LADDER[min(attempt, len(LADDER)) - 1]
 
 
+def job_of(incident: Incident, settings: MonitoringSettings, situation: Situation) -> JobSpec:
+    """Return the job of an incident's present attempt."""
+    if incident.status is IncidentStatus.RECALIBRATING:
+        arguments = calibrate_arguments(settings, situation, version=incident.version)
+    else:
+        attempt = incident.attempts
+        arguments = train_arguments(settings, situation, attempt=attempt, warm=warm(incident))
+    return JobSpec(
+        key=job_key(incident),
+        arguments=arguments,
+        timeout_seconds=settings.job_timeout_seconds,
+    )
+
+
+def job_key(incident: Incident) -> str:
+    """Return the key of an incident's present attempt."""
+    return f"{incident.id}-{incident.attempts}"
+
+
+def warm(incident: Incident) -> bool:
+    """Whether the serving weights are worth starting from: not those of a collapsed model."""
+    return incident.diagnosis.sized
+
+
 def train_arguments(
     settings: MonitoringSettings, situation: Situation, *, attempt: int, warm: bool
 ) -> tuple[str, ...]:
-    """Return the arguments of ``plumbline`` for a retrain on the newest data window."""
-    arguments = ["train", "--config", settings.train_config, *_target(settings), *_rows(situation)]
+    """Return the arguments of ``plumbline`` for a retrain on the newest data window.
+
+    It follows the version that serves: no setting names a market.
+    """
+    arguments = ["train", "--like", situation.version, *_target(settings), *_rows(situation)]
+    if settings.train_config is not None:
+        arguments += ["--config", settings.train_config]
     if warm:
         arguments += ["--parent", situation.version]
     return (*arguments, *rung(attempt).options, "--json")

@@ -13,6 +13,7 @@ from plumbline.monitoring.repair.triggers import TRIGGERS
 from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
 from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.incident import Origin
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 
@@ -146,9 +147,10 @@ def test_the_schedule_asks_once_in_each_period():
     assert causes == ["", "schedule|1", "schedule|1", "schedule|2"]
 
 
-def test_a_person_gets_a_warm_start_from_a_sound_model_alone():
-    """The weights of a collapsed model are not worth starting from."""
-    person = build("person")
+def test_a_decision_says_which_trigger_fired_and_what_it_answers(name):
+    """As fields: nothing is read from a sentence or from somebody's name."""
+    decision = build(name).decide(urgent(name), NOW)
+    origin = {"person": Origin.ORDER, "schedule": Origin.ROUTINE}.get(name, Origin.VERDICT)
 
-    assert person.decide(situation(Verdict.HEALTHY, asked=True), NOW).warm
-    assert not person.decide(situation(Verdict.FLAT, asked=True), NOW).warm
+    assert (decision.trigger, decision.origin) == (name, origin)
+    assert (decision.request is not None) == (name in ("person", "webhook"))

@@ -118,6 +118,18 @@ def test_a_refused_bundle_is_not_promoted_without_force(versions):
     assert "forced" in forced["reason"]
 
 
+def test_a_rollback_to_a_refused_candidate_needs_force(versions):
+    """It was never champion; with force it is said so for ever."""
+    run_json("promote", versions[0], "--reason", "first")
+    code, _, err = run("rollback", "--to", versions[2], "--reason", "hope")
+    forced = run_json("rollback", "--to", versions[2], "--reason", "hope", "--force")
+
+    assert code == 1
+    assert "was never champion and did not pass its gate" in err
+    assert forced["forced"]
+    assert "forced" in forced["reason"]
+
+
 def test_a_promoter_who_looked_too_long_ago_is_told(versions):
     """Of two who saw the same state the second learns who was first."""
     run_json("promote", versions[0], "--reason", "x", "--actor", "anna", "--expected", 0)

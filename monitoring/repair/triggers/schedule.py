@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from typing_extensions import override
 
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
+from plumbline.store.incident import Origin
 
 
 class ScheduleTrigger(Trigger):
     """Asks for a warm-started retrain every so many predictions of one version."""
+
+    name: ClassVar[str] = "schedule"
 
     class Params(Trigger.Params):
         """How often."""
@@ -31,8 +36,8 @@ class ScheduleTrigger(Trigger):
             return NOTHING
         return Decision(
             remedy=Remedy.RETRAIN,
+            origin=Origin.ROUTINE,
             actor="schedule",
             cause=f"schedule|{period}",
             reason=f"{period * self._every} predictions since this version was promoted",
-            warm=True,
         )

@@ -57,6 +57,7 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         verdict=verdict,
         status=IncidentStatus.PAGED,
         trigger=text,
+        actor=text,
         opened=NOW,
         detected_after=7,
         diagnosis=diagnosis,
