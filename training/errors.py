@@ -6,6 +6,7 @@ TrainingError               the training cannot go on; the message says what to 
 ├── DataError               the bars cannot be read or must not be used
 ├── FeatureError            a feature set does not keep its promises
 ├── LabelError              the labels cannot teach: too few rows, a class is missing
+├── TrainerError            a trainer of somebody's own failed or answered something else
 └── ExportError             the exported model does not say what the trained one says
 """
 
@@ -34,6 +35,10 @@ class FeatureError(TrainingError):
 
 class LabelError(TrainingError):
     """The labels cannot teach the model what it shall learn."""
+
+
+class TrainerError(TrainingError):
+    """A trainer that is not ours failed, or answered what cannot be understood."""
 
 
 class ExportError(TrainingError):

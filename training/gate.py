@@ -80,12 +80,12 @@ def judge(
     on_validation = diagnose(sample, Context(CLASSES, dataset.names, head.policy))
     reasons = []
     if not on_validation.sound:
-        reasons.append(_reason("validation rows", on_validation))
+        reasons.append(reason_of("validation rows", on_validation))
     on_live = (
         None if live is None else judge_live(live, answer, head, reference, names=dataset.names)
     )
-    if on_live is not None and not on_live.sized and not on_live.verdict.facts.of_input:
-        reasons.append(_reason("served windows", on_live))
+    if on_live is not None and accuses(on_live):
+        reasons.append(reason_of("served windows", on_live))
     return ValidationReport(
         passed=not reasons,
         validation=on_validation,
@@ -141,5 +141,11 @@ def input_clean(live: LiveRows, reference: ReferenceProfile) -> BoolArray:
     return clean
 
 
-def _reason(where: str, found: Diagnosis) -> str:
+def accuses(live: Diagnosis) -> bool:
+    """Whether what is said of served windows is the model's fault."""
+    return not live.sized and not live.verdict.facts.of_input
+
+
+def reason_of(where: str, found: Diagnosis) -> str:
+    """Say why a model does not pass: what was found, on which rows."""
     return f"{found.verdict.value} on {found.n} {where}: {found.cause}"

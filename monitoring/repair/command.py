@@ -33,7 +33,7 @@ LADDER = (
 
 
 class Outcome(BaseModel):
-    """What ``plumbline train`` and ``plumbline calibrate`` print; further fields are theirs."""
+    """What ``plumbline train``, ``calibrate`` and ``retrain`` print; further fields are theirs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -58,7 +58,9 @@ def rung(attempt: int) -> Rung:
 
 def job_of(incident: Incident, settings: MonitoringSettings, situation: Situation) -> JobSpec:
     """Return the job of an incident's present attempt."""
-    if incident.status is IncidentStatus.RECALIBRATING:
+    if settings.retrain.command:
+        arguments = retrain_arguments(settings, situation, incident)
+    elif incident.status is IncidentStatus.RECALIBRATING:
         arguments = calibrate_arguments(settings, situation, version=incident.version)
     else:
         attempt = incident.attempts
@@ -101,6 +103,19 @@ def calibrate_arguments(
     """Return the arguments of ``plumbline`` for a refit of a version's calibration."""
     target = (*_target(settings), "--version", version)
     return ("calibrate", *target, *_rows(situation), "--json")
+
+
+def retrain_arguments(
+    settings: MonitoringSettings, situation: Situation, incident: Incident
+) -> tuple[str, ...]:
+    """Return the arguments of ``plumbline`` for a call of somebody's own trainer."""
+    refit = incident.status is IncidentStatus.RECALIBRATING
+    told = ["--remedy", "recalibrate" if refit else "retrain", "--incident", incident.id]
+    told += ["--attempt", str(incident.attempts)]
+    if warm(incident):
+        told.append("--warm")
+    follow = ("--like", situation.version, *_target(settings), *_rows(situation))
+    return ("retrain", *follow, *told, "--json", "--", *settings.retrain.command)
 
 
 def _target(settings: MonitoringSettings) -> tuple[str, ...]:

@@ -162,7 +162,9 @@ class Controller:
         else:
             status = IncidentStatus.RETRAINING
             start = "warm start" if warm(incident) else "from scratch"
-            what = f"attempt {attempt}, {start}: {rung(attempt).name}"
+            own = self._settings.retrain.command
+            how = own[0] if own else rung(attempt).name
+            what = f"attempt {attempt}, {start}: {how}"
             event = Event(EventKind.RETRAIN_STARTED, what)
         claimed = self.docket.move(head, event, changes={"status": status, "attempts": attempt})
         if claimed is not None:

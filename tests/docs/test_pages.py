@@ -61,7 +61,7 @@ def test_commands_in_pages_exist():
     for page in pages():
         for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.M | re.S):
             for line in re.findall(r"^(?:\.venv/bin/)?(plumbline .*)", block, re.M):
-                words = line.split("#")[0].split()
+                words = line.split("#")[0].split(" -- ")[0].split()
                 path = " ".join(words[:3]) if " ".join(words[:3]) in known else " ".join(words[:2])
                 options = {word.split("=")[0] for word in words if word.startswith("--")}
 
