@@ -7,12 +7,12 @@ weighted. Each of the five incidents in the design notes began with one of these
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from plumbline.bundle.digest import name_of, sha256_of
 from plumbline.bundle.policy import DecisionPolicy
 from plumbline.bundle.record import Record
 
@@ -31,7 +31,7 @@ MAX_FILE_BYTES = 512 * 2**20
 
 def features_hash(names: tuple[str, ...]) -> str:
     """Return the SHA-256 of feature names in order, so that a permutation is a difference."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return sha256_of("\n".join(names).encode())
 
 
 class FileDigest(Record):
@@ -146,4 +146,4 @@ class Manifest(Record):
 
 def version_of(manifest: bytes) -> str:
     """Return the version that these manifest bytes define."""
-    return hashlib.sha256(manifest).hexdigest()[:16]
+    return name_of(manifest)

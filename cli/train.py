@@ -129,7 +129,8 @@ def replay_data(
 
     with reporting():
         replay = build_replay(_experiment(config, data=data))
-        replay.write(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(replay.to_bytes())
     summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
     emit(summary, as_json, people=f"{out}: {replay.held_out} held-out bars")
 

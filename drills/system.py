@@ -15,7 +15,7 @@ import httpx
 
 from plumbline.bundle.archive import Bundle
 from plumbline.drills.errors import DrillError
-from plumbline.drills.replay import Replay
+from plumbline.drills.replay import Playback
 from plumbline.drills.traffic import Question, Traffic
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import StoreError
@@ -47,7 +47,7 @@ class System:
     service_url: str
     store_url: str
     model: str
-    replay: Replay
+    replay: Playback
     service_pid: int | None = None
     cursor: Iterator[int] = field(default_factory=count)
 
@@ -69,7 +69,7 @@ class System:
                 service_url=found["service_url"],
                 store_url=found["store_url"],
                 model=found["model"],
-                replay=Replay.read(Path(found["replay"])),
+                replay=Playback.read(Path(found["replay"])),
                 service_pid=found["service_pid"],
             )
         except (OSError, KeyError, ValueError) as error:

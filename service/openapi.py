@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from plumbline.bundle import purpose
 from plumbline.service.answer import (
     ErrorAnswer,
     ModelsAnswer,
@@ -25,7 +26,6 @@ from plumbline.service.errors import (
     ServiceError,
     UnsupportedMediaTypeError,
 )
-from plumbline.service.prediction import CANARY, PURPOSE
 from plumbline.service.schema import OutcomesRequest, PredictRequest
 
 _REF = "#/components/schemas/{name}"
@@ -62,10 +62,10 @@ def build_openapi(version: str) -> dict[str, Any]:
     )
     predict["parameters"] = [
         {
-            "name": PURPOSE.decode(),
+            "name": purpose.HEADER,
             "in": "header",
             "required": False,
-            "description": f"{CANARY.decode()}: answered, neither recorded nor counted, size 0.",
+            "description": f"{purpose.CANARY}: answered, neither recorded nor counted, size 0.",
             "schema": {"type": "string"},
         }
     ]

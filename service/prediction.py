@@ -16,6 +16,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
+from plumbline.bundle import purpose
 from plumbline.bundle.array import FloatArray
 from plumbline.service.answer import PredictAnswer, Prediction
 from plumbline.service.errors import (
@@ -32,8 +33,7 @@ from plumbline.service.row_log import RowLog
 from plumbline.service.schema import PREDICT, Instance, PredictRequest, build_windows, microseconds
 from plumbline.store.prediction import PredictionRow
 
-PURPOSE = b"plumbline-purpose"
-CANARY = b"canary"
+_PURPOSE, _CANARY = purpose.HEADER.encode(), purpose.CANARY.encode()
 
 _encoder = msgspec.json.Encoder()
 
@@ -114,7 +114,7 @@ class PredictHandler:
         bar_times = _bar_times(body)
         predicted = serving.predictor.predict(windows)
         refuse_non_finite(predicted)
-        canary = request.headers.get(PURPOSE) == CANARY
+        canary = request.headers.get(_PURPOSE) == _CANARY
         if not canary:
             await self._record(Judged(request, body, serving, windows, predicted, ids, bar_times))
         answer = build_answer(serving, predicted, ids, sized=serving.sized and not canary)

@@ -7,12 +7,13 @@ repeated key the last one counts.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
 import numpy as np
 
+from plumbline.bundle import moment
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.manifest import Manifest
 from plumbline.service.errors import (
@@ -131,7 +132,7 @@ def microseconds(time: datetime, place: str) -> int:
         raise RequestRejectedError(
             f"{place} is {time.isoformat()}", expected={"from": "1970", "before": "2200"}
         )
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    return moment.microseconds(time)
 
 
 def build_windows(request: PredictRequest, manifest: Manifest) -> FloatArray:

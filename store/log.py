@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.moment import microseconds
 from plumbline.store.columns import (
     BATCH_COLUMNS,
     batch_of,
@@ -23,7 +24,7 @@ from plumbline.store.columns import (
     timestamp,
     within,
 )
-from plumbline.store.index import LOOKBACK, SegmentIndex, microseconds
+from plumbline.store.index import LOOKBACK, SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PREDICTIONS, PredictionBatch
 from plumbline.store.segment import SegmentName, read_segment

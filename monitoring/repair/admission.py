@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import structlog
 
+from plumbline.bundle.digest import name_of
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.docket import Docket, Event, diagnosed, moved_for, paged
@@ -137,4 +137,4 @@ class Admission:
 def incident_key(situation: Situation, decision: Decision) -> str:
     """Return the id that every monitor gives to this cause."""
     text = "|".join((situation.model, situation.version, decision.cause))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return name_of(text)

@@ -21,10 +21,11 @@ import structlog
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
+from plumbline.bundle.purpose import CANARY, HEADER
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.settings import MonitoringSettings
 
-PURPOSE = {"plumbline-purpose": "canary"}
+PURPOSE = {HEADER: CANARY}
 FAILURES = 2
 _ROWS_AT_ONCE = 16
 _TIMEOUT_SECONDS = 3.0
@@ -125,7 +126,9 @@ class Canary:
         error = 0.0
         try:
             with httpx.Client(
-                base_url=self._settings.service_url, headers=PURPOSE, timeout=_TIMEOUT_SECONDS
+                base_url=self._settings.service_url,
+                headers=PURPOSE,
+                timeout=_TIMEOUT_SECONDS,
             ) as client:
                 for start in range(0, len(golden.inputs), _ROWS_AT_ONCE):
                     rows = slice(start, start + _ROWS_AT_ONCE)
