@@ -13,8 +13,9 @@ import structlog
 
 from plumbline.service import errors
 from plumbline.service.answer import ModelsAnswer, ServedModel, StatusAnswer
+from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.errors import NotReadyError, ServiceError
-from plumbline.service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
+from plumbline.service.http import Answer, BodyLimit, Handler, HttpApp, Request, Route, json_answer
 from plumbline.service.metrics import CONTENT_TYPE, Metrics
 from plumbline.service.model_slot import ModelSlot, Poller, Serving
 from plumbline.service.openapi import build_openapi
@@ -29,7 +30,6 @@ from plumbline.store.spool import Spool
 _DRAINING_SECONDS = 0.1
 _FIRST_POLL_SECONDS = 10.0
 
-ROUTES = ("/predict", "/outcomes", "/models", "/livez", "/readyz", "/metrics", "/openapi.json")
 REFUSALS = tuple(
     sorted(
         kind.code
@@ -53,7 +53,7 @@ class Worker:
     def __init__(self, settings: ServiceSettings) -> None:
         objects = Objects(settings.store)
         load = partial(Predictor.load, backend=settings.backend, device=settings.device)
-        self.metrics = Metrics(ROUTES, REFUSALS)
+        self.metrics = Metrics(tuple(each.path for each in ENDPOINTS), REFUSALS)
         self.slots = ModelSlots(
             [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
         )
@@ -101,15 +101,16 @@ class Worker:
             self.slots, row_log, self.metrics, self._settings.window_sample_ratio
         )
         document = json_answer(build_openapi(version("plumbline")))
-        return (
-            Route("/predict", "POST", predict),
-            Route("/outcomes", "POST", OutcomesHandler(self.slots, row_log)),
-            Route("/models", "GET", self._models),
-            Route("/livez", "GET", _livez),
-            Route("/readyz", "GET", partial(self._readyz, row_log)),
-            Route("/metrics", "GET", self._metrics),
-            Route("/openapi.json", "GET", partial(_always, document)),
-        )
+        handlers: dict[str, Handler] = {
+            "predict": predict,
+            "outcomes": OutcomesHandler(self.slots, row_log),
+            "models": self._models,
+            "livez": _livez,
+            "readyz": partial(self._readyz, row_log),
+            "metrics": self._metrics,
+            "openapi": partial(_always, document),
+        }
+        return tuple(Route(each.path, each.method, handlers[each.name]) for each in ENDPOINTS)
 
     async def _models(self, _: Request) -> Answer:
         serving = [slot.serving for slot in self.slots.all]

@@ -152,20 +152,6 @@ def read_segment(
         raise StoreError(f"{name.key}: not a {table.name} segment: {error}") from error
 
 
-def rows_of(table: LogTable, arrow: pa.Table) -> list[Cells]:
-    """Return Arrow columns as rows in column order, the reverse of `write_segment`."""
-    columns = []
-    for name in table.columns:
-        column = arrow.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.int64())
-        values = column.to_pylist()
-        if pa.types.is_list(column.type):
-            values = [v if v is None else np.asarray(v, np.float32).tobytes() for v in values]
-        columns.append(values)
-    return list(zip(*columns, strict=True))
-
-
 def _column(kind: pa.DataType, values: list[object]) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return pa.array(values, pa.int64()).cast(kind)

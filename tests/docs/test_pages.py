@@ -94,6 +94,15 @@ def test_every_setting_is_explained():
             assert field.description, name
 
 
+def test_the_services_page_names_every_endpoint():
+    """With its method, as the list says from which routes and the document are made."""
+    from plumbline.service.endpoint import ENDPOINTS
+
+    page = (DOCS / "service.md").read_text()
+    for endpoint in ENDPOINTS:
+        assert f"{endpoint.method} {endpoint.path}" in page, endpoint.name
+
+
 def test_the_metrics_page_is_complete():
     """Every metric and recording rule has a row, and every row a metric or rule."""
     rows = set(re.findall(r"^\| `([a-z_:]+)` \|", (DOCS / "metrics.md").read_text(), re.M))
