@@ -49,9 +49,8 @@ class BadCandidate(AlwaysHold):
             await self.promote(traffic, broken.version)
             first = len(traffic.answers)
             incident = await self.watch(traffic, broken.version)
-            after = self.position_of(traffic, incident, first)
+            observation = self.observe(traffic, incident, first)
             ended = await self.recover(traffic, incident)
-            observation = Observation(incident.verdict, after)
             observation.shortfalls += self._check(ended, broken)
         finally:
             self.tell("the operator rolls back")

@@ -16,9 +16,10 @@ WATCHING by a rollback. A verdict about the *inputs* pages a person once, holds 
 while it lasts, and is RESOLVED when it clears. Somebody else's promotion ends an incident as
 SUPERSEDED.
 
-Exactly one retrain follows from one cause, for two reasons. The incident's id is made from the
-cause, so however many webhooks or controllers report it, one incident is opened; and a launch is
-claimed by moving the incident first, which only one controller can.
+One cause opens one incident, and each of its attempts (two by default) is launched once, for two
+reasons. The incident's id is made from the cause, so however many webhooks or controllers report
+it, one incident is opened; and a launch is claimed by moving the incident first, which only one
+controller can.
 """
 
 from __future__ import annotations
