@@ -23,24 +23,20 @@ import onnxruntime
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Verdict
-from plumbline.monitoring.watching.watcher import (
-    INPUT_VERDICTS,
-    OUTPUT_VERDICTS,
-    Judgement,
-    Watcher,
-)
+from plumbline.bundle.replay import Replay
+from plumbline.monitoring.watching.watcher import Judgement, Watcher
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.config import Experiment
-from plumbline.training.replay import Replay, build_replay
+from plumbline.training.replay import build_replay
 from plumbline.training.run import train
 from tests.support.faults import CALIBRATED, INPUT_FAULTS, OUTPUT_FAULTS
 
 MODEL = "bench"
 ONSET = 200
 TAIL = 400
-WRONG = INPUT_VERDICTS | OUTPUT_VERDICTS
+WRONG = frozenset(v for v in Verdict if v.facts.of_input or v.facts.of_model)
 BARS = "btc_usdt_1h.parquet"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic_core import from_json
 
+from plumbline.bundle.digest import sha256_of
 from plumbline.bundle.errors import FormatError, IntegrityError
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import FORMAT, MANIFEST, FileDigest, Manifest, version_of
@@ -19,7 +19,7 @@ from plumbline.bundle.validation import ValidationReport
 
 def digest_of(data: bytes) -> FileDigest:
     """Return what a manifest says of these bytes."""
-    return FileDigest(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    return FileDigest(sha256=sha256_of(data), size=len(data))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""The vocabulary of the judgement: verdicts, findings, and the diagnosis they add up to.
+"""The vocabulary of the judgement: findings, and the diagnosis they add up to.
 
-The words live here, below every package that speaks them; the judging itself is `diagnosis`.
+The words live here, below every package that speaks them; the judging itself is `diagnosis`. What
+is true of a verdict stands in `verdict`.
 """
 
 from __future__ import annotations
@@ -10,60 +11,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from plumbline.bundle.record import Record
+from plumbline.bundle.verdict import Remedy, Verdict
 
-
-class Verdict(StrEnum):
-    """What is, or is not, the matter. Exactly one holds at a time."""
-
-    HEALTHY = "healthy"
-    INSUFFICIENT_DATA = "insufficient_data"
-    FLAT = "flat"
-    DOMINANT_ACTION = "dominant_action"
-    SATURATED = "saturated"
-    BIAS_SHIFT = "bias_shift"
-    SCHEMA_SKEW = "schema_skew"
-    FROZEN_FEED = "frozen_feed"
-    STALE_FEATURES = "stale_features"
-    ARTEFACT_FAULT = "artefact_fault"
-    REGIME = "regime"
-    DRIFT = "drift"
-    NO_SIGNAL = "no_signal"
-    LEAK = "leak"
-
-
-class Remedy(StrEnum):
-    """What a verdict asks for."""
-
-    NONE = "none"
-    RETRAIN = "retrain"
-    RECALIBRATE = "recalibrate"
-    ROLL_BACK = "roll_back"
-    PAGE = "page"
-    REPORT = "report"
-    REFUSE = "refuse"
-
-
-REMEDIES: dict[Verdict, Remedy] = {
-    Verdict.HEALTHY: Remedy.NONE,
-    Verdict.INSUFFICIENT_DATA: Remedy.NONE,
-    Verdict.REGIME: Remedy.NONE,
-    Verdict.FLAT: Remedy.RETRAIN,
-    Verdict.DOMINANT_ACTION: Remedy.RETRAIN,
-    Verdict.SATURATED: Remedy.RETRAIN,
-    Verdict.BIAS_SHIFT: Remedy.RECALIBRATE,
-    Verdict.SCHEMA_SKEW: Remedy.PAGE,
-    Verdict.FROZEN_FEED: Remedy.PAGE,
-    Verdict.STALE_FEATURES: Remedy.PAGE,
-    Verdict.ARTEFACT_FAULT: Remedy.ROLL_BACK,
-    Verdict.DRIFT: Remedy.REPORT,
-    Verdict.NO_SIGNAL: Remedy.REFUSE,
-    Verdict.LEAK: Remedy.REFUSE,
-}
-
-SIZED: frozenset[Verdict] = frozenset(
-    {Verdict.HEALTHY, Verdict.INSUFFICIENT_DATA, Verdict.REGIME, Verdict.DRIFT}
-)
-"""Verdicts under which a position size may be suggested; under all others it is zero."""
+__all__ = ["Diagnosis", "Finding", "Interval", "Level", "Remedy", "Verdict"]
 
 
 class Level(StrEnum):
@@ -101,7 +51,10 @@ class Diagnosis(Record):
     """One verdict with its evidence, its cause and what to do."""
 
     verdict: Verdict
-    remedy: Remedy
+    remedy: Remedy = Field(
+        default_factory=lambda given: given["verdict"].facts.remedy,
+        description="That of the verdict.",
+    )
     cause: str = Field(description="One sentence: why this verdict and no other.")
     findings: tuple[Finding, ...] = ()
     n: int = Field(ge=0, description="Rows judged.")
@@ -109,4 +62,9 @@ class Diagnosis(Record):
     @property
     def sized(self) -> bool:
         """Whether a position size may be suggested under this verdict."""
-        return self.verdict in SIZED
+        return self.verdict.facts.sized
+
+    @property
+    def sound(self) -> bool:
+        """Whether the model was judged and nothing speaks against it."""
+        return self.sized and self.verdict is not Verdict.INSUFFICIENT_DATA

@@ -8,12 +8,12 @@ with one of these unrecorded.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from plumbline.bundle.digest import name_of
 from plumbline.bundle.heads import build_head
 from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
@@ -186,4 +186,4 @@ class Manifest(Record):
 
 def version_of(manifest: bytes) -> str:
     """Return the version that these manifest bytes define."""
-    return hashlib.sha256(manifest).hexdigest()[:16]
+    return name_of(manifest)

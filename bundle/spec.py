@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
+from plumbline.bundle.digest import sha256_of
 from plumbline.bundle.record import Record
 
 InputSource: TypeAlias = Literal["features", "bars", "bundle", "log"]
@@ -26,7 +26,7 @@ Size = Annotated[int, Field(ge=1)]
 
 def names_hash(names: tuple[str, ...]) -> str:
     """Return the SHA-256 of column names in order, so that a permutation is a difference."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return sha256_of("\n".join(names).encode())
 
 
 class InputSpec(Record):

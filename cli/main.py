@@ -9,6 +9,7 @@ from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
 from plumbline.cli.monitor import monitor
 from plumbline.cli.pack import pack
+from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
@@ -22,7 +23,7 @@ app = typer.Typer(
     "`models show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, "
     "and break it on purpose with `drill`.",
 )
-for command in (up, train, pack, calibrate, serve, monitor, drill):
+for command in (up, train, pack, calibrate, retrain, serve, monitor, drill):
     app.command()(command)
 app.command("replay-data")(replay_data)
 app.add_typer(models.app, name="models")

@@ -186,16 +186,20 @@ def rollback(
     actor: Actor,
     model: OneModel = None,
     to: Annotated[
-        str | None, typer.Option("--to", help="The version to go back to; the one before.")
+        str | None,
+        typer.Option("--to", help="One that was there or passed its gate; the one before."),
     ] = None,
     alias: Alias = "champion",
+    force: Annotated[
+        bool, typer.Option("--force", help="To any version that verifies; goes on record.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Point an alias back at the bundle before, or at another that verifies."""
+    """Point an alias back at the bundle before, or at another that was there or passed its gate."""
     with refusals():
         registry = _registry(store, model)
         target = registry.resolve(to) if to else None
-        made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target)
+        made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target, force=force)
     _emit_moved(registry.name, alias, made, json)
 
 

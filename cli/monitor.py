@@ -21,7 +21,11 @@ def monitor(
     host: Annotated[str | None, typer.Option(help="Address of the status page.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the status page.")] = None,
     train_config: Annotated[
-        str | None, typer.Option(help="Configuration of retrains: a name or a file.")
+        str | None,
+        typer.Option(
+            help="Configuration of retrains, a name or a file, for the same bars.",
+            show_default="that of the version that serves",
+        ),
     ] = None,
     state: Annotated[Path | None, typer.Option(help="Folder for the logs of retrains.")] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file with all settings.")] = None,

@@ -37,11 +37,11 @@ def serve(
     PLUMBLINE_SERVICE_FILE; docs/settings.md has them all. Ask GET /readyz whether a model is
     loaded, GET /openapi.json what can be sent.
     """
-    from plumbline.service.logs import configure_logging
     from plumbline.service.server import ServeError
     from plumbline.service.server import serve as run
     from plumbline.service.settings import ServiceSettings, SettingsError
     from plumbline.store.errors import StoreError
+    from plumbline.store.logs import configure_logging
 
     try:
         settings = ServiceSettings.load(

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from plumbline.bundle.record import Record
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.service.settings import ServiceSettings
 
@@ -54,11 +55,14 @@ def _section(title: str, text: str, settings: type[BaseSettings]) -> str:
     return "\n".join([*head, *_rows(settings), ""])
 
 
-def _rows(settings: type[BaseSettings]) -> Iterator[str]:
+def _rows(settings: type[BaseModel], table: str = "") -> Iterator[str]:
     for name, field in settings.model_fields.items():
+        if isinstance(field.default, Record):
+            yield from _rows(type(field.default), f"{name}.")
+            continue
         choices = _choices(field)
         meaning = f"{field.description} {choices}".strip().replace("|", "\\|")
-        yield f"| `{name}` | {_default(field)} | {meaning} |"
+        yield f"| `{table}{name}` | {_default(field)} | {meaning} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -71,9 +75,9 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, SecretStr):
         return "set"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and value:
         return f"`{','.join(map(str, value))}`"
-    return f"`{value}`" if str(value) else "empty"
+    return f"`{value}`" if value != () and str(value) else "empty"
 
 
 def _choices(field: FieldInfo) -> str:

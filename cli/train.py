@@ -15,9 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
 
 if TYPE_CHECKING:
+    from plumbline.bundle.manifest import Manifest
     from plumbline.training.config import Experiment
     from plumbline.training.live import Stretch
     from plumbline.training.publish import TrainingResult
+
+DEFAULT_CONFIG = "eurusd-1h"
 
 
 def moment(text: str) -> datetime:
@@ -45,6 +48,15 @@ LiveUntilOption: TypeAlias = Annotated[
 PromoteOption: TypeAlias = Annotated[
     bool, typer.Option("--promote", help="Make it the champion if it passes its gate.")
 ]
+LikeOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--like",
+        metavar="VERSION",
+        help="Train the successor of a version or alias: configuration, source, symbols and "
+        "interval are those of its manifest.",
+    ),
+]
 ConfigOption: TypeAlias = Annotated[
     str, typer.Option("--config", help="A TOML file, or the name of one that comes along.")
 ]
@@ -55,10 +67,19 @@ DataOption: TypeAlias = Annotated[
 
 def train(
     store: StoreOption,
-    config: ConfigOption = "eurusd-1h",
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            show_default="eurusd-1h, or that of --like",
+            help="A TOML file, or the name of one that comes along.",
+        ),
+    ] = None,
     model: ModelOption = "eurusd-1h",
+    like: LikeOption = None,
     data: DataOption = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the configured one.", min=0)] = None,
+    reseed: Annotated[int, typer.Option(help="Added to the configured seed.", min=0)] = 0,
     loss: Annotated[str | None, typer.Option(help="Instead of the configured one.")] = None,
     until: UntilOption = None,
     live_since: LiveSinceOption = None,
@@ -72,15 +93,23 @@ def train(
     A model that has collapsed, leaks or knows nothing is written, too, but never promoted; the exit
     code is 1 then, and the reasons are printed.
     """
+    from plumbline.bundle.market import Market
     from plumbline.store.objects import Objects
+    from plumbline.store.registry import ModelRegistry
     from plumbline.training.run import train as run
 
     with reporting() as report:
-        experiment = _experiment(config, data=data, seed=seed, loss=loss, until=until)
+        objects = Objects(store)
+        registry = ModelRegistry(objects, model)
+        old = None if like is None else registry.open(registry.resolve(like)).manifest
+        experiment = _experiment(
+            config, old, data=data, seed=seed, reseed=reseed, loss=loss, until=until
+        )
         result = run(
             experiment,
-            Objects(store),
+            objects,
             model,
+            keep=None if old is None else Market.of(old),
             parent=parent,
             live=stretch(live_since, live_until),
             promote=promote,
@@ -100,7 +129,8 @@ def replay_data(
 
     with reporting():
         replay = build_replay(_experiment(config, data=data))
-        replay.write(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(replay.to_bytes())
     summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
     emit(summary, as_json, people=f"{out}: {replay.held_out} held-out bars")
 
@@ -145,23 +175,29 @@ def finish(result: TrainingResult, as_json: bool) -> None:
 
 
 def _experiment(
-    config: str,
+    config: str | None,
+    like: Manifest | None = None,
     *,
     data: str | None = None,
     seed: int | None = None,
+    reseed: int = 0,
     loss: str | None = None,
     until: datetime | None = None,
 ) -> Experiment:
     from plumbline.training.config import read_experiment
+    from plumbline.training.succession import follow, until_now
 
-    experiment = read_experiment(config)
+    if like is None or config is not None:
+        experiment = read_experiment(config or DEFAULT_CONFIG)
+    else:
+        experiment = until_now(follow(like))
     changes: dict[str, Any] = {}
     if data is not None:
         changes["data"] = {"source": data}
     if until is not None:
         changes["data"] = {**changes.get("data", {}), "until": until}
-    if seed is not None:
-        changes["seed"] = seed
+    if seed is not None or reseed:
+        changes["seed"] = (experiment.seed if seed is None else seed) + reseed
     if loss is not None:
         # Another loss has other parameters: the configured ones are not its own.
         changes["loss"] = {"kind": loss, "parameters": {}}

@@ -149,9 +149,7 @@ def _start(layout: Layout, stack: ExitStack, console: Console) -> tuple[Child, C
     service = Child.start("service", ["serve", *common, *ports], logs=logs)
     stack.callback(service.stop)
     service_url, monitor_url = layout.url(layout.port), layout.url(layout.monitor_port)
-    around = _options(
-        port=layout.monitor_port, service_url=service_url, train_config=layout.train_config
-    )
+    around = _options(port=layout.monitor_port, service_url=service_url)
     monitor = Child.start("monitor", ["monitor", *common, *around], logs=logs)
     stack.callback(monitor.stop)
     console.print("starting the service and the monitor")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
-from plumbline.bundle.finding import Interval
+from plumbline.bundle.finding import Interval, Verdict
 from plumbline.bundle.heads import Head
 from plumbline.bundle.reading import Reading
 from plumbline.diagnosis.baseline import Baseline, InputEnvelope
@@ -110,10 +110,13 @@ class Case:
         """Whether the model may be named: a detector accuses it, or none was asked."""
         return self.accused or not self.evidence
 
-    def alarm(self, detector: str) -> Evidence | None:
-        """Return the evidence of this detector if it has alarmed."""
-        found = (each for each in self.evidence if each.detector == detector and each.alarmed)
-        return next(found, None)
+    def alarms(self, verdict: Verdict) -> tuple[Evidence, ...]:
+        """Return the evidence of the detectors that have alarmed and accuse of just this."""
+        return tuple(each for each in self.evidence if each.alarmed and each.accuses is verdict)
+
+    def accused_columns(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the columns that those detectors name, each once."""
+        return tuple(dict.fromkeys(name for each in self.alarms(verdict) for name in each.columns))
 
     @cached_property
     def baseline(self) -> Baseline | None:

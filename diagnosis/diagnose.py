@@ -1,12 +1,18 @@
-"""From rows to one verdict: every rule is heard, the first that holds decides."""
+"""From rows to one verdict: every rule is heard, the first that holds decides.
+
+A detector that names a verdict and has alarmed makes that verdict hold, whatever its rule finds in
+the rows. So a new detector needs no rule to know it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Finding, Verdict
+from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.diagnosis.verdicts import VERDICTS
@@ -46,7 +52,7 @@ def diagnose(
     findings: list[Finding] = []
     for verdict, rule in VERDICTS.items():
         for case in cases:
-            ruling = rule(case)
+            ruling = _heard(rule(case), verdict, case.alarms(verdict))
             findings += [each for each in ruling.findings if each not in findings]
             if ruling.holds and decided is None:
                 decided = verdict, ruling.cause
@@ -54,8 +60,31 @@ def diagnose(
         raise ValueError("the last rule of VERDICTS must always hold")
     return Diagnosis(
         verdict=decided[0],
-        remedy=REMEDIES[decided[0]],
         cause=decided[1],
         findings=tuple(findings),
         n=len(sample),
+    )
+
+
+def _heard(ruling: Ruling, verdict: Verdict, alarms: Sequence[Evidence]) -> Ruling:
+    """Return the ruling on a verdict, given the detectors that have alarmed and name it."""
+    if not alarms:
+        return ruling
+    findings = (*ruling.findings, *(_alarm(each) for each in alarms))
+    if ruling.holds:
+        return Ruling(True, ruling.cause, findings)
+    return Ruling(True, f"{verdict.facts.meaning} {findings[-1].message}", findings)
+
+
+def _alarm(evidence: Evidence) -> Finding:
+    columns = f", in {', '.join(evidence.columns[:12])}" if evidence.columns else ""
+    return Finding(
+        name="evidence_nats",
+        level=Level.FAIL,
+        value=evidence.log_e if isfinite(evidence.log_e) else None,
+        threshold=evidence.threshold,
+        n=evidence.n,
+        message=f"The detector {evidence.detector} has gathered {evidence.log_e:.1f} nats in "
+        f"{evidence.onset} rows{columns}; {evidence.threshold:.1f} are an alarm.",
+        columns=evidence.columns,
     )

@@ -18,7 +18,6 @@ Shiryaev (1963); Roberts (1966); Pollak (1985), "Optimal Detection of a Change i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from math import log
 
@@ -155,16 +154,6 @@ class EProcess:
         for stream in self._streams.values():
             stream.stakes = [(0.0, 0.0)] * len(self.bounds)
             stream.value = 0.0
-
-    def snapshot(self) -> dict[str, object]:
-        """Return a copy of the state, for `restore`."""
-        names = ("n", "_quiet_at", "_value", "_streams")
-        return {name: deepcopy(getattr(self, name)) for name in names}
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Return to a state."""
-        for name, value in state.items():
-            setattr(self, name, deepcopy(value))
 
 
 def peaks(bounds: FloatArray, events: IntArray, breaks: BoolArray) -> FloatArray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from plumbline.bundle.verdict import Accusation, Verdict
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -16,8 +18,8 @@ class Evidence:
         Its registered name.
     output
         Which output it watches; empty for the input.
-    subject
-        Whether it watches what the model says or what the model is given.
+    accuses
+        What its alarm says: which fault of the input it is, or that the model is suspect.
     log_e
         Evidence against the null, in nats.
     threshold
@@ -34,7 +36,7 @@ class Evidence:
     """
 
     detector: str
-    subject: Literal["output", "input"]
+    accuses: Accusation
     log_e: float
     threshold: float
     alarmed: bool
@@ -47,3 +49,13 @@ class Evidence:
     def label(self) -> str:
         """The detector and, if it watches one, the output: ``gain h6``."""
         return f"{self.detector} {self.output}".strip()
+
+    @property
+    def subject(self) -> Literal["input", "output"]:
+        """Whether it watches what the model is given, or what the model says."""
+        return "input" if of_input(self.accuses) else "output"
+
+
+def of_input(accusation: Accusation) -> bool:
+    """Whether it is the input that is accused."""
+    return isinstance(accusation, Verdict) and accusation.facts.of_input

@@ -30,7 +30,7 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
             value=run_length,
             threshold=float(GUARANTEED_ROWS),
             n=rows,
-            message=f"Calibrated on {rows} reference rows: {run_length:,.0f} rows or more to a "
+            message=f"Guaranteed by {rows} reference rows: {run_length:,.0f} rows or more to a "
             "false alarm on average, as long as no watched event is likelier than its bound.",
         )
     return Finding(
@@ -39,6 +39,6 @@ def guarantee(baseline: Baseline | None, *, run_length: float) -> Finding:
         value=None,
         threshold=float(GUARANTEED_ROWS),
         n=rows,
-        message=f"Uncalibrated: {rows} reference rows; {GUARANTEED_ROWS} would allow a "
+        message=f"Not guaranteed: {rows} reference rows; {GUARANTEED_ROWS} would allow a "
         "false-alarm guarantee. Alarms are held to the bootstrap threshold; nothing is promised.",
     )

@@ -1,4 +1,8 @@
-"""The numbers at which a statistic becomes a finding, all in one place."""
+"""The numbers at which a statistic becomes a finding.
+
+What a statistic itself needs, lengths of windows and blocks, orders and floors, stands with it;
+thresholds of detectors are among the detector's own parameters.
+"""
 
 from __future__ import annotations
 

@@ -136,12 +136,18 @@ class Drill(ABC):
             word = self.system.bulletin()
             raise DrillError(f"the system did not settle; the monitor says {word}")
 
-    def position_of(self, traffic: Traffic, incident: Incident, first: int) -> int:
-        """Count predictions from the answer ``first`` to the one that decided the incident."""
+    def observe(self, traffic: Traffic, incident: Incident, first: int) -> Observation:
+        """Return the verdict, and after how many predictions from the answer ``first`` it came.
+
+        Counted by the client that asked. The monitor's own count is no substitute: it begins where
+        the monitor believes that the fault began.
+        """
         ids = [answer.prediction_id for answer in traffic.answers[first:]]
         if incident.decided_by in ids:
-            return ids.index(incident.decided_by) + 1
-        return incident.detected_after
+            return Observation(incident.verdict, ids.index(incident.decided_by) + 1)
+        row = incident.decided_by or "none"
+        missing = f"the row that decided ({row}) is none of the {len(ids)} that were asked for"
+        return Observation(incident.verdict, shortfalls=[missing])
 
     async def promote(self, traffic: Traffic, version: str) -> None:
         """Promote a version whatever its gate says, and wait until the service serves it."""
@@ -166,7 +172,7 @@ class Drill(ABC):
         word, head = self.system.bulletin(), self.system.registry.alias()
         if word is None or head is None or word.version != head.value.version:
             return False
-        return word.diagnosis.verdict in (Verdict.HEALTHY, Verdict.REGIME)
+        return word.diagnosis.verdict.facts.well
 
     def _count_retrains(self) -> int:
         events = [event for incident in self.new_incidents() for event in incident.events]

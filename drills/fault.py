@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from plumbline.bundle.archive import Bundle, digest_of
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.calibration import Calibration
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import MANIFEST, Manifest
@@ -139,7 +139,6 @@ def with_graph(
     reason = f"made by the drill {drill} on purpose"
     verdict = Diagnosis(
         verdict=Verdict.INSUFFICIENT_DATA,
-        remedy=REMEDIES[Verdict.INSUFFICIENT_DATA],
         cause=reason,
         n=0,
     )

@@ -4,67 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.errors import FormatError
+from plumbline.bundle.moment import moment_of
+from plumbline.bundle.replay import Replay
 from plumbline.drills.errors import DrillError
 
 WEEK = timedelta(weeks=1)
 
 
-@dataclass(frozen=True)
-class Replay:
-    """Feature rows of held-out bars, oldest first.
-
-    Attributes
-    ----------
-    bar_time : (n,) int64
-        Open time of each bar, microseconds since 1970 UTC.
-    features : (n, f) float32
-        One row per bar; the window of bar ``i`` is rows ``i - window_length + 1`` to ``i``.
-    labels : (n,) int8
-        True class, -1 where masked.
-    names
-        Feature names in column order.
-    window_length
-        Rows per window.
-    first
-        The first bar that no training has seen.
-    """
-
-    bar_time: IntArray
-    features: FloatArray
-    labels: IntArray
-    names: tuple[str, ...]
-    window_length: int
-    first: int
+class Playback(Replay):
+    """A replay as clients play it: bar after bar, and from the start again after the last."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file that ``plumbline replay-data`` writes; raises `DrillError`."""
         try:
-            with np.load(path, allow_pickle=False) as data:
-                return cls(
-                    bar_time=data["bar_time"],
-                    features=data["features"],
-                    labels=data["labels"],
-                    names=tuple(str(name) for name in data["feature_names"]),
-                    window_length=int(data["window_length"]),
-                    first=int(data["first"]),
-                )
-        except (OSError, KeyError, ValueError) as error:
+            return cls.from_bytes(path.read_bytes(), source=str(path))
+        except (OSError, FormatError) as error:
             raise DrillError(
                 f"{path} is not a replay file ({error}); write one with `plumbline replay-data`"
             ) from error
 
     def __len__(self) -> int:
         """Return the number of held-out bars."""
-        return len(self.features) - self.first
+        return self.held_out
 
     @property
     def held_out_labels(self) -> IntArray:
@@ -132,7 +102,7 @@ class Replay:
         return found
 
     def _clock(self, index: int) -> datetime:
-        return datetime.fromtimestamp(int(self.bar_time[self.first + index]) / 1e6, UTC)
+        return moment_of(int(self.bar_time[self.first + index]))
 
 
 def encode(window: FloatArray, *, prediction: str, symbol: str, time: datetime) -> bytes:

@@ -15,7 +15,7 @@ import httpx
 
 from plumbline.bundle.archive import Bundle
 from plumbline.drills.errors import DrillError
-from plumbline.drills.replay import Replay
+from plumbline.drills.replay import Playback
 from plumbline.drills.traffic import Question, Traffic
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import StoreError
@@ -38,8 +38,6 @@ class System:
         The system to be drilled.
     replay
         Held-out bars.
-    train_config
-        The file from which the monitor's retrains are configured, read anew at each attempt.
     service_pid
         Process whose descendants are the workers, when it runs on this machine.
     cursor
@@ -49,8 +47,7 @@ class System:
     service_url: str
     store_url: str
     model: str
-    replay: Replay
-    train_config: Path | None = None
+    replay: Playback
     service_pid: int | None = None
     cursor: Iterator[int] = field(default_factory=count)
 
@@ -72,8 +69,7 @@ class System:
                 service_url=found["service_url"],
                 store_url=found["store_url"],
                 model=found["model"],
-                replay=Replay.read(Path(found["replay"])),
-                train_config=Path(found["train_config"]),
+                replay=Playback.read(Path(found["replay"])),
                 service_pid=found["service_pid"],
             )
         except (OSError, KeyError, ValueError) as error:

@@ -2,13 +2,10 @@
 
 MonitoringError
 ├── SettingsError               a setting is unknown or out of range
-├── TemporaryError              worth trying again after `retry_after`
 └── PermanentError              trying again would end the same way
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 
 class MonitoringError(Exception):
@@ -17,14 +14,6 @@ class MonitoringError(Exception):
 
 class SettingsError(MonitoringError):
     """A setting is unknown, missing or out of range."""
-
-
-class TemporaryError(MonitoringError):
-    """Worth trying again."""
-
-    def __init__(self, message: str, *, retry_after: timedelta) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class PermanentError(MonitoringError):

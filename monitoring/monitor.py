@@ -11,23 +11,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
-from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.errors import SettingsError
 from plumbline.monitoring.metrics import Metrics
-from plumbline.monitoring.page.status import (
-    MAX_INCIDENTS,
-    MAX_REPORTS,
-    CanaryState,
-    DriftState,
-    ReportLink,
-    Status,
-    WatchState,
-    evidence_states,
-)
+from plumbline.monitoring.page.builder import Round, StatusBuilder
+from plumbline.monitoring.page.status import Status
 from plumbline.monitoring.repair.controller import Controller, utc_now
 from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.situation import Situation
@@ -37,14 +29,11 @@ from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.reporter import Reporter
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import Canary
-from plumbline.monitoring.watching.observer import Observation, Observer, Watch
+from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
 from plumbline.store.objects import Objects
-from plumbline.store.report import list_reports
-
-_REPORTS_PAUSE = timedelta(seconds=5)
 
 log = structlog.get_logger()
 
@@ -91,11 +80,8 @@ class Monitor:
         self._since = clock()
         self._said: Judgement | None = None
         self._said_of = 0
-        self._reports: tuple[ReportLink, ...] = ()
-        self._reports_due = clock()
-        self._last_row: datetime | None = None
-        self._lag: float | None = None
-        self.status = Status(model=settings.model, time=clock(), leads=False)
+        self._builder = StatusBuilder(settings.model, objects, clock=clock)
+        self.status = self._builder.empty()
         self.last_success: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -143,7 +129,6 @@ class Monitor:
             self._leads = self.controller.step(situation)
         self.metrics.rows.labels(model).inc(observation.rows)
         if observation.lag_seconds is not None:
-            self._lag, self._last_row = observation.lag_seconds, self._clock()
             self.metrics.lag.labels(model).set(observation.lag_seconds)
         if self._leads:
             rows = observation.judgement.rows
@@ -165,11 +150,11 @@ class Monitor:
             self._publish(version, diagnosis, judgement.rows)
 
     def _publish(self, version: str, diagnosis: Diagnosis, rows: int) -> None:
-        head = self._board.head()
+        last = self._board.head()
         open_ones = self.controller.docket.open
         incident = open_ones[-1].value.id if open_ones else None
-        if head is not None:
-            said = head.value
+        if last is not None:
+            said = last.value
             same = (said.version, said.diagnosis.verdict) == (version, diagnosis.verdict)
             if same and said.incident == incident:
                 return
@@ -177,68 +162,24 @@ class Monitor:
             version=version, diagnosis=diagnosis, time=self._clock(), incident=incident, rows=rows
         )
         try:
-            self._board.advance(bulletin, after=head.number if head else 0)
+            self._board.advance(bulletin, after=last.number if last else 0)
         except ConflictError:
             log.info("bulletin_conflicted", version=version)
 
     def _build_status(self, observation: Observation | None) -> Status:
-        canary, drift = self._canary.last, self._reporter.last
         if not self._leads:
             self.controller.docket.refresh()
-        watch = self._observer.watch
-        return Status(
-            model=self.settings.model,
-            time=self._clock(),
-            leads=self._leads,
-            watch=(
-                self._watch_state(observation, watch, self._said)
-                if observation and watch and self._said
-                else None
-            ),
-            error=observation.fault if observation else None,
-            lag_seconds=self._lag,
-            last_row=self._last_row,
-            canary=CanaryState(result=canary.result, detail=canary.detail) if canary else None,
-            drift=(
-                DriftState(version=drift.version, drifted=drift.drifted, columns=drift.columns)
-                if drift
-                else None
-            ),
-            incidents=tuple(self.controller.docket.all[:MAX_INCIDENTS]),
-            reports=self._list_reports(),
-        )
-
-    def _list_reports(self) -> tuple[ReportLink, ...]:
-        """Return the newest reports; the store is asked now and then alone."""
-        if self._clock() >= self._reports_due:
-            self._reports_due = self._clock() + _REPORTS_PAUSE
-            found = list_reports(self.objects, self.settings.model)[:MAX_REPORTS]
-            self._reports = tuple(
-                ReportLink(name=report.name, kind=report.kind, time=report.time) for report in found
+        return self._builder.build(
+            Round(
+                leads=self._leads,
+                observation=observation,
+                watch=self._observer.watch,
+                said=self._said,
+                since=self._since,
+                canary=self._canary.last,
+                drift=self._reporter.last,
+                incidents=tuple(self.controller.docket.all),
             )
-        return self._reports
-
-    def _watch_state(
-        self, observation: Observation, watch: Watch, judgement: Judgement
-    ) -> WatchState:
-        target, reference = observation.champion.value, watch.bundle.reference
-        return WatchState(
-            version=target.version,
-            generation=observation.champion.number,
-            promoted=target.time,
-            promoted_by=target.actor,
-            reason=target.reason,
-            parent=watch.bundle.manifest.parent,
-            actions=watch.chart.actions,
-            reference_shares=watch.chart.reference_shares,
-            reference_spread=watch.chart.reference_spread,
-            reference_rows=len(reference),
-            guaranteed=reference.guaranteed,
-            rows=judgement.rows,
-            diagnosis=judgement.diagnosis,
-            since=self._since,
-            evidence=evidence_states(judgement.evidence),
-            points=tuple(watch.chart.points),
         )
 
 
@@ -265,6 +206,6 @@ def build_triggers(settings: MonitoringSettings) -> list[Trigger]:
 
 def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
     """Return the canary's verdict in place of the stream's, unless the inputs are at fault."""
-    if fault is None or judgement.diagnosis.remedy is Remedy.PAGE:
+    if fault is None or judgement.verdict.facts.of_input:
         return judgement
     return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)

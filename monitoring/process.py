@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from plumbline.monitoring.repair.launchers import LAUNCHERS
 from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.logs import configure_logging
 from plumbline.store.objects import Objects
 
 _STOP_SECONDS = 20.0
@@ -81,25 +81,6 @@ def build_launcher(settings: MonitoringSettings) -> Launcher:
         names = ", ".join(sorted(LAUNCHERS))
         raise SettingsError(f"launcher: expected one of {names}, got {settings.launcher!r}")
     return LAUNCHERS[settings.launcher].build(settings)
-
-
-def configure_logging() -> None:
-    """Log to standard output: one JSON object a line, or something for people at a terminal."""
-    people = sys.stdout.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.dict_tracebacks
-            if not people
-            else structlog.processors.StackInfoRenderer(),
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
 
 
 def _listen(settings: MonitoringSettings) -> socket.socket:

@@ -10,6 +10,7 @@ from typing import Self, cast
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from plumbline.bundle.record import Record
 from plumbline.monitoring.errors import SettingsError
 
 PREFIX = "PLUMBLINE_MONITORING_"
@@ -17,6 +18,16 @@ PREFIX = "PLUMBLINE_MONITORING_"
 
 def _default_store() -> str:
     return (Path.cwd() / ".state" / "store").as_uri()
+
+
+class RetrainSettings(Record):
+    """The table ``[retrain]``: a trainer that is not ours."""
+
+    command: tuple[str, ...] = Field(
+        (),
+        description="Your own trainer and its arguments, instead of `plumbline train` and "
+        "`plumbline calibrate`; docs/retrain-command.md has the contract.",
+    )
 
 
 class MonitoringSettings(BaseSettings):
@@ -59,8 +70,13 @@ class MonitoringSettings(BaseSettings):
     )
 
     launcher: str = Field("subprocess", description="What runs a retrain.")
-    train_config: str = Field(
-        "eurusd-1h", description="Training configuration, a name or a file; read at each attempt."
+    train_config: str | None = Field(
+        None,
+        description="Configuration of retrains, a name or a file, read at each attempt; by default "
+        "that of the version that serves. Its source, symbols and interval must be that version's.",
+    )
+    retrain: RetrainSettings = Field(
+        RetrainSettings(), description="A table; in the environment a JSON object."
     )
     attempt_limit: int = Field(2, ge=1, description="Retrains for one incident, then a page.")
     recalibration_limit: int = Field(1, ge=1, description="Refits for one incident, then a page.")

@@ -57,10 +57,11 @@ class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     model: Model
     reason: Reason
     to: Version | None = None
+    force: bool = False
 
 
 PROMOTE = Decoder(PromoteRequest, {"model": "…", "version": "…", "reason": "…", "force": False})
-ROLLBACK = Decoder(RollbackRequest, {"model": "…", "reason": "…", "to": None})
+ROLLBACK = Decoder(RollbackRequest, {"model": "…", "reason": "…", "to": None, "force": False})
 
 
 def build_admin(objects: Objects, token: str, limit: BodyLimit) -> HttpApp:
@@ -81,7 +82,9 @@ def build_admin(objects: Objects, token: str, limit: BodyLimit) -> HttpApp:
         registry = ModelRegistry(objects, body.model)
         return await _change(
             body.model,
-            lambda: registry.rollback(actor=ACTOR, reason=body.reason, to=body.to),
+            lambda: registry.rollback(
+                actor=ACTOR, reason=body.reason, to=body.to, force=body.force
+            ),
         )
 
     async def aliases(request: Request) -> Answer:

@@ -11,13 +11,24 @@ from plumbline.bundle.finding import Verdict
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one instance."""
+    """The answer to one instance, of a model with a single choice."""
 
     prediction_id: str
     action: str
     probabilities: dict[str, float]
     confidence: float
+    position: float
     size: float
+
+
+class OutputsPrediction(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one instance, of any other model: each output as its head says it."""
+
+    prediction_id: str
+    action: str | None
+    position: float
+    size: float
+    outputs: dict[str, dict[str, Any]]
 
 
 class PredictAnswer(msgspec.Struct, frozen=True):
@@ -26,13 +37,33 @@ class PredictAnswer(msgspec.Struct, frozen=True):
     model: str
     version: str
     verdict: Verdict
-    predictions: list[Prediction]
+    predictions: list[Any]
 
 
 class OutcomesAnswer(msgspec.Struct, frozen=True):
     """Body of the answer of ``POST /outcomes``."""
 
     accepted: int
+
+
+class ServedInput(msgspec.Struct, frozen=True):
+    """One input a model takes."""
+
+    name: str
+    source: str
+    shape: list[int]
+    columns: list[str]
+    columns_hash: str
+
+
+class ServedOutput(msgspec.Struct, frozen=True):
+    """One output a model gives."""
+
+    name: str
+    kind: str
+    horizon_seconds: int
+    members: int
+    choices: list[str]
 
 
 class ServedModel(msgspec.Struct, frozen=True):
@@ -42,11 +73,14 @@ class ServedModel(msgspec.Struct, frozen=True):
     version: str
     generation: int
     family: str
-    task: str
-    classes: list[str]
+    unit: str
+    inputs: list[ServedInput]
+    outputs: list[ServedOutput]
+    primary: str
+    policy: str
+    actions: list[str]
     features: list[str]
     features_hash: str
-    window_length: int
     bar_interval_seconds: int
     verdict: Verdict
     sized: bool

@@ -25,9 +25,9 @@ from _bentoml_sdk import Service  # type: ignore[import-untyped]  # it has none
 from typing_extensions import override
 
 from plumbline.service.http import HttpApp, Receive, Scope, Send
-from plumbline.service.logs import configure_logging
 from plumbline.service.settings import ServiceSettings
 from plumbline.service.worker import Worker
+from plumbline.store.logs import configure_logging
 
 
 class Front:

@@ -22,7 +22,7 @@ from plumbline.service.errors import (
     RequestRejectedError,
 )
 from plumbline.service.memory import Memory
-from plumbline.service.schema import Columns, Instance, PredictRequest
+from plumbline.service.schema import Instance, PredictRequest
 
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(len(BAR_COLUMNS))
 _SECONDS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (np.inf, 1e9))
@@ -238,8 +238,6 @@ def _check_bars(
         refuse(int(crossed.argmax()), "its high is not the highest price, or its low the lowest")
 
 
-def last_bar_time(bars: Columns | list[list[float | str]]) -> int:
+def last_bar_time(bars: list[list[float | str]]) -> int:
     """Return the open time of the newest bar, microseconds since 1970; of bars already checked."""
-    newest = bars[-1]
-    value = newest[0] if isinstance(newest, list) else newest
-    return round(_seconds("the last bar", value) * 1e6)
+    return round(_seconds("the last bar", bars[-1][0]) * 1e6)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.reading import Reading
+from plumbline.bundle.spec import OutputSpec
 from plumbline.service.http import OTHER
 
 if TYPE_CHECKING:
     from plumbline.service.model_slot import Serving
-    from plumbline.service.predictor import Predicted
+    from plumbline.service.predictor import OutputScale, Predicted
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -85,32 +88,42 @@ class Metrics:
 
     def _declare_predictions(self) -> None:
         version, action = ["model", "version"], ["model", "version", "action"]
-        self._predictions = self._counter("service_predictions", "Predictions answered.", action)
+        output = [*version, "output"]
+        coordinate = [*output, "coordinate"]
+        self._predictions = self._counter("service_predictions", "Predictions answered.", version)
+        self._decisions = self._counter(
+            "service_decisions", "Actions taken, of policies that have actions.", action
+        )
+        self._epistemic = self._counter(
+            "service_epistemic", "Sum of the members' disagreement in each answer.", output
+        )
         self._entropy = self._counter(
-            "service_entropy_nats", "Sum of the entropy of each answer's probabilities.", version
+            "service_entropy_nats", "Sum of the entropy of each answer's probabilities.", output
         )
         self._probability = self._counter(
-            "service_probability", "Sum of the calibrated probability of each action.", action
+            "service_probability",
+            "Sum of the calibrated probability of each choice.",
+            [*output, "choice"],
         )
-        shifted = "u = (p - reference mean) / reference standard deviation, within ±50"
+        shifted = "u = (x - reference mean) / reference standard deviation, within ±50"
         self._positive = self._counter(
-            "service_output_positive", f"Sum of the positive part of {shifted}.", action
+            "service_output_positive", f"Sum of the positive part of {shifted}.", coordinate
         )
         self._negative = self._counter(
-            "service_output_negative", f"Sum of the negative part of {shifted}.", action
+            "service_output_negative", f"Sum of the negative part of {shifted}.", coordinate
         )
-        self._square = self._counter("service_output_square", f"Sum of u², {shifted}.", action)
+        self._square = self._counter("service_output_square", f"Sum of u², {shifted}.", coordinate)
         self._reference_std = Gauge(
             "service_reference_output_std_ratio",
-            "Standard deviation of each action's probability in the reference.",
-            action,
+            "Standard deviation of each coordinate of an output in the reference.",
+            coordinate,
             registry=self.registry,
             multiprocess_mode="livemax",
         )
         self._confidence = Histogram(
             "service_confidence_ratio",
             "Largest calibrated probability of each answer.",
-            version,
+            output,
             buckets=_CONFIDENCE,
             registry=self.registry,
         )
@@ -164,38 +177,52 @@ class Metrics:
     def expect_version(self, serving: Serving) -> None:
         """Make every series of a version exist at zero."""
         predictor = serving.predictor
-        model, version = predictor.manifest.name, predictor.version
-        actions = predictor.manifest.classes
-        for action, std in zip(actions, predictor.output_scale.std, strict=True):
-            self._reference_std.labels(model, version, action).set(std)
-        self._versions[model, version] = VersionMetrics(
-            predictions=[self._predictions.labels(model, version, a) for a in actions],
-            probability=[self._probability.labels(model, version, a) for a in actions],
-            positive=[self._positive.labels(model, version, a) for a in actions],
-            negative=[self._negative.labels(model, version, a) for a in actions],
-            square=[self._square.labels(model, version, a) for a in actions],
-            entropy=self._entropy.labels(model, version),
-            confidence=self._confidence.labels(model, version),
-            repeated=self._repeated.labels(model, version),
-            zero_columns=self._zero_columns.labels(model, version),
-            last_window=OrderedDict(),
+        names = predictor.manifest.name, predictor.version
+        self._versions[names] = VersionMetrics(
+            predictions=self._predictions.labels(*names),
+            decisions=[self._decisions.labels(*names, a) for a in predictor.manifest.actions],
+            outputs={
+                spec.name: self._expect_output(names, spec, predictor.scales[spec.name])
+                for spec in predictor.manifest.outputs
+            },
+            repeated=self._repeated.labels(*names),
+            zero_columns=self._zero_columns.labels(*names),
+            last_inputs=OrderedDict(),
+        )
+
+    def _expect_output(
+        self, names: tuple[str, str], spec: OutputSpec, scale: OutputScale
+    ) -> OutputMetrics:
+        labels = (*names, spec.name)
+        coordinates = spec.choices or (spec.kind,)
+        for coordinate, std in zip(coordinates, scale.std, strict=True):
+            self._reference_std.labels(*labels, coordinate).set(std)
+        return OutputMetrics(
+            scale=scale,
+            epistemic=self._epistemic.labels(*labels),
+            probability=[self._probability.labels(*labels, c) for c in spec.choices],
+            positive=[self._positive.labels(*labels, c) for c in coordinates],
+            negative=[self._negative.labels(*labels, c) for c in coordinates],
+            square=[self._square.labels(*labels, c) for c in coordinates],
+            entropy=self._entropy.labels(*labels) if spec.choices else None,
+            confidence=self._confidence.labels(*labels) if spec.choices else None,
         )
 
     def count_predictions(
         self,
         serving: Serving,
         predicted: Predicted,
-        windows: FloatArray,
-        symbols: list[str],
-        window_hashes: list[str],
+        inputs: Mapping[str, FloatArray],
+        symbols: Sequence[str],
+        hashes: Sequence[str],
     ) -> None:
         """Count a batch of answers of one version."""
         predictor = serving.predictor
         version = self._versions[predictor.manifest.name, predictor.version]
-        version.count_outputs(predicted, predictor.output_scale.apply(predicted.probabilities))
-        version.count_inputs(windows, symbols, window_hashes)
+        version.count_outputs(predicted)
+        version.count_inputs(inputs, symbols, hashes)
         if not serving.sized:
-            self._withheld.labels(predictor.manifest.name).inc(len(windows))
+            self._withheld.labels(predictor.manifest.name).inc(len(predicted))
 
     def count_swap(self, model: str, result: str) -> None:
         """Count one swap, ``accepted`` or ``refused``."""
@@ -237,53 +264,79 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class VersionMetrics:
-    """The children of one model version, looked up once."""
+class OutputMetrics:
+    """The children of one output of a version, looked up once."""
 
-    predictions: list[Counter]
+    scale: OutputScale
+    epistemic: Counter
     probability: list[Counter]
     positive: list[Counter]
     negative: list[Counter]
     square: list[Counter]
-    entropy: Counter
-    confidence: Histogram
-    repeated: Counter
-    zero_columns: Counter
-    last_window: OrderedDict[str, str]
+    entropy: Counter | None
+    confidence: Histogram | None
 
-    def count_outputs(self, predicted: Predicted, shifted: FloatArray) -> None:
-        """Count actions, probabilities, entropy and confidence of a batch."""
-        p = predicted.probabilities
-        counts = np.bincount(predicted.actions, minlength=p.shape[1])
+    def count(self, reading: Reading) -> None:
+        """Count coordinates and, of a choice, probabilities, entropy and confidence."""
+        shifted = self.scale.apply(reading.coordinates)
         sums = zip(
-            counts.tolist(),
-            p.sum(axis=0).tolist(),
             np.maximum(shifted, 0.0).sum(axis=0).tolist(),
             np.maximum(-shifted, 0.0).sum(axis=0).tolist(),
             np.square(shifted).sum(axis=0).tolist(),
             strict=True,
         )
-        for k, (count, probability, positive, negative, square) in enumerate(sums):
-            if count:
-                self.predictions[k].inc(count)
-            self.probability[k].inc(probability)
+        for k, (positive, negative, square) in enumerate(sums):
             self.positive[k].inc(positive)
             self.negative[k].inc(negative)
             self.square[k].inc(square)
+        epistemic = float(reading.epistemic.sum())
+        if epistemic > 0:
+            self.epistemic.inc(epistemic)
+        if self.entropy is None or self.confidence is None:
+            return
+        p = reading.centre
+        for counter, probability in zip(self.probability, p.sum(axis=0).tolist(), strict=True):
+            counter.inc(probability)
         self.entropy.inc(max(float(-(p * np.log(np.maximum(p, _TINY))).sum()), 0.0))
         for confidence in p.max(axis=1).tolist():
             self.confidence.observe(confidence)
 
-    def count_inputs(self, windows: FloatArray, symbols: list[str], hashes: list[str]) -> None:
-        """Count windows that repeat and columns that are zero throughout."""
-        zero = int((~windows.any(axis=1)).sum())
+
+@dataclass(frozen=True)
+class VersionMetrics:
+    """The children of one model version, looked up once."""
+
+    predictions: Counter
+    decisions: list[Counter]
+    outputs: dict[str, OutputMetrics]
+    repeated: Counter
+    zero_columns: Counter
+    last_inputs: OrderedDict[str, str]
+
+    def count_outputs(self, predicted: Predicted) -> None:
+        """Count answers, actions, and what each output said."""
+        self.predictions.inc(len(predicted))
+        action = predicted.decision.action
+        if action is not None:
+            counts = np.bincount(action, minlength=len(self.decisions)).tolist()
+            for counter, count in zip(self.decisions, counts, strict=True):
+                if count:
+                    counter.inc(count)
+        for name, output in self.outputs.items():
+            output.count(predicted.readings[name])
+
+    def count_inputs(
+        self, inputs: Mapping[str, FloatArray], symbols: Sequence[str], hashes: Sequence[str]
+    ) -> None:
+        """Count inputs that repeat, and columns that are zero throughout a window."""
+        zero = sum(int((~each.any(axis=1)).sum()) for each in inputs.values() if each.ndim > 2)
         if zero:
             self.zero_columns.inc(zero)
-        last = self.last_window
-        for symbol, window in zip(symbols, hashes, strict=True):
-            if last.get(symbol) == window:
+        last = self.last_inputs
+        for symbol, inputs_hash in zip(symbols, hashes, strict=True):
+            if last.get(symbol) == inputs_hash:
                 self.repeated.inc()
-            last[symbol] = window
+            last[symbol] = inputs_hash
             last.move_to_end(symbol)
             if len(last) > _SYMBOLS:
                 last.popitem(last=False)

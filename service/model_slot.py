@@ -18,7 +18,7 @@ import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.errors import BundleError, IntegrityError
-from plumbline.bundle.finding import SIZED, Verdict
+from plumbline.bundle.finding import Verdict
 from plumbline.bundle.manifest import MANIFEST
 from plumbline.service.predictor import Predictor
 from plumbline.store.board import Bulletin, verdict_board
@@ -44,7 +44,7 @@ class Serving:
     @property
     def sized(self) -> bool:
         """Whether a position size may be suggested now."""
-        return self.verdict in SIZED
+        return self.verdict.facts.sized
 
 
 class SwapCounter(Protocol):

@@ -6,150 +6,65 @@ from typing import Any
 
 import msgspec
 
-from plumbline.service.answer import (
-    ErrorAnswer,
-    ModelsAnswer,
-    OutcomesAnswer,
-    PredictAnswer,
-    StatusAnswer,
-)
-from plumbline.service.errors import (
-    BodyTooLargeError,
-    BodyTooSlowError,
-    LogUnavailableError,
-    MethodNotAllowedError,
-    ModelNotFoundError,
-    ModelUnavailableError,
-    NotReadyError,
-    RequestRejectedError,
-    ServiceError,
-    UnsupportedMediaTypeError,
-)
-from plumbline.service.prediction import CANARY, PURPOSE
-from plumbline.service.schema import OutcomesRequest, PredictRequest
+from plumbline.bundle import purpose
+from plumbline.service.answer import ErrorAnswer
+from plumbline.service.endpoint import ENDPOINTS, Endpoint
 
 _REF = "#/components/schemas/{name}"
-_BODY_ERRORS = (
-    BodyTooSlowError,
-    BodyTooLargeError,
-    UnsupportedMediaTypeError,
-    RequestRejectedError,
-    ModelNotFoundError,
-    MethodNotAllowedError,
-)
+_CANARY = {
+    "name": purpose.HEADER,
+    "in": "header",
+    "required": False,
+    "description": f"{purpose.CANARY}: answered, neither recorded nor counted, size 0.",
+    "schema": {"type": "string"},
+}
 
 
 def build_openapi(version: str) -> dict[str, Any]:
     """Return the document; ``version`` is the software's."""
-    kinds = (
-        PredictRequest,
-        OutcomesRequest,
-        PredictAnswer,
-        OutcomesAnswer,
-        ModelsAnswer,
-        StatusAnswer,
-        ErrorAnswer,
-    )
+    spoken = [kind for each in ENDPOINTS for kind in (each.body, each.answer)]
+    structures = [k for k in spoken if k is not None and issubclass(k, msgspec.Struct)]
+    kinds = tuple(dict.fromkeys([*structures, ErrorAnswer]))
     references, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     refs = dict(zip(kinds, references, strict=True))
-    predict = _operation(
-        "predict",
-        "Judge windows of features, oldest step first.",
-        refs,
-        PredictAnswer,
-        body=PredictRequest,
-        errors=(*_BODY_ERRORS, ModelUnavailableError, LogUnavailableError),
-    )
-    predict["parameters"] = [
-        {
-            "name": PURPOSE.decode(),
-            "in": "header",
-            "required": False,
-            "description": f"{CANARY.decode()}: answered, neither recorded nor counted, size 0.",
-            "schema": {"type": "string"},
-        }
-    ]
+    paths: dict[str, dict[str, Any]] = {}
+    for each in ENDPOINTS:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, refs)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Plumbline service", "version": version},
-        "paths": {
-            "/predict": {"post": predict},
-            "/outcomes": {
-                "post": _operation(
-                    "outcomes",
-                    "Say what became of predictions.",
-                    refs,
-                    OutcomesAnswer,
-                    body=OutcomesRequest,
-                    errors=(*_BODY_ERRORS, LogUnavailableError),
-                )
-            },
-            "/models": {"get": _operation("models", "What is served.", refs, ModelsAnswer)},
-            "/livez": {"get": _operation("livez", "The process is alive.", refs, StatusAnswer)},
-            "/readyz": {
-                "get": _operation(
-                    "readyz",
-                    "The service should get traffic.",
-                    refs,
-                    StatusAnswer,
-                    errors=(NotReadyError,),
-                )
-            },
-            "/metrics": {"get": _plain("metrics", "Prometheus' text format, all workers.")},
-            "/openapi.json": {"get": _document()},
-        },
+        "paths": paths,
         "components": {"schemas": components},
     }
 
 
-def _operation(
-    name: str,
-    summary: str,
-    refs: dict[Any, Any],
-    answer: type,
-    *,
-    body: type | None = None,
-    errors: tuple[type[ServiceError], ...] = (MethodNotAllowedError,),
-) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, refs: dict[Any, Any]) -> dict[str, Any]:
     """Return one operation, its errors grouped by status."""
     by_status: dict[int, list[str]] = {}
-    for error in errors:
+    for error in endpoint.errors:
         by_status.setdefault(error.status, []).append(error.code)
     operation: dict[str, Any] = {
-        "operationId": name,
-        "summary": summary,
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
         "responses": {
-            "200": {"description": "Done.", "content": _json(refs[answer])},
+            "200": {"description": "Done.", "content": _content(endpoint.answer, refs)},
             **{
                 str(status): {
                     "description": ", ".join(codes),
-                    "content": _json(refs[ErrorAnswer]),
+                    "content": _content(ErrorAnswer, refs),
                 }
                 for status, codes in sorted(by_status.items())
             },
         },
     }
-    if body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(refs[body])}
+    if endpoint.body is not None:
+        operation["requestBody"] = {"required": True, "content": _content(endpoint.body, refs)}
+    if endpoint.canary:
+        operation["parameters"] = [_CANARY]
     return operation
 
 
-def _plain(name: str, summary: str) -> dict[str, Any]:
-    content = {"text/plain": {"schema": {"type": "string"}}}
-    return {
-        "operationId": name,
-        "summary": summary,
-        "responses": {"200": {"description": "Done.", "content": content}},
-    }
-
-
-def _document() -> dict[str, Any]:
-    return {
-        "operationId": "openapi",
-        "summary": "This document.",
-        "responses": {"200": {"description": "Done.", "content": _json({"type": "object"})}},
-    }
-
-
-def _json(schema: Any) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
+def _content(kind: type, refs: dict[Any, Any]) -> dict[str, Any]:
+    if kind is str:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    return {"application/json": {"schema": refs.get(kind, {"type": "object"})}}

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from time import time_ns
 
+from plumbline.bundle.manifest import Manifest
 from plumbline.service.answer import OutcomesAnswer
-from plumbline.service.errors import RequestRejectedError, UnknownLabelError
+from plumbline.service.errors import (
+    ModelUnavailableError,
+    RequestRejectedError,
+    UnknownLabelError,
+)
 from plumbline.service.http import Answer, Request, json_answer
 from plumbline.service.prediction import ModelSlots
 from plumbline.service.row_log import RowLog
@@ -24,32 +29,50 @@ class OutcomesHandler:
         """Record the outcomes of one request, all of them or none."""
         body = OUTCOMES.decode(request.body)
         slot = self._slots.choose(body.model)
-        classes = slot.serving.predictor.manifest.classes if slot.serving else None
+        manifest = slot.serving.predictor.manifest if slot.serving else None
         received = time_ns() // 1000
         rows = [
-            self._row(outcome, f"outcomes[{index}]", slot.model, classes, received)
+            _row(outcome, f"outcomes[{index}]", slot.model, manifest, received)
             for index, outcome in enumerate(body.outcomes)
         ]
         await self._log.append(rows)
         return json_answer(OutcomesAnswer(accepted=len(rows)))
 
-    @staticmethod
-    def _row(
-        outcome: Outcome, place: str, model: str, classes: tuple[str, ...] | None, received: int
-    ) -> OutcomeRow:
-        if outcome.label is None and outcome.forward_return is None:
-            raise RequestRejectedError(
-                f"{place} says nothing", expected="label, forward_return or both"
-            )
-        if outcome.label is not None and classes is not None and outcome.label not in classes:
-            raise UnknownLabelError(
-                f"{place}.label is {outcome.label!r}", expected={"classes": list(classes)}
-            )
-        return OutcomeRow(
-            prediction_id=outcome.prediction_id,
-            time=microseconds(outcome.time, f"{place}.time") if outcome.time else received,
-            received=received,
-            model=model,
-            label=outcome.label,
-            forward_return=outcome.forward_return,
+
+def _row(
+    outcome: Outcome, place: str, model: str, manifest: Manifest | None, received: int
+) -> OutcomeRow:
+    if outcome.label is None and outcome.value is None:
+        raise RequestRejectedError(f"{place} says nothing", expected="label, value or both")
+    if manifest is not None:
+        _check_output(outcome, place, manifest)
+    output = outcome.output or (manifest.primary if manifest else "")
+    if not output:
+        raise ModelUnavailableError(
+            f"model {model} is not loaded, so that its primary output is not known: name the output"
+        )
+    return OutcomeRow(
+        prediction_id=outcome.prediction_id,
+        known_at=microseconds(outcome.known_at, f"{place}.known_at")
+        if outcome.known_at
+        else received,
+        received=received,
+        model=model,
+        output=output,
+        label=outcome.label,
+        value=outcome.value,
+    )
+
+
+def _check_output(outcome: Outcome, place: str, manifest: Manifest) -> None:
+    """Hold an outcome to the outputs of the version that serves."""
+    names = [spec.name for spec in manifest.outputs]
+    if outcome.output is not None and outcome.output not in names:
+        raise UnknownLabelError(
+            f"{place}.output is {outcome.output!r}", expected={"outputs": names}
+        )
+    spec = manifest.output(outcome.output or manifest.primary)
+    if outcome.label is not None and outcome.label not in spec.choices:
+        raise UnknownLabelError(
+            f"{place}.label is {outcome.label!r}", expected={"choices": list(spec.choices)}
         )

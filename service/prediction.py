@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import count
 from time import perf_counter, time_ns
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 import numpy as np
 
+from plumbline.bundle import purpose
 from plumbline.bundle.array import FloatArray
-from plumbline.service.answer import PredictAnswer, Prediction
+from plumbline.bundle.inputs import input_bytes, inputs_hash
+from plumbline.service.answer import OutputsPrediction, PredictAnswer, Prediction
 from plumbline.service.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
@@ -25,15 +29,16 @@ from plumbline.service.errors import (
     RequestRejectedError,
 )
 from plumbline.service.http import Answer, Request
+from plumbline.service.inputs import build_inputs, last_bar_time
+from plumbline.service.memory import Memory
 from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Serving
-from plumbline.service.predictor import Predicted
+from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.row_log import RowLog
-from plumbline.service.schema import PREDICT, Instance, PredictRequest, build_windows, microseconds
+from plumbline.service.schema import PREDICT, Instance, PredictRequest, microseconds
 from plumbline.store.prediction import PredictionRow
 
-PURPOSE = b"plumbline-purpose"
-CANARY = b"canary"
+_PURPOSE, _CANARY = purpose.HEADER.encode(), purpose.CANARY.encode()
 
 _encoder = msgspec.json.Encoder()
 
@@ -73,9 +78,10 @@ class Judged:
     request: Request
     body: PredictRequest
     serving: Serving
-    windows: FloatArray
+    inputs: dict[str, FloatArray]
     predicted: Predicted
     ids: list[str]
+    groups: list[str]
     bar_times: list[int | None]
 
 
@@ -91,7 +97,7 @@ class PredictHandler:
     metrics
         Where it is counted.
     window_sample_ratio
-        Share of rows recorded with their whole window.
+        Share of rows recorded with their whole inputs.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class PredictHandler:
         self._log = row_log
         self._metrics = metrics
         self._sampled_below = round(window_sample_ratio * 2**32)
+        self._memories = {slot.model: Memory() for slot in slots.all}
+        self._sequence = count(time_ns() // 1000)
 
     async def __call__(self, request: Request) -> Answer:
         """Answer one request with one whole version of its model."""
@@ -109,52 +117,82 @@ class PredictHandler:
         serving = slot.serving
         if serving is None:
             raise ModelUnavailableError(f"model {slot.model} cannot answer yet: {slot.reason}")
-        windows = build_windows(body, serving.predictor.manifest)
+        predictor = serving.predictor
+        inputs = build_inputs(body, predictor.manifest, self._memories[slot.model])
         ids = prediction_ids(slot.model, body.instances)
         bar_times = _bar_times(body)
-        predicted = serving.predictor.predict(windows)
+        groups = _groups(body.instances) if predictor.takes_cross_sections else []
+        predicted = predictor.predict(inputs, np.array(groups) if groups else None)
         refuse_non_finite(predicted)
-        canary = request.headers.get(PURPOSE) == CANARY
+        canary = request.headers.get(_PURPOSE) == _CANARY
         if not canary:
-            await self._record(Judged(request, body, serving, windows, predicted, ids, bar_times))
+            judged = Judged(request, body, serving, inputs, predicted, ids, groups, bar_times)
+            await self._record(judged)
         answer = build_answer(serving, predicted, ids, sized=serving.sized and not canary)
         return Answer(_encoder.encode(answer), counted=not canary)
 
     async def _record(self, judged: Judged) -> None:
-        """Make the answers durable, then count them."""
-        hashes = [blake2b(window, digest_size=8).hexdigest() for window in judged.windows]
-        await self._log.append(self._rows(judged, hashes))
+        """Make the answers durable, then count and remember them."""
+        specs = judged.serving.predictor.manifest.inputs
+        inputs = [input_bytes(specs, judged.inputs, i) for i in range(len(judged.ids))]
+        hashes = [inputs_hash(each) for each in inputs]
+        await self._log.append(self._rows(judged, inputs, hashes))
         symbols = [instance.symbol for instance in judged.body.instances]
         self._metrics.count_predictions(
-            judged.serving, judged.predicted, judged.windows, symbols, hashes
+            judged.serving, judged.predicted, judged.inputs, symbols, hashes
         )
+        if any(spec.source == "log" for spec in specs):
+            self._remember(judged, symbols)
 
-    def _rows(self, judged: Judged, hashes: list[str]) -> list[PredictionRow]:
-        predictor, predicted, windows = judged.serving.predictor, judged.predicted, judged.windows
-        probabilities = predicted.probabilities.astype(np.float32)
+    def _rows(self, judged: Judged, inputs: list[bytes], hashes: list[str]) -> list[PredictionRow]:
+        predictor, predicted = judged.serving.predictor, judged.predicted
+        outputs, decision = predictor.outputs, predicted.decision
+        centre = outputs.centres(predicted.readings).astype(np.float32)
+        epistemic = outputs.epistemics(predicted.readings).astype(np.float32)
+        actions = None if decision.action is None else decision.action.tolist()
+        positions, sizes = decision.position.tolist(), decision.size.tolist()
         now = time_ns() // 1000
         latency_us = int((perf_counter() - judged.request.arrived) * 1e6)
         return [
             PredictionRow(
                 prediction_id=judged.ids[i],
+                seq=next(self._sequence),
                 time=now,
                 bar_time=judged.bar_times[i],
                 symbol=instance.symbol,
+                group=judged.groups[i] if judged.groups else "",
+                client="",
                 model=predictor.manifest.name,
                 version=predictor.version,
-                action=int(predicted.actions[i]),
-                logits=predicted.logits[i].tobytes(),
-                probabilities=probabilities[i].tobytes(),
-                features=windows[i, -1].tobytes(),
-                window_hash=hashes[i],
                 latency_us=latency_us,
-                window=windows[i].tobytes() if self._sampled(judged.ids[i]) else None,
+                raw=predicted.raw[i].tobytes(),
+                centre=centre[i].tobytes(),
+                epistemic=epistemic[i].tobytes(),
+                action=None if actions is None else actions[i],
+                position=positions[i],
+                size=sizes[i],
+                features=predicted.features[i].tobytes(),
+                inputs_hash=hashes[i],
+                window=inputs[i] if self._sampled(judged.ids[i]) else None,
             )
             for i, instance in enumerate(judged.body.instances)
         ]
 
+    def _remember(self, judged: Judged, symbols: list[str]) -> None:
+        memory = self._memories[judged.serving.predictor.manifest.name]
+        decision = judged.predicted.decision
+        for i, symbol in enumerate(symbols):
+            action = None if decision.action is None else int(decision.action[i])
+            memory.note(symbol, action, float(decision.position[i]), float(decision.size[i]))
+
     def _sampled(self, prediction_id: str) -> bool:
         return int(prediction_id[:8], 16) < self._sampled_below
+
+
+def _groups(instances: Sequence[Instance]) -> list[str]:
+    """Return the cross-section of each instance: as it says, or that of its request."""
+    own = uuid4().hex[:16]
+    return [own if instance.group is None else instance.group for instance in instances]
 
 
 def prediction_ids(model: str, instances: Sequence[Instance]) -> list[str]:
@@ -188,9 +226,9 @@ def refuse_non_finite(predicted: Predicted) -> None:
     NonFiniteOutputError
         Naming the instance.
     """
-    finite = np.isfinite(predicted.logits).all(axis=1) & np.isfinite(predicted.probabilities).all(
-        axis=1
-    )
+    finite = np.isfinite(predicted.raw).all(axis=1)
+    for reading in predicted.readings.values():
+        finite &= np.isfinite(reading.centre).all(axis=1)
     if not finite.all():
         raise NonFiniteOutputError(
             f"the model's output for instances[{int((~finite).argmax())}] is not finite: its "
@@ -201,31 +239,62 @@ def refuse_non_finite(predicted: Predicted) -> None:
 def build_answer(
     serving: Serving, predicted: Predicted, ids: list[str], *, sized: bool
 ) -> PredictAnswer:
-    """Return the answer's body."""
-    classes = serving.predictor.manifest.classes
-    actions = predicted.actions.tolist()
-    sizes = predicted.sizes.tolist() if sized else [0.0] * len(ids)
-    return PredictAnswer(
-        model=serving.predictor.manifest.name,
-        version=serving.predictor.version,
-        verdict=serving.verdict,
-        predictions=[
+    """Return the answer's body; of a model with a single choice it has the short form."""
+    predictor = serving.predictor
+    decision = predicted.decision
+    names = predictor.manifest.actions
+    taken = decision.action
+    actions = [None] * len(ids) if taken is None else [names[place] for place in taken.tolist()]
+    sizes = decision.size.tolist() if sized else [0.0] * len(ids)
+    positions = decision.position.tolist()
+    specs = predictor.manifest.outputs
+    predictions: list[Prediction] | list[OutputsPrediction]
+    if len(specs) == 1 and specs[0].kind == "choice" and taken is not None:
+        (spec,) = specs
+        rows = predicted.readings[spec.name].centre.tolist()
+        predictions = [
             Prediction(
-                prediction_id=prediction_id,
-                action=classes[action],
-                probabilities=dict(zip(classes, row, strict=True)),
+                prediction_id=name,
+                action=str(action),
+                probabilities=dict(zip(spec.choices, row, strict=True)),
                 confidence=max(row),
+                position=position,
                 size=size,
             )
-            for prediction_id, action, row, size in zip(
-                ids, actions, predicted.probabilities.tolist(), sizes, strict=True
+            for name, action, row, position, size in zip(
+                ids, actions, rows, positions, sizes, strict=True
             )
-        ],
+        ]
+    else:
+        predictions = [
+            OutputsPrediction(
+                name, actions[i], positions[i], sizes[i], _wire(predictor, predicted, i)
+            )
+            for i, name in enumerate(ids)
+        ]
+    return PredictAnswer(
+        model=predictor.manifest.name,
+        version=predictor.version,
+        verdict=serving.verdict,
+        predictions=predictions,
     )
+
+
+def _wire(predictor: Predictor, predicted: Predicted, i: int) -> dict[str, dict[str, Any]]:
+    """Return row ``i`` of every output as its head says it."""
+    outputs = predictor.outputs
+    return {
+        name: outputs.heads[name].to_wire(reading, i, outputs.calibrations[name])
+        for name, reading in predicted.readings.items()
+    }
 
 
 def _bar_times(body: PredictRequest) -> list[int | None]:
     return [
-        None if instance.time is None else microseconds(instance.time, f"instances[{index}].time")
+        microseconds(instance.time, f"instances[{index}].time")
+        if instance.time is not None
+        else last_bar_time(instance.bars)
+        if instance.bars is not None
+        else None
         for index, instance in enumerate(body.instances)
     ]

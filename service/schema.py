@@ -7,11 +7,12 @@ repeated key the last one counts.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
+from plumbline.bundle import moment
 from plumbline.service.errors import MalformedJsonError, RequestRejectedError
 
 MAX_INSTANCES = 1024
@@ -131,4 +132,4 @@ def microseconds(time: datetime, place: str) -> int:
         raise RequestRejectedError(
             f"{place} is {time.isoformat()}", expected={"from": "1970", "before": "2200"}
         )
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    return moment.microseconds(time)

@@ -11,10 +11,18 @@ from time import monotonic
 
 import structlog
 
+from plumbline.bundle.spec import names_hash
 from plumbline.service import errors
-from plumbline.service.answer import ModelsAnswer, ServedModel, StatusAnswer
+from plumbline.service.answer import (
+    ModelsAnswer,
+    ServedInput,
+    ServedModel,
+    ServedOutput,
+    StatusAnswer,
+)
+from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.errors import NotReadyError, ServiceError
-from plumbline.service.http import Answer, BodyLimit, HttpApp, Request, Route, json_answer
+from plumbline.service.http import Answer, BodyLimit, Handler, HttpApp, Request, Route, json_answer
 from plumbline.service.metrics import CONTENT_TYPE, Metrics
 from plumbline.service.model_slot import ModelSlot, Poller, Serving
 from plumbline.service.openapi import build_openapi
@@ -29,7 +37,6 @@ from plumbline.store.spool import Spool
 _DRAINING_SECONDS = 0.1
 _FIRST_POLL_SECONDS = 10.0
 
-ROUTES = ("/predict", "/outcomes", "/models", "/livez", "/readyz", "/metrics", "/openapi.json")
 REFUSALS = tuple(
     sorted(
         kind.code
@@ -53,7 +60,7 @@ class Worker:
     def __init__(self, settings: ServiceSettings) -> None:
         objects = Objects(settings.store)
         load = partial(Predictor.load, backend=settings.backend, device=settings.device)
-        self.metrics = Metrics(ROUTES, REFUSALS)
+        self.metrics = Metrics(tuple(each.path for each in ENDPOINTS), REFUSALS)
         self.slots = ModelSlots(
             [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
         )
@@ -101,15 +108,16 @@ class Worker:
             self.slots, row_log, self.metrics, self._settings.window_sample_ratio
         )
         document = json_answer(build_openapi(version("plumbline")))
-        return (
-            Route("/predict", "POST", predict),
-            Route("/outcomes", "POST", OutcomesHandler(self.slots, row_log)),
-            Route("/models", "GET", self._models),
-            Route("/livez", "GET", _livez),
-            Route("/readyz", "GET", partial(self._readyz, row_log)),
-            Route("/metrics", "GET", self._metrics),
-            Route("/openapi.json", "GET", partial(_always, document)),
-        )
+        handlers: dict[str, Handler] = {
+            "predict": predict,
+            "outcomes": OutcomesHandler(self.slots, row_log),
+            "models": self._models,
+            "livez": _livez,
+            "readyz": partial(self._readyz, row_log),
+            "metrics": self._metrics,
+            "openapi": partial(_always, document),
+        }
+        return tuple(Route(each.path, each.method, handlers[each.name]) for each in ENDPOINTS)
 
     async def _models(self, _: Request) -> Answer:
         serving = [slot.serving for slot in self.slots.all]
@@ -156,11 +164,22 @@ def _describe(serving: Serving) -> ServedModel:
         version=predictor.version,
         generation=serving.generation,
         family=manifest.family,
-        task=manifest.task,
-        classes=list(manifest.classes),
-        features=list(manifest.features.names),
-        features_hash=manifest.features.sha256,
-        window_length=manifest.window_length,
+        unit=manifest.unit,
+        inputs=[
+            ServedInput(spec.name, spec.source, list(spec.shape), list(spec.names), spec.sha256)
+            for spec in manifest.inputs
+        ],
+        outputs=[
+            ServedOutput(
+                spec.name, spec.kind, spec.horizon_seconds, spec.members, list(spec.choices)
+            )
+            for spec in manifest.outputs
+        ],
+        primary=manifest.primary,
+        policy=manifest.policy.kind,
+        actions=list(manifest.actions),
+        features=list(manifest.feature_names),
+        features_hash=names_hash(manifest.feature_names),
         bar_interval_seconds=manifest.bar_interval_seconds,
         verdict=serving.verdict,
         sized=serving.sized,

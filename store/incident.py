@@ -26,6 +26,17 @@ class IncidentStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class Origin(StrEnum):
+    """Why something is to be done, which says how far it may go."""
+
+    VERDICT = "verdict"
+    """The model's state asks for it; no longer when that clears."""
+    ROUTINE = "routine"
+    """The model is well; one attempt, and a refusal changes nothing."""
+    ORDER = "order"
+    """A person wants it, whatever the verdict."""
+
+
 class EventKind(StrEnum):
     """What can happen in an incident."""
 
@@ -50,6 +61,8 @@ class IncidentEvent(Record):
     kind: EventKind
     detail: str
     version: str | None = Field(None, description="The bundle concerned.")
+    request: str | None = Field(None, description="Id of the request it answers or notes.")
+    verdict: Verdict | None = Field(None, description="What was said, where it is a diagnosis.")
 
 
 class Incident(Record):
@@ -60,7 +73,9 @@ class Incident(Record):
     version: str = Field(description="The version that was serving.")
     verdict: Verdict
     status: IncidentStatus
-    trigger: str = Field(description="verdict, webhook, schedule or the name of a person.")
+    trigger: str = Field(description="Name of the trigger that fired.")
+    actor: str = Field(description="Who asked: an alert, a person, or the trigger itself.")
+    origin: Origin = Field(Origin.VERDICT, description="Why it was opened.")
     opened: datetime
     closed: datetime | None = None
     detected_after: int = Field(ge=0, description="Predictions of the episode until the verdict.")
@@ -69,6 +84,11 @@ class Incident(Record):
     candidate: str | None = Field(None, description="Version made for it, once there is one.")
     diagnosis: Diagnosis
     events: tuple[IncidentEvent, ...] = ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether a retrain was asked for whatever the verdict."""
+        return self.origin is not Origin.VERDICT
 
     @property
     def ended(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from plumbline.bundle.moment import MICROSECOND, moment_of
 from plumbline.store.objects import Objects
 from plumbline.store.segment import SegmentName, hour_folder
 from plumbline.store.table import LogTable
@@ -12,23 +13,9 @@ from plumbline.store.table import LogTable
 LOOKBACK = timedelta(hours=48)
 """How late a segment may appear, from the spool of a machine that was away, and be found as new."""
 
-_MICROSECOND = timedelta(microseconds=1)
-_LATE = timedelta(minutes=10) // _MICROSECOND
-_EARLY = timedelta(minutes=1) // _MICROSECOND
-_WIDE_LOOK = timedelta(seconds=60) // _MICROSECOND
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a time as microseconds since 1970 UTC.
-
-    Raises
-    ------
-    ValueError
-        If it has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"expected a time with a time zone, found {moment.isoformat()}")
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+_LATE = timedelta(minutes=10) // MICROSECOND
+_EARLY = timedelta(minutes=1) // MICROSECOND
+_WIDE_LOOK = timedelta(seconds=60) // MICROSECOND
 
 
 class SegmentIndex:
@@ -48,7 +35,7 @@ class SegmentIndex:
         self._objects = objects
         self._table = table.name
         self._model = model
-        self._lookback = lookback // _MICROSECOND
+        self._lookback = lookback // MICROSECOND
         self._known: set[str] = set()
         self._looked_wide: int | None = None
 
@@ -98,4 +85,4 @@ class SegmentIndex:
 
 
 def _day(time: int) -> str:
-    return f"date={datetime.fromtimestamp(time // 1_000_000, UTC):%Y-%m-%d}"
+    return f"date={moment_of(time):%Y-%m-%d}"

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plumbline.bundle.moment import microseconds
 from plumbline.store.columns import (
     BATCH_COLUMNS,
     batch_of,
@@ -21,7 +22,7 @@ from plumbline.store.columns import (
     timestamp,
     within,
 )
-from plumbline.store.index import LOOKBACK, SegmentIndex, microseconds
+from plumbline.store.index import LOOKBACK, SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PREDICTIONS, PredictionBatch
 from plumbline.store.segment import SegmentName, read_segment

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
-from plumbline.store.index import SegmentIndex, microseconds
+from plumbline.bundle.moment import microseconds
+from plumbline.store.index import SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.segment import read_segment

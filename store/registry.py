@@ -31,6 +31,8 @@ class AliasTarget(Record):
     reason: str
     time: datetime
     rollback: bool = Field(False, description="Moved back, rather than promoted.")
+    forced: bool = Field(False, description="Against the rule that would have refused it.")
+    incident: str | None = Field(None, description="The incident it was moved for, if for one.")
 
 
 class ModelRegistry:
@@ -146,6 +148,7 @@ class ModelRegistry:
         alias: str = CHAMPION,
         force: bool = False,
         expected: int | None = None,
+        incident: str | None = None,
     ) -> Generation[AliasTarget]:
         """Point an alias at a version that verifies and whose gate passed.
 
@@ -154,9 +157,11 @@ class ModelRegistry:
         version, actor, reason, alias
             What, by whom, why, and which alias.
         force
-            Promote although the gate refused; recorded in the reason.
+            Promote although the gate refused; goes on record.
         expected
             The generation the decision was based on; the present head by default.
+        incident
+            The incident that is repaired by it, if it is one.
 
         Raises
         ------
@@ -172,19 +177,45 @@ class ModelRegistry:
             why = "; ".join(report.reasons) or report.verdict.value
             raise RefusedError(f"{self.name} {version} did not pass its gate: {why}")
         forced = "" if report.passed else " (forced: the gate refused it)"
-        return self._move(alias, version, actor, reason + forced, expected)
+        target = AliasTarget(
+            version=version,
+            actor=actor,
+            reason=reason + forced,
+            time=datetime.now(UTC),
+            forced=not report.passed,
+            incident=incident,
+        )
+        return self._move(alias, target, expected)
 
     def rollback(
-        self, *, actor: str, reason: str, alias: str = CHAMPION, to: str | None = None
+        self,
+        *,
+        actor: str,
+        reason: str,
+        alias: str = CHAMPION,
+        to: str | None = None,
+        force: bool = False,
+        incident: str | None = None,
     ) -> Generation[AliasTarget]:
         """Point an alias back at what it was before its last promotion, or at ``to``.
 
         Two rollbacks in a row go back twice; they never return to what was rolled back from.
 
+        Parameters
+        ----------
+        actor, reason, alias, incident
+            As in `promote`.
+        to
+            A version that the alias has pointed at, or that passed its gate.
+        force
+            Go to any version that verifies; goes on record.
+
         Raises
         ------
         BundleError, NotFoundError
             If that bundle does not verify, or there is nothing to go back to.
+        RefusedError
+            If ``to`` was never there and did not pass its gate, and ``force`` is off.
         ConflictError
             If another promoter was first.
         """
@@ -192,35 +223,38 @@ class ModelRegistry:
         trail = _trail(moves)
         if not moves or (to is None and len(trail) < 2):
             raise NotFoundError(f"{self.name} has no earlier {alias} to roll back to")
-        target = to or trail[-2]
-        self.open(target)
-        return self._move(alias, target, actor, reason, moves[-1].number, rollback=True)
+        version = to or trail[-2]
+        report = self.open(version).validation
+        known = report.passed or any(move.value.version == version for move in moves)
+        if not known and not force:
+            raise RefusedError(
+                f"{self.name} {version} was never {alias} and did not pass its gate: it is "
+                "nothing to go back to; force it if it must be"
+            )
+        forced = "" if known else f" (forced: it was never {alias} and its gate refused it)"
+        target = AliasTarget(
+            version=version,
+            actor=actor,
+            reason=reason + forced,
+            time=datetime.now(UTC),
+            rollback=True,
+            forced=not known,
+            incident=incident,
+        )
+        return self._move(alias, target, moves[-1].number)
 
     def _move(
-        self,
-        alias: str,
-        version: str,
-        actor: str,
-        reason: str,
-        expected: int | None,
-        *,
-        rollback: bool = False,
+        self, alias: str, target: AliasTarget, expected: int | None
     ) -> Generation[AliasTarget]:
         head = self.alias(alias)
         number = head.number if head else 0
-        target = AliasTarget(
-            version=version,
-            previous=head.value.version if head else None,
-            actor=actor,
-            reason=reason,
-            time=datetime.now(UTC),
-            rollback=rollback,
-        )
+        previous = head.value.version if head else None
         after = number if expected is None else expected
         try:
-            return self._pointer(alias).advance(target, after=after)
+            moved = target.model_copy(update={"previous": previous})
+            return self._pointer(alias).advance(moved, after=after)
         except ConflictError as error:
-            raise self._beaten(alias, version) from error
+            raise self._beaten(alias, target.version) from error
 
     def _beaten(self, alias: str, version: str) -> ConflictError:
         head = self.alias(alias)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from plumbline.bundle.digest import name_of
 from plumbline.store.errors import ConflictError, NotFoundError
 from plumbline.store.objects import Objects
 
@@ -44,7 +44,7 @@ def write_report(
     """
     data = html.encode()
     stamp = time.astimezone(UTC).strftime(_STAMP)
-    name = f"{stamp}-{kind}-{hashlib.sha256(data).hexdigest()[:8]}.html"
+    name = f"{stamp}-{kind}-{name_of(data, digits=8)}.html"
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"kind {kind!r}: expected lower-case letters, digits and underscores")
     key = f"reports/{model}/{name}"

@@ -9,12 +9,10 @@ again after a crash, get the same name.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Self
 
@@ -22,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plumbline.bundle.digest import name_of
+from plumbline.bundle.moment import moment_of
 from plumbline.store.errors import StoreError
 from plumbline.store.table import Cells, LogTable
 
@@ -83,7 +83,7 @@ class Segment:
 
 def hour_folder(table: str, model: str, time: int) -> str:
     """Return the folder of the hour that holds a time, microseconds since 1970 UTC."""
-    moment = datetime.fromtimestamp(time // 1_000_000, UTC)
+    moment = moment_of(time)
     return f"{table}/{model}/date={moment:%Y-%m-%d}/hour={moment:%H}"
 
 
@@ -115,7 +115,7 @@ def build_segments(table: LogTable, rows: Sequence[Cells]) -> list[Segment]:
 
 def digest_of(data: bytes) -> str:
     """Return what a segment's name says of its bytes: 16 hexadecimal digits of their SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    return name_of(data)
 
 
 def write_segment(table: LogTable, rows: Sequence[Cells]) -> bytes:
@@ -150,20 +150,6 @@ def read_segment(
         return read.select(wanted).cast(pa.schema([table.schema.field(each) for each in wanted]))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise StoreError(f"{name.key}: not a {table.name} segment: {error}") from error
-
-
-def rows_of(table: LogTable, arrow: pa.Table) -> list[Cells]:
-    """Return Arrow columns as rows in column order, the reverse of `write_segment`."""
-    columns = []
-    for name in table.columns:
-        column = arrow.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.int64())
-        values = column.to_pylist()
-        if pa.types.is_list(column.type):
-            values = [v if v is None else np.asarray(v, np.float32).tobytes() for v in values]
-        columns.append(values)
-    return list(zip(*columns, strict=True))
 
 
 def _column(kind: pa.DataType, values: list[object]) -> pa.Array:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.moment import SECOND, microseconds, moment_of
 from plumbline.training.errors import DataError
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")
-MICROSECOND = 1_000_000
+MICROSECOND = SECOND
 """Microseconds in a second: every time in this package is an integer number of microseconds."""
 
 
@@ -79,10 +80,9 @@ def digest_of(bars: Sequence[Bars]) -> str:
 
 def as_datetime(time: int) -> datetime:
     """Turn microseconds since 1970 into a time with zone UTC."""
-    return datetime.fromtimestamp(time / MICROSECOND, UTC)
+    return moment_of(time)
 
 
 def as_microseconds(time: datetime) -> int:
     """Turn a time, taken as UTC where it names no zone, into microseconds since 1970."""
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return round(aware.timestamp() * MICROSECOND)
+    return microseconds(time if time.tzinfo else time.replace(tzinfo=UTC))

@@ -73,6 +73,13 @@ def resolve(source: str, *, symbol: str, time_format: str | None) -> Source:
     return Source(source, symbol=symbol, time_format=time_format)
 
 
+def absolute(source: str) -> str:
+    """Return a source that means the same from every folder; names and URLs do already."""
+    if source in DATASETS or urlparse(source).scheme:
+        return source
+    return str(Path(source).absolute())
+
+
 def read_bars(source: Source, *, symbols: tuple[str, ...] = ()) -> tuple[Bars, ...]:
     """Read every bar of a source, in the order of the file, one `Bars` per symbol.
 

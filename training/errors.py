@@ -2,9 +2,11 @@
 
 TrainingError               the training cannot go on; the message says what to change
 ├── ConfigError             an experiment's file cannot be read or contradicts itself
+├── SuccessionError         a retrain would be of another market than what it replaces
 ├── DataError               the bars cannot be read or must not be used
 ├── FeatureError            a feature set does not keep its promises
 ├── LabelError              the labels cannot teach: too few rows, a class is missing
+├── TrainerError            a trainer of somebody's own failed or answered something else
 └── ExportError             the exported model does not say what the trained one says
 """
 
@@ -19,6 +21,10 @@ class ConfigError(TrainingError):
     """An experiment's file cannot be read or contradicts itself."""
 
 
+class SuccessionError(TrainingError):
+    """A retrain would be of another market than the version it is to follow."""
+
+
 class DataError(TrainingError):
     """The bars cannot be read or must not be used."""
 
@@ -29,6 +35,10 @@ class FeatureError(TrainingError):
 
 class LabelError(TrainingError):
     """The labels cannot teach the model what it shall learn."""
+
+
+class TrainerError(TrainingError):
+    """A trainer that is not ours failed, or answered what cannot be understood."""
 
 
 class ExportError(TrainingError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray
-from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
@@ -21,9 +21,6 @@ from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.training.live import LiveRows
 from plumbline.training.metrics import score
-
-OF_INPUTS = frozenset({Verdict.SCHEMA_SKEW, Verdict.FROZEN_FEED, Verdict.STALE_FEATURES})
-PASSES = frozenset({Verdict.HEALTHY, Verdict.REGIME, Verdict.DRIFT})
 
 Answer = Callable[[Mapping[str, FloatArray]], FloatArray]
 """From named inputs, rows first, to raw numbers ``(m, Σ members · width)``."""
@@ -52,11 +49,11 @@ def judge(
     alone = Context(context.outputs, context.features)
     on_validation = diagnose(validation, alone)
     reasons = []
-    if on_validation.verdict not in PASSES:
-        reasons.append(_reason("validation rows", on_validation))
+    if not on_validation.sound:
+        reasons.append(reason_of("validation rows", on_validation))
     on_live = None if live is None else judge_live(live, answer, context)
-    if on_live is not None and not on_live.sized and on_live.verdict not in OF_INPUTS:
-        reasons.append(_reason("served windows", on_live))
+    if on_live is not None and accuses(on_live):
+        reasons.append(reason_of("served windows", on_live))
     return ValidationReport(
         passed=not reasons,
         validation=on_validation,
@@ -133,5 +130,11 @@ def input_clean(live: LiveRows, reference: ReferenceProfile) -> BoolArray:
     return clean
 
 
-def _reason(where: str, found: Diagnosis) -> str:
+def accuses(live: Diagnosis) -> bool:
+    """Whether what is said of served windows is the model's fault."""
+    return not live.sized and not live.verdict.facts.of_input
+
+
+def reason_of(where: str, found: Diagnosis) -> str:
+    """Say why a model does not pass: what was found, on which rows."""
     return f"{found.verdict.value} on {found.n} {where}: {found.cause}"

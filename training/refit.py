@@ -14,11 +14,12 @@ import numpy as np
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import IntArray
 from plumbline.bundle.calibration import ChoiceCalibration
+from plumbline.bundle.market import Market
 from plumbline.bundle.outputs import Outputs
 from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from plumbline.training.bars import MICROSECOND, as_datetime, as_microseconds
+from plumbline.training.bars import as_datetime, as_microseconds
 from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.config import Experiment
 from plumbline.training.dataset import Dataset
@@ -31,6 +32,7 @@ from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
 from plumbline.training.seal import Parts, answer_rows, build_reference, build_sample, reseal
 from plumbline.training.split import Split
+from plumbline.training.succession import follow, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
 
 
@@ -68,7 +70,8 @@ def refit(
     parent = registry.open(version)
     experiment = _experiment(parent, until)
     material = prepare(experiment)
-    _refuse_others(parent, material)
+    _require_same_columns(parent, material)
+    refuse_another_market(Market.of(parent.manifest), market_of(experiment, material))
     dataset, split = material.dataset, material.split
     progress("calibrating", 0.3)
     answer = OnnxModel(parent.files["model.onnx"], parent.manifest.inputs, parent.manifest.outputs)
@@ -117,28 +120,23 @@ def _calibrate(
 
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     """Return the experiment the bundle came from, perhaps with a later end of the bars."""
-    experiment = Experiment.of_manifest(parent.manifest.training)
+    experiment = follow(parent.manifest)
     return experiment if until is None else experiment.changed(data={"until": until})
 
 
-def _refuse_others(parent: Bundle, material: Material) -> None:
+def _require_same_columns(parent: Bundle, material: Material) -> None:
     """Refuse bars of which the graph is not shown what it was taught on.
 
     Raises
     ------
     TrainingError
-        If feature set, inputs or interval are not the bundle's.
+        If feature set or inputs are not the bundle's.
     """
     manifest = parent.manifest
     if manifest.inputs != material.inputs or manifest.feature_names != material.dataset.names:
         raise TrainingError(
             f"{manifest.name} {parent.version} has other features than this version of plumbline "
             "computes: train a new one with `plumbline train`"
-        )
-    if manifest.bar_interval_seconds != material.interval // MICROSECOND:
-        raise TrainingError(
-            f"{manifest.name} {parent.version} takes bars of {manifest.bar_interval_seconds} s, "
-            f"these are of {material.interval // MICROSECOND} s"
         )
 
 

@@ -21,11 +21,12 @@ import numpy as np
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import ScalerSpec
+from plumbline.bundle.market import Market
 from plumbline.bundle.outputs import Outputs
 from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from plumbline.training.bars import MICROSECOND, as_microseconds
+from plumbline.training.bars import as_microseconds
 from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.config import Experiment
 from plumbline.training.export import Exported, export_network, read_weights
@@ -48,6 +49,7 @@ from plumbline.training.seal import (
     pick_golden,
     seal,
 )
+from plumbline.training.succession import located, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
 
 
@@ -65,6 +67,7 @@ def train(
     objects: Objects,
     model: str,
     *,
+    keep: Market | None = None,
     parent: str | None = None,
     live: Stretch | None = None,
     promote: bool = False,
@@ -78,6 +81,8 @@ def train(
         What to do.
     objects, model
         The store, and under which name the bundle is written.
+    keep
+        Refuse bars of another source, symbol or interval.
     parent
         A version to start from if its network has the same form and none of its training rows are
         held out now; otherwise the start is fresh.
@@ -98,8 +103,11 @@ def train(
     began = time.monotonic()
     registry = ModelRegistry(objects, model)
     progress("reading bars", 0.0)
+    experiment = located(experiment)
     material = prepare(experiment)
     experiment = material.experiment
+    if keep is not None:
+        refuse_another_market(keep, market_of(experiment, material))
     start = None if parent is None else _usable(registry.open(parent), experiment, material)
     with seeded(experiment.seed, experiment.fit.threads):
         trained = _fit(experiment, material, start, progress)
@@ -205,6 +213,7 @@ def _export(
 def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundle | None:
     """Return the parent if a training may start from its weights, else None."""
     manifest = parent.manifest
+    here, there = market_of(experiment, material), Market.of(manifest)
     held_out = material.split.part("calibration").start
     fits = (
         "weights.safetensors" in parent.files
@@ -216,8 +225,7 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.feature_set.kind == experiment.features.kind
         and manifest.feature_set.parameters == experiment.features.parameters
         and manifest.inputs == material.inputs
-        and manifest.bar_interval_seconds == material.interval // MICROSECOND
-        and set(manifest.data.symbols) == set(material.symbols)
+        and (here.symbols, here.interval_seconds) == (there.symbols, there.interval_seconds)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None

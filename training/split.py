@@ -30,7 +30,7 @@ class SplitParams(Record):
 
     train: float = Field(gt=0, lt=1)
     calibration: float = Field(gt=0, lt=1, description="For early stopping and calibration.")
-    validation: float = Field(gt=0, lt=1, description="For the gate, and for nothing else.")
+    validation: float = Field(gt=0, lt=1, description="For the gate; nothing is fitted on it.")
     test: float = Field(ge=0, lt=1, description="Never seen by a training; kept to be replayed.")
     purge_seconds: int | None = Field(
         None, gt=0, description="At least the label's horizon, which is the default."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.bundle.finding import Finding, Level
+from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.wilson import wilson
@@ -11,15 +11,14 @@ MIN_STEPS = 10
 
 
 def rule(case: Case) -> Ruling:
-    """Hold when the detector of repeated windows alarmed, or most steps do not move the input."""
+    """Hold when most steps do not move the input; or some, once a detector has alarmed."""
     if case.repeated is None:
-        alarm = case.alarm("frozen")
-        return Ruling(alarm is not None, "The input does not move: the feed is frozen.")
+        return Ruling(False)
     count, steps = case.repeated
     interval = wilson(count, steps)
     limit = case.thresholds.repeated_share
     many = steps >= MIN_STEPS and interval is not None and interval.low > limit
-    frozen = many or case.alarm("frozen") is not None
+    frozen = many or (count > 0 and bool(case.alarms(Verdict.FROZEN_FEED)))
     finding = Finding(
         name="repeated_input_share",
         level=Level.FAIL if frozen else Level.PASS if steps >= MIN_STEPS else Level.INSUFFICIENT,
@@ -29,8 +28,5 @@ def rule(case: Case) -> Ruling:
         n=steps,
         message=f"{count} of {steps} inputs are identical to the one before.",
     )
-    how = f"{count} of the last {steps} inputs repeat the one before them"
-    if not count:
-        how = f"the last {steps} inputs hardly differ from the one before them"
-    cause = f"The feed is frozen: {how}."
+    cause = f"The feed is frozen: {count} of the last {steps} inputs repeat the one before them."
     return Ruling(frozen, cause, (finding,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray
-from plumbline.bundle.finding import Finding, Level
+from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.column import repeat_share, zero_share
@@ -42,18 +42,15 @@ def rule(case: Case) -> Ruling:
 def _zeros(case: Case) -> Finding:
     """Columns that are zero in nearly all rows though in the reference they are not."""
     features = case.sample.features
-    alarm = case.alarm("zero_padded")
-    if features is None or case.n < MIN_ROWS:
-        names = alarm.columns if alarm is not None else ()
-    else:
+    names = _accused_and_zero(case)
+    if features is not None and case.n >= MIN_ROWS:
         usual = 0.0 if case.baseline is None else case.baseline.zero
         limit = case.thresholds.stale_share
         always = (zero_share(features) >= limit) & (usual < limit / 2)
         if case.baseline is None and case.movement is not None and not case.movement.moved.any():
             always[:] = False
-        names = tuple(case.context.features[j] for j in np.flatnonzero(always))
-        if alarm is not None:
-            names = alarm.columns + tuple(name for name in names if name not in alarm.columns)
+        found = (case.context.features[j] for j in np.flatnonzero(always))
+        names += tuple(name for name in found if name not in names)
     return Finding(
         name="zero_columns",
         level=Level.FAIL if names else Level.PASS,
@@ -65,6 +62,15 @@ def _zeros(case: Case) -> Finding:
         else "No column is zero that is not zero in the reference.",
         columns=names,
     )
+
+
+def _accused_and_zero(case: Case) -> tuple[str, ...]:
+    """Columns that a detector objects to and that are zero in the newest row."""
+    if case.sample.features is None:
+        return ()
+    newest = dict(zip(case.context.features, case.sample.features[-1].tolist(), strict=True))
+    accused = case.accused_columns(Verdict.SCHEMA_SKEW)
+    return tuple(name for name in accused if newest.get(name) == 0.0)
 
 
 def _foreign(case: Case) -> Finding:

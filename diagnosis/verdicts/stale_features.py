@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.bundle.finding import Finding, Level
+from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.column import repeat_share
 from plumbline.diagnosis.ruling import Ruling
@@ -14,8 +14,7 @@ MIN_MOVES = 30
 
 def rule(case: Case) -> Ruling:
     """Hold when columns keep their value though in the reference they change."""
-    alarm = case.alarm("stale")
-    names = alarm.columns if alarm is not None else ()
+    names = case.accused_columns(Verdict.STALE_FEATURES)
     names += tuple(name for name in _still(case) if name not in names)
     finding = Finding(
         name="stale_columns",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from typing_extensions import override
@@ -19,13 +16,28 @@ from plumbline.store.incident import EventKind, Incident, IncidentStatus
 
 ATTEMPTS = 2
 SPOILT = {"weight_decay": 1000.0, "epochs": 2}
+"""A weight decay that leaves no weights, for two epochs."""
 
 
 class BadCandidate(AlwaysHold):
-    """Serves incident I1's logits while retrains are configured to yield a flat model."""
+    """Serves incident I1's logits with a configuration that yields a flat model.
+
+    A retrain follows the version that serves, so the fault lies in that version's manifest.
+    """
 
     name: ClassVar[str] = "bad-candidate"
     retrains: ClassVar[int] = ATTEMPTS
+
+    @override
+    def break_bundle(self, champion: Bundle) -> Bundle:
+        broken = super().break_bundle(champion)
+        training = broken.manifest.training
+        fit = training.get("fit")
+        if not isinstance(fit, Mapping):
+            raise DrillError(f"{champion.version} holds no `fit` in its manifest to be spoilt")
+        spoilt = {**training, "fit": {**fit, **SPOILT}}
+        manifest = broken.manifest.model_copy(update={"training": spoilt})
+        return self.system.registry.write(manifest, broken.files)
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
@@ -33,15 +45,13 @@ class BadCandidate(AlwaysHold):
         healthy = self.system.champion()
         broken = self.break_bundle(healthy)
         try:
-            with self._spoilt_training():
-                self.tell("serving the broken bundle")
-                await self.promote(traffic, broken.version)
-                first = len(traffic.answers)
-                incident = await self.watch(traffic, broken.version)
-                after = self.position_of(traffic, incident, first)
-                ended = await self.recover(traffic, incident)
-                observation = Observation(incident.verdict, after)
-                observation.shortfalls += self._check(ended, broken)
+            self.tell("serving the broken bundle")
+            await self.promote(traffic, broken.version)
+            first = len(traffic.answers)
+            incident = await self.watch(traffic, broken.version)
+            observation = self.observe(traffic, incident, first)
+            ended = await self.recover(traffic, incident)
+            observation.shortfalls += self._check(ended, broken)
         finally:
             self.tell("the operator rolls back")
             await self.promote(traffic, healthy.version)
@@ -58,28 +68,3 @@ class BadCandidate(AlwaysHold):
             yield f"{kinds.count(EventKind.CANDIDATE_REFUSED)} candidates refused"
         if self.system.champion().version != broken.version:
             yield "a refused candidate was promoted"
-
-    @contextmanager
-    def _spoilt_training(self) -> Iterator[None]:
-        """Set a weight decay that leaves no weights, for two epochs, while the drill lasts."""
-        path = self.system.train_config
-        if path is None:
-            raise DrillError("the drill needs the file that configures the monitor's retrains")
-        sound = path.read_text()
-        spoilt = sound
-        for name, value in SPOILT.items():
-            spoilt, changed = re.subn(rf"(?m)^{name} *=.*$", f"{name} = {value}", spoilt)
-            if not changed:
-                raise DrillError(f"{path} sets no {name}, which this drill spoils")
-        _replace(path, spoilt)
-        try:
-            yield
-        finally:
-            _replace(path, sound)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file in one step, so that no training reads half of it."""
-    fresh = path.with_suffix(".fresh")
-    fresh.write_text(text)
-    fresh.replace(path)

@@ -27,10 +27,10 @@ class BrokenModelDrill(Drill):
         await self.promote(traffic, broken.version)
         first = len(traffic.answers)
         incident = await self.watch(traffic, broken.version)
-        after = self.position_of(traffic, incident, first)
-        self.tell(f"{incident.verdict} after {after}")
+        observation = self.observe(traffic, incident, first)
+        self.tell(f"{incident.verdict} after {observation.detected_after}")
         ended = await self.recover(traffic, incident)
-        observation = Observation(incident.verdict, after, recovery_of(ended))
+        observation.recovered_seconds = recovery_of(ended)
         if ended.status is not IncidentStatus.RESOLVED:
             observation.shortfalls.append(f"the incident ended as {ended.status}")
         if self.system.champion().version == broken.version:

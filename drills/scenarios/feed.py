@@ -35,10 +35,10 @@ class FeedDrill(Drill):
         if not (incidents := self.new_incidents()):
             raise DrillError("the broken feed was not noticed")
         incident = incidents[0]
-        after = self.position_of(traffic, incident, first)
+        observation = self.observe(traffic, incident, first)
         self.tell(f"{incident.verdict}; mending the feed")
         ended = await self.recover(traffic, incident)
-        observation = Observation(incident.verdict, after, recovery_of(ended))
+        observation.recovered_seconds = recovery_of(ended)
         if self.system.registry.alias() != champion:
             observation.shortfalls.append("the champion was changed for a fault of the feed")
         if len(self.new_incidents()) > 1:

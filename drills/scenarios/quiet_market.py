@@ -13,6 +13,8 @@ from plumbline.drills.errors import DrillError
 from plumbline.drills.traffic import Question, Traffic
 
 HOLD_SHARE = 0.90
+MOSTLY = 0.80
+"""Share of HOLD the model must say; four seeds of the default experiment say it always."""
 QUIET_HOURS = (17, 18, 19, 20, 21, 22, 23, 0)
 LEAST = 200
 
@@ -49,11 +51,14 @@ class QuietMarket(Drill):
         held = sum(answer.action == "HOLD" for answer in answers) / len(answers)
         right = sum(a.action == label for a, label in zip(answers, labels, strict=True))
         self.tell(f"HOLD {held:.0%}, right {right / len(answers):.0%}")
+        shortfalls = []
+        if held < MOSTLY:
+            shortfalls.append(f"HOLD {held:.0%} in a quiet market, expected {MOSTLY:.0%} at least")
         await self.settle(traffic)
         word = self.system.bulletin()
         if word is None:
             raise DrillError("the monitor said nothing")
-        return Observation(word.diagnosis.verdict)
+        return Observation(word.diagnosis.verdict, shortfalls=shortfalls)
 
     async def _post_outcomes(self, traffic: Traffic, ids: list[str], labels: list[str]) -> None:
         outcomes = [

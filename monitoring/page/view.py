@@ -10,38 +10,11 @@ from itertools import cycle
 import jinja2
 from markupsafe import Markup
 
-from plumbline.bundle.finding import Finding, Level, Remedy, Verdict
+from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.monitoring.page.plot import Line, line_plot
 from plumbline.monitoring.page.status import Status, WatchState
 from plumbline.store.incident import EventKind
 
-MEANING = {
-    Verdict.HEALTHY: "The model answers its inputs as it did when it was validated.",
-    Verdict.INSUFFICIENT_DATA: "There are too few predictions to judge.",
-    Verdict.FLAT: "The outputs no longer follow the inputs.",
-    Verdict.DOMINANT_ACTION: "One action is given whatever the inputs say.",
-    Verdict.SATURATED: "The model is almost certain, always, and of the same thing.",
-    Verdict.BIAS_SHIFT: "The ranking is intact, but one class is favoured by a constant.",
-    Verdict.SCHEMA_SKEW: "The inputs are not the ones the model was trained on.",
-    Verdict.FROZEN_FEED: "The same input arrives again and again.",
-    Verdict.STALE_FEATURES: "Some features have stopped moving.",
-    Verdict.ARTEFACT_FAULT: "The live service does not reproduce the golden rows.",
-    Verdict.REGIME: "One action prevails, and for these inputs it always did.",
-    Verdict.DRIFT: "The inputs have moved; the model still responds to them.",
-    Verdict.NO_SIGNAL: "The model is no better than a constant.",
-    Verdict.LEAK: "The model is too good to be true.",
-}
-DOING = {
-    Remedy.NONE: "Nothing needs to be done.",
-    Remedy.RETRAIN: "Sizes are held back; the model is retrained, checked and replaced.",
-    Remedy.RECALIBRATE: "Sizes are held back; the calibration is fitted again, without a retrain.",
-    Remedy.ROLL_BACK: "Sizes are held back; the version that was last well serves again.",
-    Remedy.PAGE: "Sizes are held back and a person is called. A retrain would learn the fault.",
-    Remedy.REPORT: "A drift report is written; nothing else is done.",
-    Remedy.REFUSE: "A model like this is not promoted.",
-}
-_GOOD = frozenset({Verdict.HEALTHY, Verdict.REGIME})
-_CALM = frozenset({Verdict.INSUFFICIENT_DATA, Verdict.DRIFT})
 _GRAVE = frozenset(
     {EventKind.PAGED, EventKind.ATTEMPT_FAILED, EventKind.CANDIDATE_REFUSED, EventKind.ROLLED_BACK}
 )
@@ -79,8 +52,7 @@ class Page:
             status=status,
             watch=watch,
             tone=tone(watch),
-            meaning=MEANING[watch.diagnosis.verdict] if watch else "",
-            doing=DOING[watch.diagnosis.remedy] if watch else "",
+            facts=watch.diagnosis.verdict.facts if watch else None,
             findings=_findings(watch) if watch else (),
             plots=_plots(watch) if watch and watch.points else {},
             grave=_GRAVE,
@@ -89,9 +61,10 @@ class Page:
 
 def tone(watch: WatchState | None) -> str:
     """Return the colour of the verdict: well, calm or bad; the page adds a shape to each."""
-    if watch is None or watch.diagnosis.verdict in _CALM:
-        return "calm"
-    return "well" if watch.diagnosis.verdict in _GOOD else "bad"
+    facts = Verdict.INSUFFICIENT_DATA.facts if watch is None else watch.diagnosis.verdict.facts
+    if facts.well:
+        return "well"
+    return "calm" if facts.sized else "bad"
 
 
 def words(text: str) -> str:

@@ -22,7 +22,6 @@ from starlette.staticfiles import StaticFiles
 
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.page.view import Page
-from plumbline.monitoring.repair.admission import UNATTENDED
 from plumbline.monitoring.repair.alert import AlertGroup
 from plumbline.monitoring.repair.controller import utc_now
 from plumbline.monitoring.repair.request import Request, RequestKind
@@ -149,8 +148,6 @@ class Web:
             )
         _check_token(request, token)
         order = await _parse(request, RetrainOrder)
-        if order.actor in UNATTENDED:
-            raise HTTPException(422, f"actor: {order.actor!r} is no person's name")
         wish = Request(
             id=uuid.uuid4().hex[:16],
             kind=RequestKind.PERSON,

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import structlog
 
+from plumbline.bundle.digest import name_of
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
-from plumbline.monitoring.repair.docket import Docket, Event, moved_for, paged
+from plumbline.monitoring.repair.docket import Docket, Event, diagnosed, moved_for, paged
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Decision, Trigger
-from plumbline.monitoring.repair.triggers.person import REQUEST
-from plumbline.store.incident import EventKind, Incident, IncidentStatus
+from plumbline.store.incident import EventKind, Incident, IncidentStatus, Origin
 from plumbline.store.pointer import Generation
 
 REPAIRS = frozenset({Remedy.RETRAIN, Remedy.RECALIBRATE, Remedy.ROLL_BACK})
-UNATTENDED = frozenset({"verdict", "webhook", "schedule"})
-"""Actors that are no person; no person may take their names."""
 
 log = structlog.get_logger()
 
@@ -53,8 +50,9 @@ class Admission:
             head = None
             if incident_id not in self._docket and self._admissible(decision, situation):
                 head = self._open(incident_id, decision, situation)
-            if decision.cause.startswith(REQUEST) and incident_id in self._docket:
-                self._requests.resolve(decision.cause.removeprefix(REQUEST))
+            order = decision.request if decision.origin is Origin.ORDER else None
+            if order is not None and incident_id in self._docket:
+                self._requests.resolve(order)
             if head is not None and head.value.status is IncidentStatus.OPEN:
                 return head
         return None
@@ -72,7 +70,7 @@ class Admission:
             return True
         if situation.remedy is Remedy.PAGE or not all(paged(incident) for incident in open_ones):
             return False
-        return decision.actor not in UNATTENDED or not self._given_up(situation)
+        return decision.origin is Origin.ORDER or not self._given_up(situation)
 
     def _given_up(self, situation: Situation) -> bool:
         """Whether a person was called about this version, or left with it, and has not acted."""
@@ -93,23 +91,25 @@ class Admission:
     ) -> Generation[Incident] | None:
         diagnosis, judgement = situation.diagnosis, situation.judgement
         events: list[Event] = [
-            (EventKind.ALARMED, f"{decision.actor}: {decision.reason}"),
-            (EventKind.DIAGNOSED, f"{diagnosis.verdict}: {diagnosis.cause}"),
+            Event(EventKind.ALARMED, f"{decision.actor}: {decision.reason}", decision.request),
+            diagnosed(diagnosis),
         ]
         status, closed = IncidentStatus.OPEN, None
         if decision.remedy is Remedy.PAGE:
             status = IncidentStatus.PAGED
-            events.append((EventKind.PAGED, f"{diagnosis.cause} No retrain follows."))
+            events.append(Event(EventKind.PAGED, f"{diagnosis.cause} No retrain follows."))
         elif decision.remedy is Remedy.REPORT:
             status, closed = IncidentStatus.RESOLVED, self._clock()
-            events.append((EventKind.RECOVERED, "reported; the model still responds"))
+            events.append(Event(EventKind.RECOVERED, "reported; the model still responds"))
         incident = Incident(
             id=incident_id,
             model=situation.model,
             version=situation.version,
             verdict=diagnosis.verdict,
             status=status,
-            trigger=decision.actor,
+            trigger=decision.trigger,
+            actor=decision.actor,
+            origin=decision.origin,
             opened=self._clock(),
             closed=closed,
             detected_after=judgement.detected_after,
@@ -130,10 +130,11 @@ class Admission:
         for alert in alerts:
             for head in self._docket.open:
                 if alert.version in (None, head.value.version):
-                    self._docket.note(head, EventKind.WEBHOOK_RECEIVED, alert.id, alert.actor)
+                    event = Event(EventKind.WEBHOOK_RECEIVED, alert.actor, alert.id)
+                    self._docket.note(head, event)
 
 
 def incident_key(situation: Situation, decision: Decision) -> str:
     """Return the id that every monitor gives to this cause."""
     text = "|".join((situation.model, situation.version, decision.cause))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return name_of(text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from plumbline.bundle.digest import name_of
 from plumbline.monitoring.repair.request import Request, RequestKind
 
 MAX_ALERTS = 1_000
@@ -39,7 +39,7 @@ class Alert(_Payload):
     def request_id(self) -> str:
         """Equal for every delivery of one firing, and for its end."""
         text = f"{self.fingerprint}|{self.starts_at.isoformat()}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return name_of(text)
 
     def request(self, now: datetime) -> Request:
         """Return what the alert asks for."""

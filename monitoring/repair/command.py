@@ -11,27 +11,29 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from plumbline.monitoring.repair.launchers.base import JobSpec
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.incident import Incident, IncidentStatus
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One change against the configuration, tried when what came before was refused."""
+    """What an attempt changes of the configuration, when what came before was refused."""
 
     name: str
     options: tuple[str, ...] = ()
 
 
 LADDER = (
-    Rung("as configured"),
-    Rung("another seed and a logit-adjusted loss", ("--seed", "1", "--loss", "logit_adjusted")),
+    Rung("as the version it replaces"),
+    Rung("another seed and a logit-adjusted loss", ("--reseed", "1", "--loss", "logit_adjusted")),
 )
 """One rung per attempt; further attempts repeat the last."""
 
 
 class Outcome(BaseModel):
-    """What ``plumbline train`` and ``plumbline calibrate`` print; further fields are theirs."""
+    """What ``plumbline train``, ``calibrate`` and ``retrain`` print; further fields are theirs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -54,11 +56,42 @@ def rung(attempt: int) -> Rung:
     return LADDER[min(attempt, len(LADDER)) - 1]
 
 
+def job_of(incident: Incident, settings: MonitoringSettings, situation: Situation) -> JobSpec:
+    """Return the job of an incident's present attempt."""
+    if settings.retrain.command:
+        arguments = retrain_arguments(settings, situation, incident)
+    elif incident.status is IncidentStatus.RECALIBRATING:
+        arguments = calibrate_arguments(settings, situation, version=incident.version)
+    else:
+        attempt = incident.attempts
+        arguments = train_arguments(settings, situation, attempt=attempt, warm=warm(incident))
+    return JobSpec(
+        key=job_key(incident),
+        arguments=arguments,
+        timeout_seconds=settings.job_timeout_seconds,
+    )
+
+
+def job_key(incident: Incident) -> str:
+    """Return the key of an incident's present attempt."""
+    return f"{incident.id}-{incident.attempts}"
+
+
+def warm(incident: Incident) -> bool:
+    """Whether the serving weights are worth starting from: not those of a collapsed model."""
+    return incident.diagnosis.sized
+
+
 def train_arguments(
     settings: MonitoringSettings, situation: Situation, *, attempt: int, warm: bool
 ) -> tuple[str, ...]:
-    """Return the arguments of ``plumbline`` for a retrain on the newest data window."""
-    arguments = ["train", "--config", settings.train_config, *_target(settings), *_rows(situation)]
+    """Return the arguments of ``plumbline`` for a retrain on the newest data window.
+
+    It follows the version that serves: no setting names a market.
+    """
+    arguments = ["train", "--like", situation.version, *_target(settings), *_rows(situation)]
+    if settings.train_config is not None:
+        arguments += ["--config", settings.train_config]
     if warm:
         arguments += ["--parent", situation.version]
     return (*arguments, *rung(attempt).options, "--json")
@@ -70,6 +103,19 @@ def calibrate_arguments(
     """Return the arguments of ``plumbline`` for a refit of a version's calibration."""
     target = (*_target(settings), "--version", version)
     return ("calibrate", *target, *_rows(situation), "--json")
+
+
+def retrain_arguments(
+    settings: MonitoringSettings, situation: Situation, incident: Incident
+) -> tuple[str, ...]:
+    """Return the arguments of ``plumbline`` for a call of somebody's own trainer."""
+    refit = incident.status is IncidentStatus.RECALIBRATING
+    told = ["--remedy", "recalibrate" if refit else "retrain", "--incident", incident.id]
+    told += ["--attempt", str(incident.attempts)]
+    if warm(incident):
+        told.append("--warm")
+    follow = ("--like", situation.version, *_target(settings), *_rows(situation))
+    return ("retrain", *follow, *told, "--json", "--", *settings.retrain.command)
 
 
 def _target(settings: MonitoringSettings) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ WATCHING by a rollback. A verdict about the *inputs* pages a person once, holds 
 while it lasts, and is RESOLVED when it clears. Somebody else's promotion ends an incident as
 SUPERSEDED.
 
-Exactly one retrain follows from one cause, for two reasons. The incident's id is made from the
-cause, so however many webhooks or controllers report it, one incident is opened; and a launch is
-claimed by moving the incident first, which only one controller can.
+One cause opens one incident, and each of its attempts (two by default) is launched once, for two
+reasons. The incident's id is made from the cause, so however many webhooks or controllers report
+it, one incident is opened; and a launch is claimed by moving the incident first, which only one
+controller can.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ import structlog
 
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.bundle.market import Market
 from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.admission import REPAIRS, Admission
-from plumbline.monitoring.repair.command import Outcome, calibrate_arguments, rung, train_arguments
-from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, moved_for, signature
+from plumbline.monitoring.repair.command import Outcome, job_key, job_of, rung, warm
+from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, diagnosed, moved_for
 from plumbline.monitoring.repair.fallback import Fallback, flips
-from plumbline.monitoring.repair.launchers.base import JobHandle, JobSpec, JobState, Launcher
+from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox
@@ -45,7 +47,7 @@ from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Trigger
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
-from plumbline.store.incident import EventKind, Incident, IncidentStatus
+from plumbline.store.incident import EventKind, Incident, IncidentStatus, Origin
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import ModelRegistry
@@ -144,7 +146,7 @@ class Controller:
         incident = head.value
         if situation.remedy is Remedy.PAGE:
             return
-        if not ordered(incident) and _well(situation):
+        if not incident.ordered and _well(situation):
             self._resolve(head, "the verdict cleared before anything was done")
         elif incident.attempts == 0 and self._oscillates(incident):
             self._page(head, "oscillating", "retrains flip the model from one action to another")
@@ -157,12 +159,14 @@ class Controller:
         incident, attempt = head.value, head.value.attempts + 1
         if remedy_of(incident) is Remedy.RECALIBRATE:
             status = IncidentStatus.RECALIBRATING
-            event = (EventKind.RECALIBRATION_STARTED, "refitting temperature and bias")
+            event = Event(EventKind.RECALIBRATION_STARTED, "refitting temperature and bias")
         else:
             status = IncidentStatus.RETRAINING
-            start = "warm start" if _warm(incident) else "from scratch"
-            what = f"attempt {attempt}, {start}: {rung(attempt).name}"
-            event = (EventKind.RETRAIN_STARTED, what)
+            start = "warm start" if warm(incident) else "from scratch"
+            own = self._settings.retrain.command
+            how = own[0] if own else rung(attempt).name
+            what = f"attempt {attempt}, {start}: {how}"
+            event = Event(EventKind.RETRAIN_STARTED, what)
         claimed = self.docket.move(head, event, changes={"status": status, "attempts": attempt})
         if claimed is not None:
             log.info("repair_started", incident=incident.id, attempt=attempt, kind=status.value)
@@ -175,7 +179,8 @@ class Controller:
             self._promote(head, situation)
             return
         try:
-            status = self._launcher.poll(self._launcher.submit(self._job(incident, situation)))
+            job = job_of(incident, self._settings, situation)
+            status = self._launcher.poll(self._launcher.submit(job))
         except PermanentError as error:
             self._attempt_failed(head, EventKind.ATTEMPT_FAILED, str(error), result="failed")
             return
@@ -199,23 +204,32 @@ class Controller:
         candidate = str(incident.candidate)
         if situation.version != candidate:
             try:
+                if differences := self._strangeness(incident.version, candidate):
+                    self._refused(head, candidate, "; ".join(differences))
+                    return
                 self._registry.promote(
                     candidate,
                     actor=ACTOR,
-                    reason=signature(incident),
+                    reason=f"it passed its gate; a repair of incident {incident.id}",
                     expected=situation.champion.number,
+                    incident=incident.id,
                 )
             except ConflictError:
                 return
             except (RefusedError, BundleError, NotFoundError) as error:
                 self._refused(head, candidate, str(error))
                 return
-        event = (EventKind.PROMOTED, f"{candidate} passed its gate and serves")
+        event = Event(EventKind.PROMOTED, f"{candidate} passed its gate and serves")
         watching = {"status": IncidentStatus.WATCHING}
         if self.docket.move(head, event, changes=watching, version=candidate) is None:
             return
         self._count(incident, "promoted")
         log.info("candidate_promoted", incident=incident.id, version=candidate)
+
+    def _strangeness(self, version: str, candidate: str) -> tuple[str, ...]:
+        """Say in what a candidate is of another market than the version it is to replace."""
+        served = Market.of(self._registry.manifest(version))
+        return served.differences(Market.of(self._registry.manifest(candidate)))
 
     def _watch_candidate(self, head: Head, situation: Situation) -> None:
         """WATCHING: the new version is well, or it is no better than the old one."""
@@ -232,7 +246,7 @@ class Controller:
         """PAGED about the inputs: wait until they are sound again."""
         verdict = situation.diagnosis.verdict
         if situation.remedy is Remedy.PAGE:
-            self.docket.note(head, EventKind.DIAGNOSED, str(verdict), situation.diagnosis.cause)
+            self.docket.note(head, diagnosed(situation.diagnosis))
         elif verdict is not Verdict.INSUFFICIENT_DATA:
             self._resolve(head, f"the inputs are sound again: {verdict}")
 
@@ -256,9 +270,8 @@ class Controller:
         version = self._fallback.last_healthy(besides={incident.version, incident.candidate})
         if version is None:
             return False
-        reason = f"{signature(incident)}: {why}"
         try:
-            self._registry.rollback(actor=ACTOR, reason=reason, to=version)
+            self._registry.rollback(actor=ACTOR, reason=why, to=version, incident=incident.id)
         except ConflictError:
             return True
         except (BundleError, NotFoundError) as error:
@@ -269,10 +282,8 @@ class Controller:
     def _finish_rollback(self, head: Head, situation: Situation) -> None:
         """We moved the champion back in an earlier step."""
         incident, restored = head.value, situation.version
-        event = (
-            EventKind.ROLLED_BACK,
-            f"{restored} serves again; {situation.champion.value.reason}",
-        )
+        why = situation.champion.value.reason
+        event = Event(EventKind.ROLLED_BACK, f"{restored} serves again; {why}")
         if remedy_of(incident) is Remedy.ROLL_BACK and incident.candidate is None:
             changes = {"status": IncidentStatus.WATCHING, "candidate": restored}
             self.docket.move(head, event, changes=changes, version=restored)
@@ -296,20 +307,20 @@ class Controller:
         changes: dict[str, object] = {"candidate": None}
         if incident.attempts < self._attempts_allowed(incident):
             changes["status"] = IncidentStatus.OPEN
-            moved = self.docket.move(head, (kind, why), changes=changes)
-        elif incident.trigger == "schedule":
+            moved = self.docket.move(head, Event(kind, why), changes=changes)
+        elif incident.origin is Origin.ROUTINE:
             changes["status"] = IncidentStatus.RESOLVED
-            event = (kind, f"{why}; the champion stays")
+            event = Event(kind, f"{why}; the champion stays")
             moved = self.docket.move(head, event, changes=changes, ended=True)
         else:
             used = f"{incident.attempts} attempts and none succeeded; the last was {result}"
-            moved = self._page(head, "attempts_used_up", used, (kind, why), changes=changes)
+            moved = self._page(head, "attempts_used_up", used, Event(kind, why), changes=changes)
         if moved is not None:
             self._count(incident, result)
             log.warning("attempt_failed", incident=incident.id, result=result, reason=why)
 
     def _attempts_allowed(self, incident: Incident) -> int:
-        if incident.trigger == "schedule":
+        if incident.origin is Origin.ROUTINE:
             return 1
         if remedy_of(incident) is Remedy.RECALIBRATE:
             return self._settings.recalibration_limit
@@ -324,7 +335,7 @@ class Controller:
         changes: Mapping[str, object] | None = None,
     ) -> Head | None:
         """Call a person, once, and leave this version alone from now on."""
-        events = (*events, (EventKind.PAGED, detail))
+        events = (*events, Event(EventKind.PAGED, detail))
         paged = {**(changes or {}), "status": IncidentStatus.PAGED}
         moved = self.docket.move(head, *events, changes=paged, ended=True)
         if moved is not None:
@@ -332,7 +343,7 @@ class Controller:
         return moved
 
     def _resolve(self, head: Head, detail: str) -> None:
-        event = (EventKind.RECOVERED, detail)
+        event = Event(EventKind.RECOVERED, detail)
         resolved = {"status": IncidentStatus.RESOLVED}
         if self.docket.move(head, event, changes=resolved, ended=True) is not None:
             log.info("incident_resolved", incident=head.value.id, detail=detail)
@@ -341,11 +352,11 @@ class Controller:
         """Somebody promoted another version: whatever is under way is pointless."""
         target = situation.champion.value
         detail = f"{target.actor} promoted {target.version}: {target.reason}"
-        event = (EventKind.SUPERSEDED, detail)
+        event = Event(EventKind.SUPERSEDED, detail)
         changes = {"status": IncidentStatus.SUPERSEDED}
         moved = self.docket.move(head, event, changes=changes, version=target.version, ended=True)
         if moved is not None and head.value.status in _JOBS:
-            self._launcher.cancel(JobHandle(_job_key(head.value)))
+            self._launcher.cancel(JobHandle(job_key(head.value)))
             self._count(head.value, "superseded")
 
     # -- what an incident needs
@@ -358,18 +369,6 @@ class Controller:
         origin = next((past for past in made_by if remedy_of(past) is Remedy.RETRAIN), None)
         return origin is not None and flips(self._fallback, incident.version, origin.version)
 
-    def _job(self, incident: Incident, situation: Situation) -> JobSpec:
-        if incident.status is IncidentStatus.RECALIBRATING:
-            arguments = calibrate_arguments(self._settings, situation, version=incident.version)
-        else:
-            attempt, warm = incident.attempts, _warm(incident)
-            arguments = train_arguments(self._settings, situation, attempt=attempt, warm=warm)
-        return JobSpec(
-            key=_job_key(incident),
-            arguments=arguments,
-            timeout_seconds=self._settings.job_timeout_seconds,
-        )
-
     def _count(self, incident: Incident, result: str) -> None:
         recalibrated = remedy_of(incident) is Remedy.RECALIBRATE
         counter = self._metrics.recalibrations if recalibrated else self._metrics.retrains
@@ -378,23 +377,8 @@ class Controller:
 
 def remedy_of(incident: Incident) -> Remedy:
     """Return what the incident asks for: its verdict's remedy, or the retrain that was ordered."""
-    return Remedy.RETRAIN if ordered(incident) else incident.diagnosis.remedy
-
-
-def ordered(incident: Incident) -> bool:
-    """Whether a person or the schedule asked for a retrain, whatever the verdict."""
-    return incident.trigger not in ("verdict", "webhook")
-
-
-def _job_key(incident: Incident) -> str:
-    return f"{incident.id}-{incident.attempts}"
-
-
-def _warm(incident: Incident) -> bool:
-    """Whether the serving weights are worth starting from: not those of a collapsed model."""
-    return incident.diagnosis.sized
+    return Remedy.RETRAIN if incident.ordered else incident.diagnosis.remedy
 
 
 def _well(situation: Situation) -> bool:
-    diagnosis = situation.diagnosis
-    return diagnosis.sized and diagnosis.verdict is not Verdict.INSUFFICIENT_DATA
+    return situation.diagnosis.sound

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.store.errors import ConflictError
 from plumbline.store.incident import (
     EventKind,
@@ -24,7 +26,24 @@ from plumbline.store.registry import AliasTarget
 ACTOR = "monitor"
 """Who moves the champion when the monitor does."""
 
-Event = tuple[EventKind, str]
+
+class Event(NamedTuple):
+    """What happened, before it has a time.
+
+    Attributes
+    ----------
+    kind, detail
+        What, and one sentence.
+    request
+        Id of the request it answers or notes.
+    verdict
+        What was said, where it is a diagnosis.
+    """
+
+    kind: EventKind
+    detail: str
+    request: str | None = None
+    verdict: Verdict | None = None
 
 
 class Docket:
@@ -129,19 +148,18 @@ class Docket:
         self._keep(moved)
         return moved
 
-    def note(self, head: Generation[Incident], kind: EventKind, mark: str, text: str) -> None:
-        """Add a line that begins with ``mark``, unless the timeline has one."""
-        lines = (event.detail for event in head.value.events if event.kind is kind)
-        if not any(line.startswith(mark) for line in lines):
-            self.move(head, (kind, f"{mark}: {text}"))
+    def note(self, head: Generation[Incident], event: Event) -> None:
+        """Add an event, unless the timeline has one of its kind, request and verdict."""
+        known = {(line.kind, line.request, line.verdict) for line in head.value.events}
+        if (event.kind, event.request, event.verdict) not in known:
+            self.move(head, event)
 
     def _with_events(
         self, incident: Incident, events: tuple[Event, ...], *, version: str | None
     ) -> Incident:
         now = self._clock()
         lines = tuple(
-            IncidentEvent(time=now, kind=kind, detail=detail, version=version)
-            for kind, detail in events
+            IncidentEvent(time=now, version=version, **event._asdict()) for event in events
         )
         return incident.model_copy(update={"events": incident.events + lines})
 
@@ -154,14 +172,15 @@ class Docket:
             self._open[incident.id] = head
 
 
-def signature(incident: Incident) -> str:
-    """Return how the reason begins when the champion is moved for this incident."""
-    return f"incident {incident.id}"
+def diagnosed(diagnosis: Diagnosis) -> Event:
+    """Return what the timeline says of a diagnosis."""
+    text = f"{diagnosis.verdict}: {diagnosis.cause}"
+    return Event(EventKind.DIAGNOSED, text, verdict=diagnosis.verdict)
 
 
 def moved_for(incident: Incident, target: AliasTarget) -> bool:
     """Whether the champion was put where it is for this incident."""
-    return target.actor == ACTOR and target.reason.startswith(signature(incident))
+    return target.incident == incident.id
 
 
 def paged(incident: Incident) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from plumbline.bundle.finding import Verdict
 from plumbline.diagnosis.share import top_action
 from plumbline.store.board import verdict_board
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 
-_WELL = frozenset({Verdict.HEALTHY, Verdict.REGIME})
 _ROWS = 200
 _INSISTS = 0.9
 
@@ -30,7 +28,7 @@ class Fallback:
         for target in reversed(self._registry.history()):
             version = target.value.version
             said = words.get(version)
-            if version not in besides and said is not None and said.verdict in _WELL:
+            if version not in besides and said is not None and said.verdict.facts.well:
                 return version
         return None
 

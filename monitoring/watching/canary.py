@@ -21,11 +21,12 @@ import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import AnyArray
-from plumbline.bundle.finding import Diagnosis, Finding, Level, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
+from plumbline.bundle.purpose import CANARY, HEADER
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.settings import MonitoringSettings
 
-PURPOSE = {"plumbline-purpose": "canary"}
+PURPOSE = {HEADER: CANARY}
 FAILURES = 2
 _ROWS_AT_ONCE = 16
 _TIMEOUT_SECONDS = 3.0
@@ -124,7 +125,9 @@ class Canary:
         error = 0.0
         try:
             with httpx.Client(
-                base_url=self._settings.service_url, headers=PURPOSE, timeout=_TIMEOUT_SECONDS
+                base_url=self._settings.service_url,
+                headers=PURPOSE,
+                timeout=_TIMEOUT_SECONDS,
             ) as client:
                 for body, expected in golden_questions(bundle, _ROWS_AT_ONCE):
                     answer = _predict(client, body)
@@ -230,7 +233,6 @@ def _diagnosis(report: CanaryReport, tolerance: float, failures: int) -> Diagnos
     )
     return Diagnosis(
         verdict=Verdict.ARTEFACT_FAULT,
-        remedy=Remedy.ROLL_BACK,
         cause=cause,
         findings=(finding,),
         n=failures,

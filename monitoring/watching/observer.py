@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import numpy as np
 import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.errors import BundleError
-from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.moment import microseconds, moment_of
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.stream import whole_groups
@@ -97,7 +97,7 @@ class Watch:
 
     def _remember(self, rows: PredictionBatch) -> None:
         self._last_bar = max(self._last_bar, int(rows.bar_time.max()))
-        if self.judgement.diagnosis.remedy is Remedy.PAGE:
+        if self.judgement.verdict.facts.of_input:
             self._sound.clear()
         else:
             self._sound.extend(rows.time.tolist())
@@ -108,14 +108,14 @@ class Watch:
         if self._last_bar < 0:
             return None
         interval = timedelta(seconds=self.bundle.manifest.bar_interval_seconds)
-        return moment(self._last_bar) + interval
+        return moment_of(self._last_bar) + interval
 
     @property
     def live(self) -> tuple[datetime, datetime] | None:
         """From when to when rows with sound inputs were logged."""
         if not self._sound:
             return None
-        return moment(self._sound[0]), moment(self._sound[-1] + 1)
+        return moment_of(self._sound[0]), moment_of(self._sound[-1] + 1)
 
 
 class Observer:
@@ -186,28 +186,21 @@ class Observer:
         promoted, limit = champion.value.time, self._settings.resume_rows
         past = PredictionLog(self._objects, self._settings.model)
         rows = past.read(start=promoted, version=champion.value.version, limit=limit)
-        return moment(int(rows.time[0])) if len(rows) and len(rows) == limit else promoted
+        return moment_of(int(rows.time[0])) if len(rows) and len(rows) == limit else promoted
 
     def _read_new(self, champion: Generation[AliasTarget]) -> PredictionBatch:
         if self._log is None:
             raise RuntimeError("the log is opened when the first watch begins")
         rows = self._log.read_new(max_rows=_ROUND)
-        promoted = int(champion.value.time.timestamp() * 1e6)
+        promoted = microseconds(champion.value.time)
         return rows.take((rows.version == champion.value.version) & (rows.time >= promoted))
 
     def _lag(self, rows: PredictionBatch) -> float | None:
         if len(rows) == 0:
             return None
-        return max(0.0, (self._clock() - moment(int(rows.time[-1]))).total_seconds())
-
-
-def moment(microseconds: int) -> datetime:
-    """Return microseconds since 1970 as a time in UTC."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(np.int64(microseconds)))
+        return max(0.0, (self._clock() - moment_of(int(rows.time[-1]))).total_seconds())
 
 
 def _nothing_known(cause: str) -> Judgement:
-    diagnosis = Diagnosis(
-        verdict=Verdict.INSUFFICIENT_DATA, remedy=Remedy.NONE, cause=cause, findings=(), n=0
-    )
+    diagnosis = Diagnosis(verdict=Verdict.INSUFFICIENT_DATA, cause=cause, findings=(), n=0)
     return Judgement(diagnosis=diagnosis, decided_by=None, detected_after=0, rows=0, evidence=())

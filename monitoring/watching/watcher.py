@@ -1,7 +1,7 @@
 """The judge of one version's live stream: row by row, whatever the batches.
 
-Two questions are kept apart. *Is the input what it was?* The input detectors answer within a few
-rows; as long as they object, nothing is held against the model, and the rows they object to are
+Two questions are kept apart. *Is the input what it was?* The `InputGuard` answers within a few
+rows; as long as it objects, nothing is held against the model, and the rows it objects to are
 never shown to the output detectors. *Do the outputs follow it as they did?* When an output detector
 alarms, the watcher waits for enough rows since the onset and asks `diagnosis` what it is. The
 answer stands until another version serves: a collapsed model does not recover by itself.
@@ -15,21 +15,18 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.guarantee import guarantee
 from plumbline.diagnosis.sample import Context
 from plumbline.diagnosis.thresholds import Thresholds
+from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured, Panel
+from plumbline.monitoring.watching.episode import RECENT_ROWS, InputGuard
 from plumbline.monitoring.watching.stream import Stream
 from plumbline.store.prediction import PredictionBatch
-
-INPUT_VERDICTS = frozenset({Verdict.FROZEN_FEED, Verdict.SCHEMA_SKEW, Verdict.STALE_FEATURES})
-OUTPUT_VERDICTS = frozenset(
-    {Verdict.FLAT, Verdict.SATURATED, Verdict.DOMINANT_ACTION, Verdict.BIAS_SHIFT}
-)
 
 HEALTHY_ROWS = 100
 """Clean rows before a stream is called healthy."""
@@ -43,10 +40,6 @@ ASKED_EVERY = 20
 PATIENCE = 200
 """Clean rows in which an alarm must find its explanation; then the evidence starts anew."""
 
-CLEAN_ROWS = 20
-"""Clean rows in a row before an input verdict is lifted."""
-
-RECENT_ROWS = 60
 MOST_ROWS = 400
 
 
@@ -80,15 +73,6 @@ class Judgement:
         return self.diagnosis.verdict
 
 
-@dataclass
-class _Episode:
-    """A stretch of broken input."""
-
-    verdict: Verdict
-    by_relation: bool
-    clean: int = 0
-
-
 class Watcher:
     """Judges the rows that one bundle version answered.
 
@@ -108,13 +92,12 @@ class Watcher:
         self._panel = None if panel is None else panel.copy()
         self._stream = Stream(bundle.version, bundle.outputs, kept=MOST_ROWS)
         self._promise = guarantee(self._context.baseline, run_length=RUN_LENGTH)
+        self._guard = InputGuard(self._panel, self._context.features, self._diagnose)
         self._row = -1
         self._clean: deque[int] = deque(maxlen=MOST_ROWS)
         self._n_clean = 0
         self._alarmed_at: int | None = None
         self._asked_at = 0
-        self._columns: dict[str, tuple[str, ...]] = {}
-        self._episode: _Episode | None = None
         self._model = _waiting()
         self._current = self._model
 
@@ -156,24 +139,24 @@ class Watcher:
 
     def _step(self, measured: Measured | None, i: int) -> None:
         """Take one row: inputs first, and the model only while they are sound."""
-        broken = False
-        if self._panel is not None and measured is not None:
-            broken = bool(measured.broken[i])
-            newly = self._panel.step_inputs(measured, i)
-            if newly:
-                self._columns = self._panel.culprits(measured, i, self._context.features)
-                self._open_episode()
-                return
-        if self._episode is not None:
-            self._endure(broken=broken)
-            return
-        if broken:
-            return
+        said = self._guard.step(measured, i, self._row)
+        if said.opened is not None:
+            self._current = self._judgement(said.opened, said.since)
+        elif said.ended:
+            if said.forget:
+                self._clean.clear()
+            before = self._model
+            self._model = self._current = self._judgement(before.diagnosis, before.detected_after)
+        elif said.sound:
+            self._take(measured, i)
+
+    def _take(self, measured: Measured | None, i: int) -> None:
+        """Show a clean row to the output detectors, and judge the model if it is time to."""
         self._clean.append(self._row)
         self._n_clean += 1
         if self._panel is not None and measured is not None:
             self._panel.step_outputs(measured, i)
-        if self._model.verdict not in OUTPUT_VERDICTS:
+        if not self._model.verdict.facts.of_model:
             self._ask()
 
     def _ask(self) -> None:
@@ -191,7 +174,7 @@ class Watcher:
         self._asked_at = self._n_clean
         for rows in dict.fromkeys((min(since, MOST_ROWS), RECENT_ROWS)):
             diagnosis = self._diagnose(self._newest(rows))
-            if diagnosis.verdict in OUTPUT_VERDICTS | INPUT_VERDICTS:
+            if diagnosis.verdict.facts.of_model or diagnosis.verdict.facts.of_input:
                 self._settle(diagnosis, detected_after=since)
                 return
         if self._n_clean - self._alarmed_at >= PATIENCE and self._panel is not None:
@@ -199,49 +182,16 @@ class Watcher:
 
     def _settle(self, diagnosis: Diagnosis, *, detected_after: int) -> None:
         """Make a diagnosis of clean rows the verdict, if it changes anything."""
-        if diagnosis.verdict in INPUT_VERDICTS:
-            self._episode = _Episode(diagnosis.verdict, by_relation=True)
+        if diagnosis.verdict.facts.of_input:
+            self._guard.begin(diagnosis.verdict)
             self._current = self._judgement(diagnosis, detected_after or RECENT_ROWS)
             return
         if diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
             return
         if diagnosis.verdict is not self._model.verdict:
-            collapsed = diagnosis.verdict in OUTPUT_VERDICTS
+            collapsed = diagnosis.verdict.facts.of_model
             after = detected_after or (len(self._clean) if collapsed else 0)
             self._model = self._current = self._judgement(diagnosis, after)
-
-    def _open_episode(self) -> None:
-        """Judge the input at the row at which one of its detectors alarmed."""
-        if self._panel is None:
-            return
-        after = self._panel.since_input_onset
-        diagnosis = self._diagnose(range(self._row + 1 - after, self._row + 1))
-        if self._episode is None or self._episode.verdict is not diagnosis.verdict:
-            self._episode = _Episode(diagnosis.verdict, by_relation=False)
-            self._current = self._judgement(diagnosis, after)
-        self._episode.clean = 0
-
-    def _endure(self, *, broken: bool) -> None:
-        """Wait for the input to be sound again."""
-        episode = self._episode
-        if episode is None:
-            return
-        episode.clean = 0 if broken else episode.clean + 1
-        if episode.clean < CLEAN_ROWS:
-            return
-        if episode.by_relation:
-            newest = range(max(0, self._row + 1 - 2 * RECENT_ROWS), self._row + 1)
-            if _objected(self._diagnose(newest)):
-                episode.clean = 0
-                return
-            self._clean.clear()
-        self._episode = None
-        self._columns = {}
-        if self._panel is not None:
-            self._panel.reset()
-        self._model = self._current = self._judgement(
-            self._model.diagnosis, self._model.detected_after
-        )
 
     def _newest(self, rows: int) -> Sequence[int]:
         return list(self._clean)[-rows:]
@@ -265,20 +215,12 @@ class Watcher:
         )
 
     def _evidence(self) -> tuple[Evidence, ...]:
-        return () if self._panel is None else self._panel.evidence(self._columns)
-
-
-def _objected(diagnosis: Diagnosis) -> bool:
-    """Whether some columns are still not what they were, whatever the verdict."""
-    return diagnosis.verdict in INPUT_VERDICTS or any(
-        each.columns for each in diagnosis.findings if each.name == "foreign_columns"
-    )
+        return self._guard.evidence()
 
 
 def _waiting() -> Judgement:
     diagnosis = Diagnosis(
         verdict=Verdict.INSUFFICIENT_DATA,
-        remedy=REMEDIES[Verdict.INSUFFICIENT_DATA],
         cause=f"Fewer than {HEALTHY_ROWS} predictions of this version have been seen.",
         n=0,
     )
@@ -287,7 +229,7 @@ def _waiting() -> Judgement:
 
 @dataclass(frozen=True)
 class _Source:
-    """A bundle, equal to every other with the same reference and the same decisions."""
+    """A bundle, equal to every other whose reference, decisions and detectors are the same."""
 
     key: tuple[str, ...]
     bundle: Bundle = field(compare=False)
@@ -300,6 +242,7 @@ def _key(bundle: Bundle) -> tuple[str, ...]:
         manifest.files["calibration.json"].sha256,
         *manifest.feature_names,
         *(spec.to_json().decode() for spec in manifest.outputs),
+        *DETECTORS,
         manifest.policy.to_json().decode(),
     )
 

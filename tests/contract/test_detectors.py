@@ -95,15 +95,11 @@ def test_one_row_at_a_time_is_the_same(detector: Detector) -> None:
     """The evidence does not depend on the batches."""
     rows = measured(collapse(detector.name)).take(slice(0, 60))
     at_once = detector.update(rows)
-    state = detector.snapshot()
-    detector.reset()
     fresh = deepcopy(fitted(detector.name))
     for i in range(60):
         one_by_one = fresh.update(rows.take(slice(i, i + 1)))
 
     assert one_by_one == at_once
-    detector.restore(state)
-    assert detector.evidence() == at_once
 
 
 def test_reset_forgets_everything_held_against_the_model(detector: Detector) -> None:
@@ -115,23 +111,6 @@ def test_reset_forgets_everything_held_against_the_model(detector: Detector) -> 
     assert not found.alarmed
     assert found.n == 0
     assert found.log_e < 0
-
-
-def test_snapshot_returns_to_the_same_verdict(detector: Detector) -> None:
-    """The same rows after a restore give the same evidence."""
-    rows = measured(collapse(detector.name))
-    detector.update(rows.take(slice(0, 20)))
-    state = detector.snapshot()
-    first = detector.update(rows.take(slice(20, 200)))
-    detector.restore(state)
-
-    assert detector.update(rows.take(slice(20, 200))) == first
-
-
-def test_a_foreign_state_is_refused(detector: Detector) -> None:
-    """With a message that says what came."""
-    with pytest.raises(TypeError, match="expected a state from snapshot, got int"):
-        detector.restore({"process": 3})
 
 
 def test_the_alarm_level_is_at_least_that_of_theory(detector: Detector) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.cli.main import app
 from plumbline.monitoring.repair.command import (
     LADDER,
@@ -28,7 +28,7 @@ from plumbline.training.run import TrainingResult
 UNTIL = datetime(2017, 9, 1, 12, tzinfo=UTC)
 LIVE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
 TARGET = AliasTarget(version="0123456789abcdef", actor="a", reason="r", time=UNTIL)
-DIAGNOSIS = Diagnosis(verdict=Verdict.FLAT, remedy=REMEDIES[Verdict.FLAT], cause="why", n=1)
+DIAGNOSIS = Diagnosis(verdict=Verdict.FLAT, cause="why", n=1)
 SITUATION = Situation(
     model="m", champion=Generation(1, TARGET), judgement=Judgement(DIAGNOSIS, "row-1", 1, 1)
 )
@@ -36,8 +36,8 @@ SITUATION = Situation(
 
 @pytest.fixture
 def settings() -> MonitoringSettings:
-    """Settings with a store and a configuration."""
-    return MonitoringSettings.load(store="file:///tmp/store", model="m", train_config="a.toml")
+    """Settings with a store."""
+    return MonitoringSettings.load(store="file:///tmp/store", model="m")
 
 
 def parse(arguments: tuple[str, ...]) -> dict[str, object]:
@@ -54,7 +54,7 @@ def test_every_attempt_is_a_training_that_plumbline_understands(settings, attemp
     situation = replace(SITUATION, until=UNTIL, live=LIVE)
     found = parse(train_arguments(settings, situation, attempt=attempt, warm=True))
 
-    assert found["config"] == "a.toml"
+    assert (found["like"], found["config"], found["data"]) == (TARGET.version, None, None)
     assert found["parent"] == TARGET.version
     assert (found["until"], found["live_since"], found["live_until"]) == (UNTIL, *LIVE)
     assert found["as_json"] is True
@@ -69,6 +69,14 @@ def test_what_is_not_known_is_not_passed(settings):
     assert (found["until"], found["live_since"], found["parent"]) == (None, None, None)
 
 
+def test_another_configuration_is_passed_beside_the_version_to_follow(settings):
+    """So that training can hold it against that version's bars."""
+    other = settings.model_copy(update={"train_config": "a.toml"})
+    found = parse(train_arguments(other, SITUATION, attempt=1, warm=False))
+
+    assert (found["like"], found["config"]) == (TARGET.version, "a.toml")
+
+
 def test_a_refit_is_one_that_plumbline_understands(settings):
     """Of the version that the incident is about."""
     situation = replace(SITUATION, until=UNTIL, live=LIVE)
@@ -79,7 +87,7 @@ def test_a_refit_is_one_that_plumbline_understands(settings):
 
 
 def test_the_first_rung_changes_nothing_and_the_others_do():
-    """One change per attempt, from what was configured."""
+    """From what the version that serves was trained with."""
     assert rung(1).options == ()
     assert all(each.options for each in LADDER[1:])
     assert rung(len(LADDER) + 5) == LADDER[-1]

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Remedy, Verdict
+from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
 from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers import TRIGGERS
 from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
 from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.store.incident import Origin
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 
@@ -39,7 +40,7 @@ def situation(
     verdict: Verdict, *, asked: bool = False, rows: int = 50, **more: object
 ) -> Situation:
     """Return a situation; ``asked`` adds a webhook and a person."""
-    diagnosis = Diagnosis(verdict=verdict, remedy=REMEDIES[verdict], cause="why", n=rows)
+    diagnosis = Diagnosis(verdict=verdict, cause="why", n=rows)
     requests = tuple(
         Request(id=f"{n:016x}", kind=kind, actor="ada", reason="please", received=NOW)
         for n, kind in enumerate(RequestKind)
@@ -97,7 +98,7 @@ def test_the_cool_down_is_kept_to_the_second(name):
     assert trigger.decide(recent, NOW + COOLDOWN).remedy is Remedy.RETRAIN
 
 
-@pytest.mark.parametrize("verdict", [v for v in Verdict if REMEDIES[v] is Remedy.PAGE])
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v.facts.remedy is Remedy.PAGE])
 def test_it_never_asks_for_a_retrain_while_the_inputs_are_broken(name, verdict):
     """Whoever asks, and however many predictions there were."""
     decision = build(name).decide(situation(verdict, asked=True, rows=1_000), NOW)
@@ -113,7 +114,7 @@ def test_only_the_verdict_decides_what_a_webhook_is_worth():
         if build("webhook").decide(situation(verdict, asked=True), NOW).acts
     }
 
-    assert asking == {v for v in Verdict if REMEDIES[v] is Remedy.RETRAIN}
+    assert asking == {v for v in Verdict if v.facts.remedy is Remedy.RETRAIN}
 
 
 def test_webhook_and_verdict_give_one_cause_one_name():
@@ -129,7 +130,7 @@ def test_the_verdict_asks_for_its_remedy():
     asked = {v: build("verdict").decide(situation(v), NOW).remedy for v in Verdict}
     quiet = {Remedy.NONE, Remedy.REFUSE}
 
-    assert asked == {v: Remedy.NONE if REMEDIES[v] in quiet else REMEDIES[v] for v in Verdict}
+    assert asked == {v: Remedy.NONE if v.facts.remedy in quiet else v.facts.remedy for v in Verdict}
 
 
 def test_the_schedule_is_off_unless_it_is_switched_on():
@@ -146,9 +147,10 @@ def test_the_schedule_asks_once_in_each_period():
     assert causes == ["", "schedule|1", "schedule|1", "schedule|2"]
 
 
-def test_a_person_gets_a_warm_start_from_a_sound_model_alone():
-    """The weights of a collapsed model are not worth starting from."""
-    person = build("person")
+def test_a_decision_says_which_trigger_fired_and_what_it_answers(name):
+    """As fields: nothing is read from a sentence or from somebody's name."""
+    decision = build(name).decide(urgent(name), NOW)
+    origin = {"person": Origin.ORDER, "schedule": Origin.ROUTINE}.get(name, Origin.VERDICT)
 
-    assert person.decide(situation(Verdict.HEALTHY, asked=True), NOW).warm
-    assert not person.decide(situation(Verdict.FLAT, asked=True), NOW).warm
+    assert (decision.trigger, decision.origin) == (name, origin)
+    assert (decision.request is not None) == (name in ("person", "webhook"))

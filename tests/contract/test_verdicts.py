@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.calibration import softmax
-from plumbline.bundle.finding import REMEDIES, Level, Remedy, Verdict
+from plumbline.bundle.finding import Level, Remedy, Verdict
+from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.sample import Context, Sample
@@ -62,9 +63,8 @@ def walk_judged_by(averages: str) -> Sample:
 
 
 def test_every_verdict_is_judged_somewhere() -> None:
-    """And each has a remedy."""
+    """And whatever comes, something holds."""
     assert set(VERDICTS) | JUDGED_ELSEWHERE == set(Verdict)
-    assert set(REMEDIES) == set(Verdict)
     assert list(VERDICTS)[-1] is Verdict.HEALTHY
 
 
@@ -98,7 +98,7 @@ def test_constant_output_is_flat() -> None:
         found = diagnose(said(np.tile(logits, (100, 1))), ALONE)
 
         assert found.verdict is Verdict.FLAT
-        assert REMEDIES[found.verdict] is Remedy.RETRAIN
+        assert found.verdict.facts.remedy is Remedy.RETRAIN
 
 
 def test_incident_i1_is_a_dominant_action() -> None:
@@ -167,7 +167,7 @@ def test_centred_averages_are_a_leak() -> None:
     trailing = diagnose(walk_judged_by("trailing"), held)
 
     assert centred.verdict is Verdict.LEAK
-    assert REMEDIES[centred.verdict] is Remedy.REFUSE
+    assert centred.verdict.facts.remedy is Remedy.REFUSE
     assert trailing.verdict is not Verdict.LEAK
 
 
@@ -190,7 +190,7 @@ def test_a_bias_is_told_from_a_collapse_by_labels_alone() -> None:
     large = diagnose(said(sound + np.array([9.0, 0, 0]), labels=labels), ALONE)
 
     assert small.verdict is Verdict.BIAS_SHIFT
-    assert REMEDIES[small.verdict] is Remedy.RECALIBRATE
+    assert small.verdict.facts.remedy is Remedy.RECALIBRATE
     assert large.verdict is not Verdict.BIAS_SHIFT
 
 
@@ -214,7 +214,7 @@ def test_sampled_rows_of_a_broken_client_are_named(name: str) -> None:
     found = diagnose(broken.sample(), context())
 
     assert found.verdict in right | {Verdict.SCHEMA_SKEW}
-    assert REMEDIES[found.verdict] is Remedy.PAGE
+    assert found.verdict.facts.remedy is Remedy.PAGE
     if found.verdict is not Verdict.FROZEN_FEED:
         assert any(each.columns for each in found.findings if each.level is Level.FAIL)
 
@@ -226,7 +226,7 @@ def test_drift_is_inputs_elsewhere_and_a_model_that_responds() -> None:
     found = diagnose(moved.sample(), context())
 
     assert found.verdict in {Verdict.DRIFT, Verdict.SCHEMA_SKEW}
-    assert REMEDIES[found.verdict] is not Remedy.RETRAIN
+    assert found.verdict.facts.remedy is not Remedy.RETRAIN
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_drift_is_inputs_elsewhere_and_a_model_that_responds() -> None:
 )
 def test_an_input_alarm_decides_within_a_few_rows(detector: str, verdict: Verdict) -> None:
     """Long before there are rows enough to judge the model."""
-    alarm = Evidence(detector, "input", 20.0, 15.0, True, 5, 200, ("feature_3",))
+    alarm = Evidence(detector, verdict, 20.0, 15.0, True, 5, 200, ("feature_3",))
     found = diagnose(healthy(1_000, 2).rows(0, 5).sample(), context(), [alarm])
 
     assert found.verdict is verdict
@@ -249,7 +249,7 @@ def test_a_stream_without_an_alarm_is_not_accused() -> None:
     """With evidence the model is named only if a detector alarmed."""
     stream = healthy(400, 21)
     biased = stream.saying(stream.logits + np.array([1.2, 0, 0]))
-    silent = Evidence("surrogate", "output", 0.0, 15.0, False, 0, 400)
+    silent = Evidence("surrogate", Side.MODEL, 0.0, 15.0, False, 0, 400)
     loud = replace(silent, log_e=20.0, alarmed=True)
 
     assert diagnose(biased.sample(), context(), [silent]).verdict is Verdict.HEALTHY

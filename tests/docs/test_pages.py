@@ -61,7 +61,7 @@ def test_commands_in_pages_exist():
     for page in pages():
         for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.M | re.S):
             for line in re.findall(r"^(?:\.venv/bin/)?(plumbline .*)", block, re.M):
-                words = line.split("#")[0].split()
+                words = line.split("#")[0].split(" -- ")[0].split()
                 path = " ".join(words[:3]) if " ".join(words[:3]) in known else " ".join(words[:2])
                 options = {word.split("=")[0] for word in words if word.startswith("--")}
 
@@ -92,6 +92,15 @@ def test_every_setting_is_explained():
     for settings in (ServiceSettings, MonitoringSettings):
         for name, field in settings.model_fields.items():
             assert field.description, name
+
+
+def test_the_services_page_names_every_endpoint():
+    """With its method, as the list says from which routes and the document are made."""
+    from plumbline.service.endpoint import ENDPOINTS
+
+    page = (DOCS / "service.md").read_text()
+    for endpoint in ENDPOINTS:
+        assert f"{endpoint.method} {endpoint.path}" in page, endpoint.name
 
 
 def test_the_metrics_page_is_complete():
@@ -150,13 +159,60 @@ def test_every_plugin_is_documented(package):
     assert [name for name in mapping if f"`{name}`" not in text] == []
 
 
-def test_every_verdict_is_documented():
-    """Each verdict stands in some page, as code."""
-    from plumbline.bundle.finding import Verdict
+def test_the_verdict_table_is_right():
+    """Order, side, remedy and sizes on docs/diagnosis.md are those of the code."""
+    from plumbline.bundle.verdict import Verdict
+    from plumbline.diagnosis.verdicts import VERDICTS
 
-    text = "\n".join(page.read_text() for page in pages())
+    rows = re.findall(
+        r"^\| (\d*) ?\| `(\w+)` \| .* \| ([\w ]+) \| ([\w ]+) \| ([\w ]+) \|$",
+        (DOCS / "diagnosis.md").read_text(),
+        re.M,
+    )
+    order = [Verdict(name) for number, name, *_ in rows if number]
+    facts = {name: (side, remedy, sizes) for _, name, side, remedy, sizes in rows}
 
-    assert [verdict.value for verdict in Verdict if f"`{verdict.value}`" not in text] == []
+    assert order == list(VERDICTS)
+    assert facts == {
+        verdict.value: (
+            verdict.facts.side.value,
+            verdict.facts.remedy.value.replace("_", " "),
+            "go on" if verdict.facts.sized else "0",
+        )
+        for verdict in Verdict
+    }
+
+
+def test_the_detector_table_is_right():
+    """What each detector accuses on docs/detection.md is what it accuses in the code."""
+    from plumbline.monitoring.watching.detectors import DETECTORS
+
+    page = (DOCS / "detection.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (`\w+`|the model) \|", page, re.M))
+
+    assert rows == {
+        name: f"`{kind.accuses}`" if kind.of_input() else "the model"
+        for name, kind in DETECTORS.items()
+    }
+
+
+def test_the_alerts_know_the_verdicts():
+    """Sets of verdicts in the rules are those of the table."""
+    from plumbline.bundle.verdict import Remedy, Verdict
+
+    known = {
+        "|".join(sorted(verdict for verdict in Verdict if chosen(verdict.facts)))
+        for chosen in (
+            lambda facts: facts.of_input,
+            lambda facts: facts.sized,
+            lambda facts: facts.remedy is Remedy.RETRAIN,
+        )
+    }
+    text = "\n".join(str(rule["expr"]) for rule in rules())
+    used = re.findall(r'(?:verdict|reason)[!=]~"([a-z_|]+)"', text)
+
+    assert used
+    assert {"|".join(sorted(names.split("|"))) for names in used} <= known
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)

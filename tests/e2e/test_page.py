@@ -219,6 +219,7 @@ def _incident(incident_id: str, diagnosis: Any, control: Control) -> Any:
         verdict=diagnosis.verdict,
         status=IncidentStatus.RESOLVED,
         trigger="verdict",
+        actor="verdict",
         opened=opened,
         closed=opened,
         detected_after=1,

@@ -19,7 +19,8 @@ from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.controller import Controller
 from plumbline.monitoring.repair.request import Request, RequestKind
-from plumbline.store.incident import EventKind, IncidentStatus
+from plumbline.store.incident import EventKind, IncidentStatus, Origin
+from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, kinds, value, wait_for
 from tests.support.monitored import log_rows
 
@@ -161,7 +162,42 @@ def test_webhooks_and_people_get_no_retrain_while_the_inputs_are_broken(control,
 
     assert control.calls == []
 
-    control.run(controller, Verdict.HEALTHY, until=lambda i: i.trigger == "ada" and i.attempts == 1)
+    control.run(controller, Verdict.HEALTHY, until=lambda i: i.actor == "ada" and i.attempts == 1)
+
+
+@pytest.mark.parametrize("name", ["ada", "verdict", "schedule"])
+def test_a_person_is_known_by_more_than_a_name(control, controller, name):
+    """Whatever somebody calls themselves: an order goes on although the model is well."""
+    control.serve(0)
+    person = alert(2).model_copy(update={"kind": RequestKind.PERSON, "actor": name})
+    controller.requests.put(person)
+    incident = control.run(
+        controller, Verdict.HEALTHY, until=lambda i: i.status is IncidentStatus.WATCHING
+    )
+
+    assert (incident.trigger, incident.actor, incident.origin) == ("person", name, Origin.ORDER)
+    assert incident.events[0].request == person.id
+    assert controller.requests.pending(datetime.now(UTC)) == ()
+
+
+def test_a_reason_that_looks_like_a_repair_is_not_one(control, controller):
+    """Whose promotion it was is a field of the alias, not the beginning of a sentence."""
+    broken = control.serve(0)
+    control.plan(seed=5, passed=False)
+    incident = control.run(controller, Verdict.FLAT, **ENDED)
+    other = control.registry.write(*small_bundle(MODEL, seed=8)).version
+    control.registry.promote(other, actor="monitor", reason=f"incident {incident.id}")
+    control.plan(seed=6)
+    again = control.run(
+        controller,
+        Verdict.FLAT,
+        until=lambda i: i.status is IncidentStatus.WATCHING,
+        decided_by="another row",
+    )
+    moves = [move.value for move in control.registry.history()]
+
+    assert again.version == other != broken
+    assert [move.incident for move in moves] == [None, None, again.id]
 
 
 def test_drift_is_reported_and_nothing_else(control, controller):
@@ -191,6 +227,27 @@ def test_refused_candidates_use_up_the_attempts_and_page_once(control, controlle
     assert control.registry.alias().value.version == broken
     assert value(metrics, "monitoring_pages_total", model=MODEL, reason="attempts_used_up") == 1
     assert value(metrics, "monitoring_retrains_total", model=MODEL, result="refused") == 2
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        ({"data": {"symbols": ["BTCUSDT"]}}, "its symbols are BTCUSDT, expected EURUSD"),
+        ({"data": {"source": "eurusd-1h"}}, "its bars come from eurusd-1h, expected a seeded"),
+        ({"interval": 60}, "its bars last 60 s, expected 3600 s"),
+    ],
+)
+def test_a_candidate_of_another_market_is_refused(control, controller, plan, reason):
+    """Its gate judged it on its own bars and let it pass; the loop does not."""
+    served = control.serve(0)
+    control.plan(seed=5, **plan)
+    incident = control.run(controller, Verdict.FLAT, **ENDED)
+    refused = [e.detail for e in incident.events if e.kind is EventKind.CANDIDATE_REFUSED]
+
+    assert len(refused) == 2
+    assert reason in refused[0]
+    assert incident.status is IncidentStatus.PAGED
+    assert control.registry.alias().value.version == served
 
 
 def test_a_promotion_ends_the_silence_after_a_page(control, controller):

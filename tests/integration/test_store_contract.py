@@ -242,6 +242,26 @@ class TestRegistry:
         assert back == [b, a]
         assert registry.rollback(actor="bert", reason="no").value.version == a
 
+    def test_a_rollback_goes_to_what_was_there_or_passed_its_gate(self, objects):
+        """Anything else is no way back; force goes on record, and is known by a field."""
+        registry = ModelRegistry(objects, "eurusd-1h")
+        first, second = (registry.write(*small_bundle(seed=seed)).version for seed in range(2))
+        was_there, never = (
+            registry.write(*small_bundle(seed=seed, passed=False)).version for seed in (2, 3)
+        )
+        registry.promote(was_there, actor="anna", reason="hope", force=True)
+        registry.promote(first, actor="anna", reason="better")
+        with pytest.raises(RefusedError, match=f"{never} was never champion and did not pass"):
+            registry.rollback(actor="bert", reason="worse", to=never)
+        back = [registry.rollback(actor="bert", reason="w", to=to) for to in (was_there, second)]
+        forced = registry.rollback(actor="bert", reason="worse", to=never, force=True)
+
+        assert [move.value.forced for move in back] == [False, False]
+        assert forced.value.forced
+        assert (
+            forced.value.reason == "worse (forced: it was never champion and its gate refused it)"
+        )
+
 
 def test_shipped_rows_are_read_once_and_joined(objects, tmp_path):
     """From spool through segments to readers: every row once, in order, with its outcome."""

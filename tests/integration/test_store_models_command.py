@@ -79,7 +79,7 @@ def test_a_bundle_is_shown_by_alias_or_by_its_first_characters(registry, version
     assert shown[0] == shown[1] == shown[2]
     assert shown[0]["manifest"]["classes"] == ["SELL", "HOLD", "BUY"]
     assert shown[0]["reference"]["rows"] == 300
-    assert "300 rows, uncalibrated" in run("show")[1]
+    assert "300 rows, too few for a false-alarm bound" in run("show")[1]
 
 
 def test_an_unknown_version_is_refused_with_those_there_are(versions):
@@ -115,6 +115,18 @@ def test_a_refused_bundle_is_not_promoted_without_force(versions):
 
     assert code == 1
     assert "did not pass its gate: one action holds 99 %" in err
+    assert "forced" in forced["reason"]
+
+
+def test_a_rollback_to_a_refused_candidate_needs_force(versions):
+    """It was never champion; with force it is said so for ever."""
+    run_json("promote", versions[0], "--reason", "first")
+    code, _, err = run("rollback", "--to", versions[2], "--reason", "hope")
+    forced = run_json("rollback", "--to", versions[2], "--reason", "hope", "--force")
+
+    assert code == 1
+    assert "was never champion and did not pass its gate" in err
+    assert forced["forced"]
     assert "forced" in forced["reason"]
 
 

@@ -116,7 +116,7 @@ def test_the_held_out_bars_are_written(folder, plumbline):
     ("arguments", "code", "reason"),
     [
         (("--config", "nonsense"), 1, "cannot read the configuration 'nonsense'"),
-        (("--data", "absent.csv"), 1, "cannot read bars from absent.csv"),
+        (("--data", "absent.csv"), 1, "absent.csv: [Errno 2] No such file"),
         (("--loss", "hinge"), 1, "loss.kind is 'hinge', expected one of"),
         (("--parent", "0123456789abcdef"), 1, "has no version 0123456789abcdef"),
         (("--until", "yesterday"), 2, "expected a time like 2017-09-01T12:00:00Z"),

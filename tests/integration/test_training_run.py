@@ -154,7 +154,7 @@ def test_the_reference_was_not_learnt_from(real):
 
     assert np.array_equal(reference.bar_time, stretch)
     assert as_microseconds(data.train_end) + 6 * HOUR < reference.bar_time[0]
-    assert not reference.calibrated
+    assert not reference.guaranteed
 
 
 def test_the_manifest_says_how_it_was_made(real):

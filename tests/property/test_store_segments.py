@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +16,9 @@ from plumbline.store.segment import (
     build_segments,
     digest_of,
     read_segment,
-    rows_of,
     write_segment,
 )
+from plumbline.store.table import LogTable
 from tests.support.rows import prediction_rows
 
 RELAXED = settings(deadline=None)
@@ -55,6 +56,20 @@ LOGS = st.one_of(
     st.tuples(st.just(OUTCOMES), st.lists(OUTCOME, min_size=1, max_size=8)),
 )
 SEGMENTS = build_segments(PREDICTIONS, PREDICTIONS.cells(prediction_rows(range(20), window=3)))
+
+
+def rows_of(table: LogTable, arrow: pa.Table) -> list[tuple]:
+    """Return Arrow columns as rows in column order, the reverse of `write_segment`."""
+    columns = []
+    for name in table.columns:
+        column = arrow.column(name)
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.int64())
+        values = column.to_pylist()
+        if pa.types.is_list(column.type):
+            values = [v if v is None else np.asarray(v, np.float32).tobytes() for v in values]
+        columns.append(values)
+    return list(zip(*columns, strict=True))
 
 
 @RELAXED

@@ -15,7 +15,7 @@ from plumbline.bundle.calibration import (
     ScoreCalibration,
     ValueCalibration,
 )
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import (
     REQUIRED_FILES,
@@ -245,9 +245,7 @@ def _report(passed: bool, rows: int) -> ValidationReport:
     verdict = Verdict.HEALTHY if passed else Verdict.DOMINANT_ACTION
     return ValidationReport(
         passed=passed,
-        validation=Diagnosis(
-            verdict=verdict, remedy=REMEDIES[verdict], cause="made by a test", n=rows
-        ),
+        validation=Diagnosis(verdict=verdict, cause="made by a test", n=rows),
         metrics={"log_loss": 0.8, "log_loss_constant": 0.9},
         reasons=() if passed else ("one action holds 99 % of the rows",),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import build_triggers
 from plumbline.monitoring.repair.controller import Controller
@@ -32,9 +32,7 @@ def judgement(
     verdict: Verdict, *, decided_by: str | None = "row-1", rows: int = 100, after: int = 20
 ) -> Judgement:
     """Return what a watcher would say."""
-    diagnosis = Diagnosis(
-        verdict=verdict, remedy=REMEDIES[verdict], cause=f"the rows look {verdict}", n=rows
-    )
+    diagnosis = Diagnosis(verdict=verdict, cause=f"the rows look {verdict}", n=rows)
     return Judgement(
         diagnosis=diagnosis, decided_by=decided_by, detected_after=after, rows=rows, evidence=()
     )

@@ -2,7 +2,8 @@
 
 The file given as ``--config`` (for ``calibrate``: the environment's ``QUICK_TRAIN``) is a JSON
 object that says what comes of it: ``seed``, ``passed``, ``seconds`` to take, ``crash``, ``silent``,
-``damage`` the bundle once it is written. Every call adds a line to ``<config>.calls``.
+``damage`` the bundle once it is written; ``data`` and ``interval`` are put into its manifest.
+Every call adds a line to ``<config>.calls``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def main() -> int:
     manifest, files = small_bundle(
         given.model, seed=plan.get("seed", 1), rows=plan.get("rows", 300), passed=passed
     )
+    data = manifest.data.model_copy(update=plan.get("data", {}))
+    interval = plan.get("interval", manifest.bar_interval_seconds)
+    manifest = manifest.model_copy(update={"data": data, "bar_interval_seconds": interval})
     bundle = ModelRegistry(Objects(given.store), given.model).write(manifest, files)
     if plan.get("damage"):
         _damage(given.store, given.model, bundle.version)

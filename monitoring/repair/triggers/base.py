@@ -8,15 +8,16 @@ cool-down is over.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import final
+from typing import ClassVar, final
 
 from pydantic import Field
 
 from plumbline.bundle.finding import Remedy
 from plumbline.bundle.record import Record
 from plumbline.monitoring.repair.situation import Situation
+from plumbline.store.incident import Origin
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,27 @@ class Decision:
     ----------
     remedy
         `Remedy.NONE` when nothing is to be done.
+    trigger
+        Name of the trigger that fired; the base class fills it in.
+    origin
+        Why it is wanted, which says how far the repair may go.
     actor
-        Who asks: ``verdict``, ``webhook``, ``schedule`` or the name of a person.
+        Who asks: an alert, a person, or the trigger itself.
+    request
+        Id of the request it answers, if somebody made one.
     cause
         Equal for equal causes, whichever monitor sees them: the incident's id is made from it.
     reason
         One sentence for the timeline.
-    warm
-        Whether a retrain starts from the weights of the version that serves.
     """
 
     remedy: Remedy = Remedy.NONE
+    trigger: str = ""
+    origin: Origin = Origin.VERDICT
     actor: str = ""
+    request: str | None = None
     cause: str = ""
     reason: str = ""
-    warm: bool = False
 
     @property
     def acts(self) -> bool:
@@ -55,6 +62,8 @@ NOTHING = Decision()
 class Trigger(ABC):
     """Decides, from a situation alone, what should be done."""
 
+    name: ClassVar[str]
+
     class Params(Record):
         """What a trigger can be told; subclasses add to it."""
 
@@ -66,7 +75,8 @@ class Trigger(ABC):
     @final
     def decide(self, situation: Situation, now: datetime) -> Decision:
         """Return what should be done; `NOTHING` when all is well or when it must wait."""
-        decision = self._wish(situation)
+        wish = self._wish(situation)
+        decision = replace(wish, trigger=self.name) if wish.acts else NOTHING
         if decision.remedy is not Remedy.RETRAIN:
             return decision
         if situation.remedy is Remedy.PAGE or self._cooling(situation, now):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from typing_extensions import override
 
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.repair.request import RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
-
-REQUEST = "request|"
-"""Begins the cause of a decision that answers one request and is settled with it."""
+from plumbline.store.incident import Origin
 
 
 class PersonTrigger(Trigger):
     """Asks for one retrain per request; it starts from present weights if the model is sound."""
+
+    name: ClassVar[str] = "person"
 
     @override
     def _wish(self, situation: Situation) -> Decision:
@@ -23,8 +25,9 @@ class PersonTrigger(Trigger):
                 return Decision(
                     remedy=Remedy.RETRAIN,
                     actor=request.actor,
-                    cause=f"{REQUEST}{request.id}",
+                    origin=Origin.ORDER,
+                    request=request.id,
+                    cause=f"request|{request.id}",
                     reason=request.reason,
-                    warm=situation.diagnosis.sized,
                 )
         return NOTHING

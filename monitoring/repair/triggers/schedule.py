@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from typing_extensions import override
 
-from plumbline.bundle.finding import Remedy, Verdict
+from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
+from plumbline.store.incident import Origin
 
 
 class ScheduleTrigger(Trigger):
     """Asks for a warm-started retrain every so many predictions of one version."""
+
+    name: ClassVar[str] = "schedule"
 
     class Params(Trigger.Params):
         """How often."""
@@ -24,18 +29,15 @@ class ScheduleTrigger(Trigger):
 
     @override
     def _wish(self, situation: Situation) -> Decision:
-        diagnosis = situation.diagnosis
-        if not self._every or not diagnosis.sized:
-            return NOTHING
-        if diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
+        if not self._every or not situation.diagnosis.sound:
             return NOTHING
         period = situation.judgement.rows // self._every
         if period == 0:
             return NOTHING
         return Decision(
             remedy=Remedy.RETRAIN,
+            origin=Origin.ROUTINE,
             actor="schedule",
             cause=f"schedule|{period}",
             reason=f"{period * self._every} predictions since this version was promoted",
-            warm=True,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from typing_extensions import override
 
 from plumbline.bundle.finding import Remedy
@@ -16,6 +18,8 @@ class VerdictTrigger(Trigger):
 
     `Remedy.REFUSE` belongs to a gate: a serving model is past it.
     """
+
+    name: ClassVar[str] = "verdict"
 
     @override
     def _wish(self, situation: Situation) -> Decision:

@@ -7,6 +7,8 @@ waits for it; a forged one can do no more than that.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from typing_extensions import override
 
 from plumbline.bundle.finding import Remedy
@@ -17,6 +19,8 @@ from plumbline.monitoring.repair.triggers.base import NOTHING, Decision, Trigger
 
 class WebhookTrigger(Trigger):
     """Asks for a retrain while an alert about this version is firing and the verdict agrees."""
+
+    name: ClassVar[str] = "webhook"
 
     @override
     def _wish(self, situation: Situation) -> Decision:
@@ -29,8 +33,9 @@ class WebhookTrigger(Trigger):
             if request.version in (None, situation.version):
                 return Decision(
                     remedy=Remedy.RETRAIN,
-                    actor="webhook",
+                    actor=request.actor,
+                    request=request.id,
                     cause=f"{judgement.diagnosis.verdict}|{judgement.decided_by}",
-                    reason=f"alert {request.actor}; {judgement.diagnosis.cause}",
+                    reason=f"the alert is firing; {judgement.diagnosis.cause}",
                 )
         return NOTHING

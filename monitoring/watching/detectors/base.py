@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import exp
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.record import Record
+from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.bootstrap import highest_evidence
 from plumbline.diagnosis.e_process import EProcess
-from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.evidence import Evidence, of_input
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT, fit_null
+from plumbline.diagnosis.verdicts import VERDICTS
+
+_ACCUSED = frozenset(verdict for verdict in VERDICTS if not verdict.facts.sized)
+"""What an alarm may name: verdicts that `diagnose` reaches, and under which no size is given."""
 
 
 class Detector(ABC):
@@ -23,7 +28,8 @@ class Detector(ABC):
 
     A subclass names the events: `learn` takes their edges from the reference, `events` tells for
     each row which occurred. The rest is the same for all: how likely each event may be given the
-    recent past, the bets against it, and the level at which the evidence is an alarm.
+    recent past, the bets against it, and the level at which the evidence is an alarm. It also says
+    whom an alarm accuses: of an input by the verdict's name, of an output the model.
 
     Parameters
     ----------
@@ -40,7 +46,7 @@ class Detector(ABC):
     """
 
     name: ClassVar[str]
-    subject: ClassVar[Literal["output", "input"]]
+    accuses: ClassVar[Accusation]
 
     class Params(Record):
         """Of the bootstrap; subclasses add their edges."""
@@ -53,6 +59,11 @@ class Detector(ABC):
     def __init__(
         self, reference: Measures, params: Params, *, log_a: float, output: str = ""
     ) -> None:
+        if isinstance(self.accuses, Verdict) and self.accuses not in _ACCUSED:
+            names = ", ".join(sorted(_ACCUSED))
+            raise ValueError(
+                f"detector {self.name} accuses {self.accuses}; expected one of {names}"
+            )
         self.output = output
         self._params = params
         self._edges = self.learn(reference)
@@ -63,6 +74,11 @@ class Detector(ABC):
         self._process = EProcess(fit_null(self.events_of(reference), reference.first))
         self._level = exp(self.threshold)
         self._alarmed = False
+
+    @classmethod
+    def of_input(cls) -> bool:
+        """Whether it watches what the model is given, or what the model says."""
+        return of_input(cls.accuses)
 
     @abstractmethod
     def learn(self, reference: Measures) -> FloatArray:
@@ -115,7 +131,7 @@ class Detector(ABC):
         """Return the present state."""
         return Evidence(
             detector=self.name,
-            subject=self.subject,
+            accuses=self.accuses,
             output=self.output,
             log_e=self._process.log_e,
             threshold=self.threshold,
@@ -129,18 +145,6 @@ class Detector(ABC):
         """Forget the evidence and the alarm."""
         self._process.reset()
         self._alarmed = False
-
-    def snapshot(self) -> dict[str, object]:
-        """Return a copy of the state, for `restore`."""
-        return {"process": self._process.snapshot(), "alarmed": self._alarmed}
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Return to a state from `snapshot`."""
-        process = state["process"]
-        if not isinstance(process, dict):
-            raise TypeError(f"expected a state from snapshot, got {type(process).__name__}")
-        self._process.restore(process)
-        self._alarmed = bool(state["alarmed"])
 
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector
@@ -19,7 +20,7 @@ class Frozen(Detector):
     """Identical windows, or steps below a quarter of the smallest in the reference."""
 
     name: ClassVar[str] = "frozen"
-    subject: ClassVar[Literal["output", "input"]] = "input"
+    accuses: ClassVar[Accusation] = Verdict.FROZEN_FEED
 
     @override
     def learn(self, reference: Measures) -> FloatArray:

@@ -67,20 +67,20 @@ class Panel:
         }
         kinds = list(DETECTORS.values())
         per_side = {
-            "input": sum(each.subject == "input" for each in kinds),
-            "output": len(names) * sum(each.subject == "output" for each in kinds),
+            "input": sum(each.of_input() for each in kinds),
+            "output": len(names) * sum(not each.of_input() for each in kinds),
         }
         self.detectors: dict[str, Detector] = {}
         for kind in kinds:
-            for name in names if kind.subject == "output" else ("",):
+            for name in ("",) if kind.of_input() else names:
                 self.detectors[f"{kind.name} {name}".strip()] = kind(
                     measured[name or names[0]],
                     kind.Params(),
-                    log_a=log(run_length * per_side[kind.subject]),
+                    log_a=log(run_length * per_side["input" if kind.of_input() else "output"]),
                     output=name,
                 )
-        self.inputs = {k: v for k, v in self.detectors.items() if v.subject == "input"}
-        self.outputs = {k: v for k, v in self.detectors.items() if v.subject == "output"}
+        self.inputs = {k: v for k, v in self.detectors.items() if v.of_input()}
+        self.outputs = {k: v for k, v in self.detectors.items() if not v.of_input()}
         self._meter = _meter(baseline, context)
         self._first = names[0]
 
@@ -141,6 +141,11 @@ class Panel:
             if flags is not None:
                 found[key] = tuple(names[j] for j in np.flatnonzero(flags[0]).tolist())
         return found
+
+    def reset_inputs(self) -> None:
+        """Forget what was held against the input."""
+        for each in self.inputs.values():
+            each.reset()
 
     def reset_outputs(self) -> None:
         """Forget what was held against the model."""

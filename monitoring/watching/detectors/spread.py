@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Side
 from plumbline.diagnosis.measure import Measures
 from plumbline.monitoring.watching.detectors.base import Detector, falls_below, quantiles
 
@@ -21,7 +22,7 @@ class Spread(Detector):
     """
 
     name: ClassVar[str] = "spread"
-    subject: ClassVar[Literal["output", "input"]] = "output"
+    accuses: ClassVar[Accusation] = Side.MODEL
 
     @override
     def learn(self, reference: Measures) -> FloatArray:

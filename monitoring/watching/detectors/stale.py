@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector
@@ -23,7 +24,7 @@ class Stale(Detector):
     """
 
     name: ClassVar[str] = "stale"
-    subject: ClassVar[Literal["output", "input"]] = "input"
+    accuses: ClassVar[Accusation] = Verdict.STALE_FEATURES
 
     @override
     def learn(self, reference: Measures) -> FloatArray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Side
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector
@@ -27,7 +28,7 @@ class SurrogateResidual(Detector):
     """
 
     name: ClassVar[str] = "surrogate"
-    subject: ClassVar[Literal["output", "input"]] = "output"
+    accuses: ClassVar[Accusation] = Side.MODEL
 
     @override
     def learn(self, reference: Measures) -> FloatArray:

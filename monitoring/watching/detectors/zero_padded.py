@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector
@@ -17,7 +18,7 @@ class ZeroPadded(Detector):
     """A column is zero for longer than it ever was in the reference."""
 
     name: ClassVar[str] = "zero_padded"
-    subject: ClassVar[Literal["output", "input"]] = "input"
+    accuses: ClassVar[Accusation] = Verdict.SCHEMA_SKEW
 
     @override
     def learn(self, reference: Measures) -> FloatArray:

@@ -86,7 +86,7 @@ def test_a_short_reference_promises_nothing() -> None:
     given = guarantee(context(LONG).baseline, run_length=1e6)
 
     assert refused.value is None
-    assert "Uncalibrated: 1500 reference rows; 12000" in refused.message
+    assert "Not guaranteed: 1500 reference rows; 12000" in refused.message
     assert given.value == 1e6
 
 

@@ -72,19 +72,6 @@ def test_reset_forgets_the_evidence_and_keeps_the_context() -> None:
     assert process._streams[""].context[0] >= LEVELS
 
 
-def test_snapshot_and_restore_return_to_the_same_state() -> None:
-    """The same rows then give the same evidence."""
-    process = EProcess(bounds(0.05))
-    process.step("", [1])
-    state = process.snapshot()
-    process.step("", [1])
-    first = process.value
-    process.restore(state)
-    process.step("", [1])
-
-    assert process.value == first
-
-
 def test_stakes_are_capped() -> None:
     """A long collapse does not overflow."""
     found = peaks(bounds(0.001), np.ones((1, 400, 1), np.int8), np.zeros((1, 400), bool))

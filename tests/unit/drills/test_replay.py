@@ -9,20 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plumbline.bundle.replay import Replay
 from plumbline.drills.errors import DrillError
-from plumbline.drills.replay import Replay, encode
+from plumbline.drills.replay import Playback, encode
 
 START = datetime(2017, 9, 4, tzinfo=UTC)
 
 
-def replay_of(labels: list[int], window_length: int = 3) -> Replay:
+def replay_of(labels: list[int], window_length: int = 3) -> Playback:
     n = len(labels) + window_length
     hours = [START + timedelta(hours=i) for i in range(n)]
-    return Replay(
+    return Playback(
         bar_time=np.array([int(hour.timestamp() * 1e6) for hour in hours]),
         features=np.arange(n * 2, dtype=np.float32).reshape(n, 2),
         labels=np.array([-1] * window_length + labels, dtype=np.int8),
         names=("a", "b"),
+        forward_return=np.full(n, np.nan),
+        closes=np.linspace(1.1, 1.2, n),
         window_length=window_length,
         first=window_length,
     )
@@ -78,7 +81,20 @@ def test_no_quiet_stretch_is_said_with_the_longest_found():
 def test_a_missing_replay_says_how_to_make_one(tmp_path: Path):
     """The error names the command that writes the file."""
     with pytest.raises(DrillError, match="plumbline replay-data"):
-        Replay.read(tmp_path / "replay.npz")
+        Playback.read(tmp_path / "replay.npz")
+
+
+def test_a_replay_is_read_as_it_was_written(tmp_path: Path):
+    """Who writes it and who plays it share one format."""
+    replay = replay_of([0, 1, -1, 2])
+    path = tmp_path / "replay.npz"
+    path.write_bytes(Replay.to_bytes(replay))
+    found = Playback.read(path)
+
+    assert len(found) == replay.held_out == 4
+    assert found.names == ("a", "b")
+    assert found.window(3).tolist() == replay.window(3).tolist()
+    assert found.time(9) == replay.time(9)
 
 
 def test_encoded_numbers_are_the_same_float32():

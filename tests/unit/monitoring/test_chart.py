@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.spread import probability_spread
 from plumbline.monitoring.watching.chart import POINTS, WINDOW, Chart, progress
@@ -20,16 +21,14 @@ from tests.support.bundles import small_bundle
 from tests.support.monitored import log_rows
 
 BUNDLE = Bundle(*small_bundle())
-DIAGNOSIS = Diagnosis(
-    verdict=Verdict.HEALTHY, remedy=REMEDIES[Verdict.HEALTHY], cause="a test", n=1
-)
+DIAGNOSIS = Diagnosis(verdict=Verdict.HEALTHY, cause="a test", n=1)
 
 
 def evidence(log_e: float, threshold: float = 10.0) -> Evidence:
     """Return the state of one detector."""
     return Evidence(
         detector="gain",
-        subject="output",
+        accuses=Side.MODEL,
         log_e=log_e,
         threshold=threshold,
         alarmed=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.monitoring.metrics import Metrics
 
@@ -11,7 +12,7 @@ def evidence(log_e: float) -> Evidence:
     """Return the state of one detector."""
     return Evidence(
         detector="gain",
-        subject="output",
+        accuses=Side.MODEL,
         log_e=log_e,
         threshold=13.8,
         alarmed=False,

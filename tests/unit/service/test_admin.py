@@ -133,6 +133,17 @@ def test_rollback_goes_back_or_says_that_it_cannot(registry):
     assert registry.alias().number == 3
 
 
+def test_a_rollback_to_what_never_served_needs_force(registry):
+    """A candidate that the gate refused is nothing to go back to."""
+    refused = change(registry, "/rollback", to=registry.bad)
+    before = registry.alias().number
+    forced = change(registry, "/rollback", to=registry.bad, force=True)
+
+    assert (refused.status_code, before) == (422, 1)
+    assert "was never champion and did not pass its gate" in refused.json()["error"]["message"]
+    assert (forced.status_code, forced.json()["forced"]) == (200, True)
+
+
 def test_aliases_are_listed(registry):
     """The champion with its generation; aliases that do not exist are left out."""
     answer = send(registry, "GET", f"/aliases?model={MODEL}").json()

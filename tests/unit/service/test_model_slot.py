@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.service.model_slot import ModelSlot, Poller, Serving
 from plumbline.service.predictor import Predictor
 from plumbline.store.board import Bulletin, verdict_board
@@ -72,7 +72,7 @@ class House:
         """Say something on the verdict board."""
         board = verdict_board(self.objects, MODEL)
         head = board.head()
-        diagnosis = Diagnosis(verdict=verdict, remedy=REMEDIES[verdict], cause="test", n=1)
+        diagnosis = Diagnosis(verdict=verdict, cause="test", n=1)
         bulletin = Bulletin(version=version, diagnosis=diagnosis, time=datetime.now(UTC), rows=1)
         board.advance(bulletin, after=head.number if head else 0)
 

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.openapi import build_openapi
-from plumbline.service.worker import ROUTES
 from tests.support.served import MODEL, ask, body, window
 
 DOCUMENT = build_openapi("1.0")
@@ -44,9 +44,20 @@ def test_document_is_valid_openapi():
     validate(DOCUMENT)
 
 
-def test_every_route_is_in_the_document():
-    """And nothing else is."""
-    assert sorted(DOCUMENT["paths"]) == sorted(ROUTES)
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+def test_every_endpoint_is_in_the_document_and_answers(settings, endpoint):
+    """With a good answer or a refusal that the document knows, and counted under its path."""
+
+    async def scenario(client, worker):
+        answer = await client.request(endpoint.method, endpoint.path)
+        return answer.status_code, worker.metrics.expose().decode()
+
+    status, metrics = ask(settings, scenario)
+    operation = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+
+    assert operation["operationId"] == endpoint.name
+    assert str(status) in operation["responses"]
+    assert f'service_request_seconds_count{{route="{endpoint.path}"}}' in metrics
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from plumbline.bundle.finding import REMEDIES, Diagnosis, Verdict
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.policy import DecisionPolicy
 from plumbline.service.prediction import prediction_ids
 from plumbline.service.predictor import Predictor
@@ -182,7 +182,7 @@ def test_sizes_are_withheld_while_the_verdict_is_bad(settings, monkeypatch, verd
     sized_settings(settings, monkeypatch)
     objects = Objects(settings.store)
     version = ModelRegistry(objects, MODEL).alias().value.version
-    diagnosis = Diagnosis(verdict=verdict, remedy=REMEDIES[verdict], cause="test", n=1)
+    diagnosis = Diagnosis(verdict=verdict, cause="test", n=1)
     verdict_board(objects, MODEL).advance(
         Bulletin(version=version, diagnosis=diagnosis, time=datetime.now(UTC), rows=1), after=0
     )
