@@ -12,7 +12,8 @@ from typing import Any, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from plumbline.bundle.record import Record
-from plumbline.training.data_check import Tolerable
+from plumbline.training.data import UNNAMED
+from plumbline.training.data_check import LARGEST_STEP, Tolerable
 from plumbline.training.errors import ConfigError
 from plumbline.training.families import FAMILIES
 from plumbline.training.feature_sets import FEATURE_SETS
@@ -26,9 +27,11 @@ class DataParams(Record):
     """Which bars."""
 
     source: str = Field(description="Name of a data set, path, or store URL of a CSV or Parquet.")
-    symbol: str = Field("default", description="Name of the symbol where the file has none.")
-    symbols: tuple[str, ...] = Field((), description="Those to use; all by default.")
-    time_format: str | None = Field(None, description="Of strptime; ISO 8601 by default.")
+    symbol: str = Field(
+        UNNAMED, description="The symbol to use, or to name the bars by where the file has none."
+    )
+    symbols: tuple[str, ...] = Field((), description="Several to use; all by default.")
+    time_format: str | None = Field(None, description="Of strptime; ISO 8601 or since 1970 by default.")
     until: datetime | None = Field(
         None, description="Use bars closed by then, all of them: there is no test part."
     )
@@ -39,6 +42,9 @@ class DataParams(Record):
         "rates of exchange; not where falling is unlike rising, as with shares.",
     )
     refuse_also: tuple[Tolerable, ...] = Field((), description="Defects that are else counted.")
+    largest_step: float = Field(
+        LARGEST_STEP, gt=1, description="Factor by which a price may move from bar to bar."
+    )
 
 
 class PolicyParams(Record):

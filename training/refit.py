@@ -55,7 +55,8 @@ def refit(
     Raises
     ------
     TrainingError
-        If its bars are not to be had, its features are not today's, or too few rows are left.
+        If its bars are not to be had, or are of another interval or symbol, its features are not
+        today's, or too few rows are left.
     BundleError, StoreError
         If the bundle does not verify or the store fails.
     """

@@ -14,7 +14,7 @@ never promoted; what is interrupted leaves no bundle, because the manifest is wr
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from plumbline.bundle.archive import Bundle
@@ -74,7 +74,8 @@ def train(
         Refuse bars of another source, symbol or interval.
     parent
         A version to start from if its network has the same form and none of its training rows are
-        held out now; otherwise the start is fresh.
+        held out now; otherwise the start is fresh. Bars of another interval or of other symbols
+        than its own are refused.
     live
         Judge the model on windows served in this stretch as well.
     promote
@@ -188,9 +189,16 @@ def _export(material: Material, trained: Trained) -> tuple[Exported, GoldenRows]
 
 
 def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundle | None:
-    """Return the parent if a training may start from its weights, else None."""
+    """Return the parent if a training may start from its weights, else None.
+
+    Raises
+    ------
+    SuccessionError
+        If the bars have another interval than the parent's, or other symbols.
+    """
     manifest = parent.manifest
     here, there = market_of(experiment, material), Market.of(manifest)
+    refuse_another_market(replace(there, source=here.source), here)
     held_out = material.split.part("calibration").start
     fits = (
         "model.pt" in parent.files
@@ -201,7 +209,6 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.window_length == experiment.window_length
         and manifest.classes == CLASSES
-        and (here.symbols, here.interval_seconds) == (there.symbols, there.interval_seconds)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None

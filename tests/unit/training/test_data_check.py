@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plumbline.training.bars import COLUMNS, Bars
-from plumbline.training.data import NO_TIME
+from plumbline.training.bars import COLUMNS, NO_TIME, Bars
 from plumbline.training.data_check import INTOLERABLE, check_bars, refuse_defects
 from plumbline.training.errors import DataError
 from tests.support.markets import walk
