@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.training.bar_file import quote
 from plumbline.training.bars import MICROSECOND, NO_TIME, as_datetime, as_microseconds
 from plumbline.training.errors import DataError
@@ -193,28 +193,31 @@ def _refuse_calendar(column: Column, numbers: np.ndarray) -> None:
 
 
 def _iso(column: Column, texts: pa.ChunkedArray) -> IntArray:
+    """Read text in ISO 8601; whether there are offsets is said by the first row that has a time."""
     texts = pc.replace_substring_regex(texts, pattern=r"\s*UTC$", replacement="Z")
-    offset = pc.fill_null(pc.match_substring_regex(texts, _OFFSET), False)  # noqa: FBT003  # pyarrow's own order
-    known: BoolArray = np.asarray(texts.is_valid().to_numpy(), dtype=bool)
-    zoned = np.asarray(offset.to_numpy(), dtype=bool)
-    whole = bool(known.any() and zoned[known.argmax()])
-    other = known & (zoned != whole)
-    if other.any():
-        before = "with an offset, as the rows before" if whole else "without an offset, as before"
-        raise column.complain(
-            int(other.argmax()), f"a time {before}: write all times in the same way"
-        )
-    kind = pa.timestamp("ns", tz="UTC") if whole else pa.timestamp("ns")
+    zoned = pc.match_substring_regex(texts, _OFFSET)
+    first = next((one for one in zoned.to_pylist() if one is not None), False)
+    kind = pa.timestamp("ns", tz="UTC" if first else None)
     try:
         return _whole(texts.cast(kind).cast(pa.int64()), divisor=1_000)
     except (pa.ArrowException, ValueError) as error:
         place = _first_failing(texts, lambda cells: cells.cast(kind))
-        change = _change(column, place)
-        raise column.complain(
-            place,
-            f"a time in ISO 8601 (2024-01-02T09:30:00Z) or since 1970: {change}, or say how times "
-            'are written, as time_format = "%d.%m.%Y %H:%M"',
-        ) from error
+        expected = (
+            f"a time in ISO 8601 (2024-01-02T09:30:00Z) or since 1970: {_change(column, place)}, "
+            'or say how times are written, as time_format = "%d.%m.%Y %H:%M"'
+        )
+        if _casts(texts.slice(place, 1), pa.timestamp("ns", tz=None if first else "UTC")):
+            offset = "an" if first else "no"
+            expected = f"{offset} offset, as in the rows before: write all times in the same way"
+        raise column.complain(place, expected) from error
+
+
+def _casts(cells: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    try:
+        cells.cast(kind)
+    except (pa.ArrowException, ValueError):
+        return False
+    return True
 
 
 def _formatted(column: Column, time_format: str) -> IntArray:

@@ -31,7 +31,9 @@ class DataParams(Record):
         UNNAMED, description="The symbol to use, or to name the bars by where the file has none."
     )
     symbols: tuple[str, ...] = Field((), description="Several to use; all by default.")
-    time_format: str | None = Field(None, description="Of strptime; ISO 8601 or since 1970 by default.")
+    time_format: str | None = Field(
+        None, description="Of strptime; ISO 8601 or since 1970 by default."
+    )
     until: datetime | None = Field(
         None, description="Use bars closed by then, all of them: there is no test part."
     )

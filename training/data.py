@@ -169,8 +169,8 @@ def _read(location: str, cells: Cells, layout: Layout, symbol: str, time: IntArr
 def _read_side(location: str, cells: Cells, layout: Layout, symbol: str, time: IntArray) -> Bars:
     """Read one of several symbols side by side, without the rows that only the others have."""
     bars = _read(location, cells, layout, symbol, time)
-    own = ~np.isnan([getattr(bars, name) for name in COLUMNS]).all(axis=0)
-    return bars.take(own)
+    values = np.stack([getattr(bars, name) for name in COLUMNS])
+    return bars.take(np.flatnonzero(~np.isnan(values).all(axis=0)))
 
 
 def _column(location: str, cells: Cells, place: int, name: str = "time") -> Column:

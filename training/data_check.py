@@ -130,8 +130,8 @@ def refuse_idle_volume(
             continue
         moving = np.exp(np.random.default_rng(0).normal(10, 1, len(one)))
         other = Bars(one.symbol, one.time, one.open, one.high, one.low, one.close, moving)
-        differ = ~np.isclose(compute(one), compute(other), equal_nan=True).all(axis=0)
-        readers = [name for name, reads in zip(names, differ, strict=True) if reads]
+        same = np.isclose(compute(one), compute(other), equal_nan=True)
+        readers = [name for column, name in enumerate(names) if not same[:, column].all()]
         if readers:
             raise DataError(
                 f"{one.symbol}: the volume is {one.volume[0]:g} in all {len(one)} bars, so that "
