@@ -12,6 +12,7 @@ from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
+from plumbline.cli.window import window
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +23,7 @@ app = typer.Typer(
     "`models show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, "
     "and break it on purpose with `drill`.",
 )
-for command in (up, train, calibrate, retrain, serve, monitor, drill):
+for command in (up, train, calibrate, retrain, serve, window, monitor, drill):
     app.command()(command)
 app.command("replay-data")(replay_data)
 app.add_typer(models.app, name="models")
