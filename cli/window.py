@@ -41,8 +41,8 @@ def window(
 ) -> None:
     """Print the body of a `/predict` request about the newest window of a file of bars.
 
-    Its rows are computed as in training. Pipe it on:
-    `plumbline window --data bars.csv | curl -d @- http://127.0.0.1:3000/predict`.
+    Its rows are computed as in training. It can be sent on as it is:
+    `curl -H content-type:application/json -d @body.json http://127.0.0.1:3000/predict`.
     """
     from plumbline.training.errors import TrainingError
     from plumbline.training.window import read_window
