@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,15 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from plumbline.bundle.errors import PluginError
+from plumbline.bundle.plugin import Plugins
+from plumbline.bundle.plugin_module import (
+    PluginModule,
+    describe_module,
+    name_modules,
+    named_modules,
+    resolve_module,
+)
 from plumbline.bundle.record import Record
 from plumbline.training.data import UNNAMED
 from plumbline.training.data_check import LARGEST_STEP, Tolerable
@@ -84,6 +93,9 @@ class Experiment(Record):
     loss: Choice = Choice(kind="cross_entropy")
     fit: FitParams = FitParams()
     policy: PolicyParams = PolicyParams()
+    plugins: tuple[PluginModule, ...] = Field(
+        (), description="Modules from outside it needs: files or dotted names."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -92,17 +104,21 @@ class Experiment(Record):
         if not isinstance(values, Mapping):
             return values
         resolved = dict(values)
-        plugins: dict[str, Mapping[str, type[Any]]] = {
+        name_modules(_module_names(resolved.get("plugins", ())))
+        plugins: dict[str, Plugins[Any]] = {
             "features": FEATURE_SETS,
             "label": LABELS,
             "family": FAMILIES,
             "loss": LOSSES,
         }
+        chosen: list[PluginModule | None] = []
         for field, kinds in plugins.items():
             default = {"kind": _DEFAULTS[field]} if field in _DEFAULTS else None
             choice = resolved.get(field, default)
             if isinstance(choice, Mapping):
                 resolved[field] = _resolve_choice(field, choice, kinds)
+                chosen.append(kinds.module_of(resolved[field]["kind"]))
+        resolved["plugins"] = _modules(chosen)
         return resolved
 
     @classmethod
@@ -147,9 +163,21 @@ def _other_kind(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
     return "kind" in new and new["kind"] != old.get("kind")
 
 
-def _resolve_choice(
-    field: str, choice: Mapping[str, Any], kinds: Mapping[str, type[Any]]
-) -> dict[str, Any]:
+def _module_names(given: Any) -> list[str]:
+    """Return the names of modules, written by a person or noted in a manifest."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise PluginError(f"plugins: expected a list of files or modules, got {given!r}")
+    return [str(each["name"] if isinstance(each, Mapping) else each) for each in given]
+
+
+def _modules(chosen: Iterable[PluginModule | None]) -> list[dict[str, Any]]:
+    """Note every module that was named, and those that brought what was chosen."""
+    found = {name: describe_module(name) for name in named_modules()}
+    found |= {each.name: each for each in chosen if each is not None}
+    return [each.model_dump() for each in found.values()]
+
+
+def _resolve_choice(field: str, choice: Mapping[str, Any], kinds: Plugins[Any]) -> dict[str, Any]:
     kind = str(choice.get("kind"))
     if kind not in kinds:
         raise ValueError(f"{field}.kind is {kind!r}, expected one of {sorted(kinds)}")
@@ -199,5 +227,10 @@ def read_experiment(name: str) -> Experiment:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
+    try:
+        given = _module_names(values.get("plugins", ()))
+        values["plugins"] = [resolve_module(each, path.parent) for each in given]
+    except PluginError as error:
+        raise ConfigError(f"{name}: {error}") from error
     experiment: Experiment = _validated(Experiment, values, name)
     return experiment

@@ -95,7 +95,20 @@ def refit(
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     """Return the experiment the bundle came from, perhaps with a later end of the bars."""
     experiment = follow(parent.manifest)
+    _require_same_plugins(parent, experiment)
     return experiment if until is None else experiment.changed(data={"until": until})
+
+
+def _require_same_plugins(parent: Bundle, experiment: Experiment) -> None:
+    """Refuse where code from outside has changed: its features and labels may be others now."""
+    recorded = parent.manifest.training.get("plugins", [])
+    now = [each.model_dump(mode="json") for each in experiment.plugins]
+    changed = [each for each in recorded if each not in now] if isinstance(recorded, list) else []
+    if changed:
+        raise TrainingError(
+            f"the plug-ins {changed} of {parent.version} have changed since: go back to them, or "
+            "train a new version with `plumbline train`"
+        )
 
 
 def _require_same_columns(parent: Bundle, dataset: Dataset) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from typing import ClassVar, Literal, TypeAlias
 
 from plumbline.bundle.array import FloatArray
@@ -56,6 +55,4 @@ class Backend(ABC):
 
 def backend_class(name: str) -> type[Backend]:
     """Import the backend of this name."""
-    module, _, attribute = BACKENDS[name].partition(":")
-    found: type[Backend] = getattr(import_module(module), attribute)
-    return found
+    return BACKENDS[name]
