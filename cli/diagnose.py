@@ -10,6 +10,7 @@ import typer
 from plumbline.bundle.errors import FormatError
 from plumbline.bundle.finding import Level
 from plumbline.cli.output import JsonOption, StoreOption, emit, refusals, table
+from plumbline.cli.plugin_option import takes_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ def diagnose() -> None:
 
 
 @app.command()
+@takes_plugins
 def predictions(
     target: Annotated[
         str,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import typer
 
+from plumbline.bundle.errors import PluginError
 from plumbline.cli import diagnose, models
 from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
 from plumbline.cli.monitor import monitor
 from plumbline.cli.pack import pack
+from plumbline.cli.plugin_option import takes_plugins
+from plumbline.cli.plugins import plugins
 from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
+from plumbline.cli.window import window
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,16 +27,19 @@ app = typer.Typer(
     "`models show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, "
     "and break it on purpose with `drill`.",
 )
-for command in (up, train, pack, calibrate, retrain, serve, monitor, drill):
-    app.command()(command)
-app.command("replay-data")(replay_data)
+for command in (up, train, pack, calibrate, retrain, serve, window, monitor, drill, plugins):
+    app.command()(takes_plugins(command))
+app.command("replay-data")(takes_plugins(replay_data))
 app.add_typer(models.app, name="models")
 app.add_typer(diagnose.app, name="diagnose")
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except PluginError as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 if __name__ == "__main__":

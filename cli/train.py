@@ -63,6 +63,10 @@ ConfigOption: TypeAlias = Annotated[
 DataOption: TypeAlias = Annotated[
     str | None, typer.Option("--data", help="Data set, path or URL, instead of the configured one.")
 ]
+SymbolOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--symbol", help="Whose bars to use, or what to call them if the file does not."),
+]
 
 
 def train(
@@ -78,6 +82,7 @@ def train(
     model: ModelOption = "eurusd-1h",
     like: LikeOption = None,
     data: DataOption = None,
+    symbol: SymbolOption = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the configured one.", min=0)] = None,
     reseed: Annotated[int, typer.Option(help="Added to the configured seed.", min=0)] = 0,
     loss: Annotated[str | None, typer.Option(help="Instead of the configured one.")] = None,
@@ -103,7 +108,7 @@ def train(
         registry = ModelRegistry(objects, model)
         old = None if like is None else registry.open(registry.resolve(like)).manifest
         experiment = _experiment(
-            config, old, data=data, seed=seed, reseed=reseed, loss=loss, until=until
+            config, old, data=data, symbol=symbol, seed=seed, reseed=reseed, loss=loss, until=until
         )
         result = run(
             experiment,
@@ -122,13 +127,14 @@ def replay_data(
     out: Annotated[Path, typer.Option(help="File to write, .npz.")],
     config: ConfigOption = "eurusd-1h",
     data: DataOption = None,
+    symbol: SymbolOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the held-out bars of a configuration to a file, to be replayed against a service."""
     from plumbline.training.replay import build_replay
 
     with reporting():
-        replay = build_replay(_experiment(config, data=data))
+        replay = build_replay(_experiment(config, data=data, symbol=symbol))
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(replay.to_bytes())
     summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
@@ -179,6 +185,7 @@ def _experiment(
     like: Manifest | None = None,
     *,
     data: str | None = None,
+    symbol: str | None = None,
     seed: int | None = None,
     reseed: int = 0,
     loss: str | None = None,
@@ -194,6 +201,8 @@ def _experiment(
     changes: dict[str, Any] = {}
     if data is not None:
         changes["data"] = {"source": data}
+    if symbol is not None:
+        changes["data"] = {**changes.get("data", {}), "symbol": symbol, "symbols": ()}
     if until is not None:
         changes["data"] = {**changes.get("data", {}), "until": until}
     if seed is not None or reseed:

@@ -10,6 +10,8 @@ from typing import Self, cast
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from plumbline.bundle.errors import PluginError
+from plumbline.bundle.plugin_module import name_modules
 from plumbline.bundle.record import Record
 from plumbline.monitoring.errors import SettingsError
 
@@ -100,6 +102,10 @@ class MonitoringSettings(BaseSettings):
         5_000, ge=100, le=50_000, description="Newest predictions a drift report looks at."
     )
 
+    plugins: tuple[str, ...] = Field(
+        (), description="Plug-in modules to use: files or dotted names."
+    )
+
     token: SecretStr | None = Field(
         None,
         description="Bearer token of a person who asks for a retrain; without one, nobody can.",
@@ -130,11 +136,15 @@ class MonitoringSettings(BaseSettings):
         values = {name: value for name, value in values.items() if name not in in_environment}
         values |= {name: value for name, value in given.items() if value is not None}
         try:
-            return cls(**values)  # type: ignore[arg-type]  # pydantic checks what a file holds
+            settings = cls(**values)  # type: ignore[arg-type]  # pydantic checks what a file holds
+            name_modules(settings.plugins)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
             raise SettingsError(f"setting {name!r}: {first['msg']}") from error
+        except PluginError as error:
+            raise SettingsError(str(error)) from error
+        return settings
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -23,6 +23,10 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from plumbline.bundle.errors import PluginError
+from plumbline.bundle.plugin_module import name_modules, named_modules
+from plumbline.service.backends import BACKENDS
+
 PREFIX = "PLUMBLINE_SERVICE_"
 FILE = "FILE"
 
@@ -65,8 +69,9 @@ class ServiceSettings(BaseSettings):
         Path(".state/service"),
         description="Folder of the spool, the metrics files and the admin token; one per server.",
     )
-    backend: Literal["onnx", "torchscript"] = Field(
-        "onnx", description="Which file of the bundle runs; torchscript needs torch."
+    backend: str = Field(
+        "onnx",
+        description="What runs a bundle: `onnx`, `torchscript`, which needs torch, or a plug-in.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto takes CUDA where the runtime offers it."
@@ -118,7 +123,11 @@ class ServiceSettings(BaseSettings):
         description="Time between readiness going down and the stop of the workers.",
     )
 
-    @field_validator("models", mode="before")
+    plugins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Plug-in modules to use: files or dotted names, separated by commas."
+    )
+
+    @field_validator("models", "plugins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -192,14 +201,27 @@ class ServiceSettings(BaseSettings):
             raise SettingsError(f"{PREFIX}{FILE}: there is no file {file}")
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**given)  # type: ignore[arg-type]  # checked by pydantic
+            settings = cls(**given)  # type: ignore[arg-type]  # checked by pydantic
         except ValidationError as error:
             raise SettingsError("; ".join(_explain(item) for item in error.errors())) from error
+        settings._use_plugins()
+        return settings
+
+    def _use_plugins(self) -> None:
+        """Name the plug-in modules to this process and its children; refuse what none brings."""
+        try:
+            name_modules(self.plugins)
+            if self.backend not in BACKENDS:
+                names = ", ".join(sorted(BACKENDS))
+                raise SettingsError(f"backend: expected one of {names}, got {self.backend!r}")
+        except PluginError as error:
+            raise SettingsError(str(error)) from error
 
     def environment(self) -> dict[str, str]:
         """Return the variables a worker reads these settings from; the token is not among them."""
         values = self.model_dump(mode="json", exclude={"admin_token"})
         values["models"] = ",".join(self.models)
+        values["plugins"] = ",".join(named_modules())
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}
 
 

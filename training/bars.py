@@ -17,6 +17,8 @@ PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")
 MICROSECOND = SECOND
 """Microseconds in a second: every time in this package is an integer number of microseconds."""
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for a missing time, as it does in numpy; counted as a null by the check."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Bars:
         Open time, microseconds since 1970 UTC.
     open, high, low, close, volume : (n,) float64
         Prices and traded volume.
+    file_row : (n,) int64 or None
+        Which row of its file each bar is, counted from 1 with the header; for complaints alone.
     """
 
     symbol: str
@@ -40,6 +44,7 @@ class Bars:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
+    file_row: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -61,7 +66,14 @@ class Bars:
     def take(self, rows: slice | np.ndarray) -> Bars:
         """Return the bars at these positions, or where this mask is true."""
         arrays = {name: getattr(self, name)[rows] for name in ("time", *COLUMNS)}
-        return Bars(symbol=self.symbol, **arrays)
+        file_row = None if self.file_row is None else self.file_row[rows]
+        return Bars(symbol=self.symbol, file_row=file_row, **arrays)
+
+    def place(self, bar: int) -> str:
+        """Say where a bar stands, for a complaint: ``row 17 (2024-01-02 05:00)``."""
+        row = f"bar {bar + 1}" if self.file_row is None else f"row {self.file_row[bar]}"
+        known = self.time[bar] != NO_TIME
+        return f"{row} ({as_datetime(int(self.time[bar])):%Y-%m-%d %H:%M})" if known else row
 
     def until(self, end: int) -> Bars:
         """Return the bars that have closed by ``end``, in microseconds."""

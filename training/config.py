@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -11,10 +11,20 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from plumbline.bundle.errors import PluginError
+from plumbline.bundle.plugin import Plugins
+from plumbline.bundle.plugin_module import (
+    PluginModule,
+    describe_module,
+    name_modules,
+    named_modules,
+    resolve_module,
+)
 from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
 from plumbline.bundle.spec import OutputSpec
-from plumbline.training.data_check import Tolerable
+from plumbline.training.data import UNNAMED
+from plumbline.training.data_check import LARGEST_STEP, Tolerable
 from plumbline.training.errors import ConfigError
 from plumbline.training.families import FAMILIES, Family
 from plumbline.training.feature_sets import FEATURE_SETS
@@ -28,9 +38,13 @@ class DataParams(Record):
     """Which bars."""
 
     source: str = Field(description="Name of a data set, path, or store URL of a CSV or Parquet.")
-    symbol: str = Field("default", description="Name of the symbol where the file has none.")
-    symbols: tuple[str, ...] = Field((), description="Those to use; all by default.")
-    time_format: str | None = Field(None, description="Of strptime; ISO 8601 by default.")
+    symbol: str = Field(
+        UNNAMED, description="The symbol to use, or to name the bars by where the file has none."
+    )
+    symbols: tuple[str, ...] = Field((), description="Several to use; all by default.")
+    time_format: str | None = Field(
+        None, description="Of strptime; ISO 8601 or since 1970 by default."
+    )
     until: datetime | None = Field(
         None, description="Use bars closed by then, all of them: there is no test part."
     )
@@ -41,6 +55,9 @@ class DataParams(Record):
         "rates of exchange; not where falling is unlike rising, as with shares.",
     )
     refuse_also: tuple[Tolerable, ...] = Field((), description="Defects that are else counted.")
+    largest_step: float = Field(
+        LARGEST_STEP, gt=1, description="Factor by which a price may move from bar to bar."
+    )
 
 
 class Choice(Record):
@@ -74,6 +91,9 @@ class Experiment(Record):
     loss: Choice
     fit: FitParams = FitParams()
     policy: Choice
+    plugins: tuple[PluginModule, ...] = Field(
+        (), description="Modules from outside it needs: files or dotted names."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -82,17 +102,22 @@ class Experiment(Record):
         if not isinstance(values, Mapping):
             return values
         resolved = dict(values)
-        plugins: dict[str, Mapping[str, type[Any]]] = {
+        name_modules(_module_names(resolved.get("plugins", ())))
+        plugins: dict[str, Plugins[Any]] = {
             "features": FEATURE_SETS,
             "label": LABELS,
             "family": FAMILIES,
         }
+        chosen: list[PluginModule | None] = []
         for field, kinds in plugins.items():
             default = {"kind": _DEFAULTS[field]} if field in _DEFAULTS else None
             choice = resolved.get(field, default)
             if isinstance(choice, Mapping):
                 resolved[field] = _resolve_choice(field, choice, kinds)
-        return _resolve_by_output(resolved)
+                chosen.append(kinds.module_of(resolved[field]["kind"]))
+        chosen += _resolve_by_output(resolved)
+        resolved["plugins"] = _modules(chosen)
+        return resolved
 
     @classmethod
     def of_manifest(cls, training: Mapping[str, JsonValue]) -> Self:
@@ -163,11 +188,14 @@ def _other_kind(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
     return "kind" in new and new["kind"] != old.get("kind")
 
 
-def _resolve_by_output(values: dict[str, Any]) -> dict[str, Any]:
-    """Resolve what depends on the kind of the label's outputs: loss and policy."""
-    label = values.get("label")
+def _resolve_by_output(values: dict[str, Any]) -> list[PluginModule | None]:
+    """Resolve what depends on the kind of the label's outputs, loss and policy, in place.
+
+    Returns the modules that brought them.
+    """
+    label, modules = values.get("label"), []
     if not isinstance(label, Mapping):
-        return values
+        return []
     kind = LABELS[label["kind"]]
     outputs = kind(kind.Params.model_validate(label["parameters"])).outputs
     kinds = {spec.kind for spec in outputs}
@@ -175,6 +203,7 @@ def _resolve_by_output(values: dict[str, Any]) -> dict[str, Any]:
     loss = values.get("loss") or {"kind": _LOSS_OF.get(primary)}
     if isinstance(loss, Mapping):
         values["loss"] = _resolve_choice("loss", loss, LOSSES)
+        modules.append(LOSSES.module_of(loss["kind"]))
         if kinds != {LOSSES[loss["kind"]].teaches}:
             fitting = sorted(name for name, each in LOSSES.items() if {each.teaches} == kinds)
             raise ValueError(
@@ -185,7 +214,8 @@ def _resolve_by_output(values: dict[str, Any]) -> dict[str, Any]:
     policy = values.get("policy") or {"kind": _POLICY_OF.get(primary, "abstain")}
     if isinstance(policy, Mapping):
         values["policy"] = _resolve_policy(policy)
-    return values
+        modules.append(POLICIES.module_of(policy["kind"]))
+    return modules
 
 
 def _resolve_policy(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,9 +232,21 @@ def _resolve_policy(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {**choice, "parameters": {k: v for k, v in checked.items() if k != "prior"}}
 
 
-def _resolve_choice(
-    field: str, choice: Mapping[str, Any], kinds: Mapping[str, type[Any]]
-) -> dict[str, Any]:
+def _module_names(given: Any) -> list[str]:
+    """Return the names of modules, written by a person or noted in a manifest."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise PluginError(f"plugins: expected a list of files or modules, got {given!r}")
+    return [str(each["name"] if isinstance(each, Mapping) else each) for each in given]
+
+
+def _modules(chosen: Iterable[PluginModule | None]) -> list[dict[str, Any]]:
+    """Note every module that was named, and those that brought what was chosen."""
+    found = {name: describe_module(name) for name in named_modules()}
+    found |= {each.name: each for each in chosen if each is not None}
+    return [each.model_dump() for each in found.values()]
+
+
+def _resolve_choice(field: str, choice: Mapping[str, Any], kinds: Plugins[Any]) -> dict[str, Any]:
     kind = str(choice.get("kind"))
     if kind not in kinds:
         raise ValueError(f"{field}.kind is {kind!r}, expected one of {sorted(kinds)}")
@@ -254,5 +296,10 @@ def read_experiment(name: str) -> Experiment:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
+    try:
+        given = _module_names(values.get("plugins", ()))
+        values["plugins"] = [resolve_module(each, path.parent) for each in given]
+    except PluginError as error:
+        raise ConfigError(f"{name}: {error}") from error
     experiment: Experiment = _validated(Experiment, values, name)
     return experiment

@@ -1,33 +1,35 @@
-"""Reading bars: a CSV or Parquet file, by path or store URL, or a data set known by name.
+"""Reading bars: a text or Parquet file, by path or store URL, or a data set known by name.
+
+```
+bytes ─► cells ─► which column is which ─► times, numbers ─► one `Bars` a symbol
+         bar_file  bar_layout               bar_value
+```
 
 Reading does not judge: `training.data_check` counts defects and refuses what must not be used.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
-from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.array import IntArray
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
-from plumbline.training.bars import COLUMNS, Bars, as_microseconds
+from plumbline.training.bar_file import SUFFIXES, Cells, read_cells
+from plumbline.training.bar_layout import Layout, find_layouts, key_of, symbol_codes
+from plumbline.training.bar_value import Column, read_numbers, read_times
+from plumbline.training.bars import COLUMNS, Bars
 from plumbline.training.errors import DataError
 
-TIME_NAMES = ("timestamp", "time", "datetime", "date", "open_time")
-NO_TIME = np.iinfo(np.int64).min
-"""Stands for a missing time, as it does in numpy; counted as a null by the check."""
+UNNAMED = "default"
+"""The symbol of bars that nobody gave one."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,15 @@ class Source:
     Attributes
     ----------
     location
-        A path or a URL; its suffix, ``.csv`` or ``.parquet``, names the format.
+        A path or a URL; its suffix, of `bar_file.SUFFIXES`, names the format.
     symbol
-        Name of the symbol where the file has no column ``symbol``.
+        Whose bars are wanted or, where the file names no symbols, whose they are.
     time_format
         Of `datetime.strptime`, in UTC, for times that are not in ISO 8601.
     """
 
     location: str
-    symbol: str = "default"
+    symbol: str = UNNAMED
     time_format: str | None = None
 
 
@@ -81,55 +83,108 @@ def absolute(source: str) -> str:
 
 
 def read_bars(source: Source, *, symbols: tuple[str, ...] = ()) -> tuple[Bars, ...]:
-    """Read every bar of a source, in the order of the file, one `Bars` per symbol.
+    """Read bars, in the order of the file, one `Bars` per symbol.
 
     Parameters
     ----------
     source
         From `resolve`.
     symbols
-        Those wanted, all by default; in this order.
+        Those wanted, in this order; by default the source's, or every one if it names none.
 
     Raises
     ------
     DataError
-        If the file is missing or unreadable, lacks a column, or has none of a symbol's bars.
+        If the file is missing or unreadable, lacks a column, has a cell that is no time or number,
+        or has no bars of a symbol; the message names the row, the time and the column.
     """
-    table = _normalise(_read_table(source), source)
-    names = np.asarray(table["symbol"].to_pylist(), dtype=object)
-    found = list(dict.fromkeys(names.tolist()))
-    absent = [name for name in symbols if name not in found]
-    if absent or not found:
-        raise DataError(f"{source.location}: no bars of {absent or 'any symbol'}, found {found}")
-    time = _read_time(table["time"], source)
-    columns = {name: _read_numbers(table[name], name, source) for name in COLUMNS}
-    every = []
-    for name in symbols or tuple(found):
-        rows = names == name
-        arrays = {column: values[rows] for column, values in columns.items()}
-        every.append(Bars(symbol=str(name), time=time[rows], **arrays))
-    return tuple(every)
+    location = source.location
+    cells = read_cells(location, _read_bytes(location))
+    layouts = find_layouts(location, cells)
+    if not len(cells.rows):
+        raise DataError(f"{location}: no bars of any symbol, only a header: give a row for each")
+    layout = layouts[0]
+    time = read_times(_column(location, cells, layout.time), source.time_format)
+    if layout.beside is not None:
+        sides = {str(one.beside): one for one in layouts}
+        wanted = _wanted(source, symbols, tuple(sides))
+        return tuple(_read_side(location, cells, sides[name], name, time) for name in wanted)
+    if layout.symbol is None:
+        wanted = _wanted(source, symbols, ())
+        return tuple(_read(location, cells, layout, name, time) for name in wanted)
+    names, codes = symbol_codes(location, cells.columns[layout.symbol], cells)
+    every = _read(location, cells, layout, "", time)
+    return tuple(
+        replace(every.take(np.flatnonzero(codes == names.index(name))), symbol=name)
+        for name in _wanted(source, symbols, names)
+    )
 
 
-def _read_table(source: Source) -> pa.Table:
-    kind = Path(urlparse(source.location).path).suffix.lower()
-    if kind not in (".csv", ".parquet"):
+def near(name: str, names: Sequence[str]) -> list[str]:
+    """Return the names most like one: other spellings of it first, at most five.
+
+    Examples
+    --------
+    >>> near("BTC/USDT", ["ETHBTC", "BTCUSDT"])
+    ['BTCUSDT']
+    """
+    keys = {other: key_of(other) for other in names}
+    same = [other for other, key in keys.items() if key == key_of(name)]
+    close = get_close_matches(key_of(name), list(keys.values()), n=5, cutoff=0.6)
+    like = [other for key in close for other, found in keys.items() if found == key]
+    return list(dict.fromkeys([*same, *like]))[:5]
+
+
+def _wanted(source: Source, symbols: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the symbols to read from a file that names these; none if it names none."""
+    if not found:
+        if symbols not in ((), (source.symbol,)):
+            raise DataError(
+                f"{source.location}: no bars of {list(symbols)}: the file has no column symbol, "
+                f"and its bars are taken for {source.symbol}'s; give one symbol, or such a column"
+            )
+        return (source.symbol,)
+    named = () if source.symbol == UNNAMED else (source.symbol,)
+    wanted = symbols or named or found
+    absent = [name for name in wanted if name not in found]
+    if absent:
+        likely = [one for name in absent for one in near(name, found)]
+        listed = likely or found[:10]
         raise DataError(
-            f"{source.location}: expected a .csv or .parquet file, a store URL of one, "
-            f"or one of the data sets {sorted(DATASETS)}"
+            f"{source.location}: no bars of {absent} among the {len(found)} symbols of the file; "
+            f"{'the nearest are' if likely else 'there are'} {', '.join(listed)}"
+            f"{'' if likely or len(found) <= 10 else ', …'}: give one of them as symbol"
         )
-    data = io.BytesIO(_read_bytes(source.location))
-    try:
-        if kind == ".parquet":
-            return pyarrow.parquet.read_table(data)
-        # Times in a format of their own are text to the CSV reader.
-        return pyarrow.csv.read_csv(data)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source.location}: not a readable {kind} file: {error}") from error
+    return wanted
+
+
+def _read(location: str, cells: Cells, layout: Layout, symbol: str, time: IntArray) -> Bars:
+    arrays = {
+        name: read_numbers(_column(location, cells, place, name), time)
+        for name, place in layout.columns.items()
+    }
+    return Bars(symbol=symbol, time=time, file_row=cells.rows, **arrays)
+
+
+def _read_side(location: str, cells: Cells, layout: Layout, symbol: str, time: IntArray) -> Bars:
+    """Read one of several symbols side by side, without the rows that only the others have."""
+    bars = _read(location, cells, layout, symbol, time)
+    values = np.stack([getattr(bars, name) for name in COLUMNS])
+    return bars.take(np.flatnonzero(~np.isnan(values).all(axis=0)))
+
+
+def _column(location: str, cells: Cells, place: int, name: str = "time") -> Column:
+    labels = [label for label in cells.headers[place] if label]
+    return Column(location, " of ".join(labels) or name, cells.columns[place], cells.rows)
 
 
 def _read_bytes(location: str) -> bytes:
     parsed = urlparse(location)
+    if "." not in location.rsplit("/", 1)[-1]:
+        raise DataError(
+            f"{location}: expected a file whose name ends in {', '.join(SUFFIXES)}, a store URL of "
+            f"one, or one of the data sets {sorted(DATASETS)}"
+        )
     try:
         if parsed.scheme in ("", "file"):
             return Path(unquote(parsed.path)).read_bytes()
@@ -137,46 +192,3 @@ def _read_bytes(location: str) -> bytes:
         return Objects(root).read(name)
     except (OSError, StoreError) as error:
         raise DataError(f"cannot read bars from {location}: {error}") from error
-
-
-def _normalise(table: pa.Table, source: Source) -> pa.Table:
-    """Give columns their names, whatever their case, and add the symbol if there is none."""
-    table = table.rename_columns([name.strip().lower() for name in table.column_names])
-    times = [name for name in TIME_NAMES if name in table.column_names]
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing or not times:
-        wanted = missing or [f"a time ({', '.join(TIME_NAMES)})"]
-        raise DataError(
-            f"{source.location}: lacks the columns {wanted}, found {table.column_names}"
-        )
-    table = table.rename_columns(
-        ["time" if name == times[0] else name for name in table.column_names]
-    )
-    if "symbol" not in table.column_names:
-        table = table.append_column("symbol", pa.array([source.symbol] * len(table), pa.string()))
-    return table.select(["time", "symbol", *COLUMNS])
-
-
-def _read_time(column: pa.ChunkedArray, source: Source) -> IntArray:
-    try:
-        if source.time_format is not None:
-            time_format = source.time_format
-            texts = [text or "" for text in column.cast(pa.string()).to_pylist()]
-            return np.array(
-                [as_microseconds(datetime.strptime(text, time_format)) for text in texts],
-                dtype=np.int64,
-            )
-        if not pa.types.is_timestamp(column.type):
-            column = column.cast(pa.string()).cast(pa.timestamp("us"))
-        whole = pc.fill_null(column.cast(pa.timestamp("us")).cast(pa.int64()), NO_TIME)
-        return np.asarray(whole.to_numpy(), dtype=np.int64)
-    except (pa.ArrowException, ValueError) as error:
-        hint = f"in the format {source.time_format!r}" if source.time_format else "in ISO 8601"
-        raise DataError(f"{source.location}: times are not {hint}: {error}") from error
-
-
-def _read_numbers(column: pa.ChunkedArray, name: str, source: Source) -> FloatArray:
-    try:
-        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-    except (pa.ArrowException, ValueError) as error:
-        raise DataError(f"{source.location}: {name} is not a number everywhere: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from plumbline.training.agreement import BUDGET, check_agreement
 from plumbline.training.bars import Bars, as_datetime, as_microseconds, digest_of
 from plumbline.training.config import DataParams, Experiment
 from plumbline.training.data import read_bars, resolve
-from plumbline.training.data_check import DataReport, check_bars, refuse_defects
+from plumbline.training.data_check import DataReport, check_bars, refuse_defects, refuse_idle_volume
 from plumbline.training.dataset import Dataset, build_dataset
 from plumbline.training.errors import DataError
 from plumbline.training.feature_sets import FeatureSet
@@ -24,7 +25,7 @@ from plumbline.training.feature_table import (
     refuse_standing,
     resolve_feature_set,
 )
-from plumbline.training.labels import LABELS, Label
+from plumbline.training.labels import Label
 from plumbline.training.split import Split, split_bars
 
 
@@ -109,14 +110,14 @@ def prepare(experiment: Experiment) -> Material:
     data = experiment.data
     source = resolve(data.source, symbol=data.symbol, time_format=data.time_format)
     chosen = [_choose(one, data) for one in read_bars(source, symbols=data.symbols)]
-    reports = tuple(check_bars(one) for one in chosen)
+    reports = tuple(check_bars(one, largest_step=data.largest_step) for one in chosen)
     refuse_defects(reports, refuse_also=data.refuse_also)
     features = experiment.features
     feature_set = resolve_feature_set(features.kind, features.parameters, chosen)
     parameters = feature_set.recorded_parameters
     experiment = experiment.changed(features={"kind": features.kind, "parameters": parameters})
-    kind = LABELS[experiment.label.kind]
-    label = kind(kind.Params.model_validate(experiment.label.parameters))
+    refuse_idle_volume(chosen, feature_set.names, partial(build_table, feature_set))
+    label = experiment.build_label()
     dataset = build_dataset(chosen, feature_set, label, experiment.window_length)
     refuse_standing(dataset.names, dataset.features)
     _check_agreement(feature_set, chosen, dataset)

@@ -60,7 +60,8 @@ def refit(
     Raises
     ------
     TrainingError
-        If its bars are not to be had, its features are not today's, or too few rows are left.
+        If its bars are not to be had, or are of another interval or symbol, its features are not
+        today's, or too few rows are left.
     BundleError, StoreError
         If the bundle does not verify or the store fails.
     """
@@ -121,7 +122,20 @@ def _calibrate(
 def _experiment(parent: Bundle, until: datetime | None) -> Experiment:
     """Return the experiment the bundle came from, perhaps with a later end of the bars."""
     experiment = follow(parent.manifest)
+    _require_same_plugins(parent, experiment)
     return experiment if until is None else experiment.changed(data={"until": until})
+
+
+def _require_same_plugins(parent: Bundle, experiment: Experiment) -> None:
+    """Refuse where code from outside has changed: its features and labels may be others now."""
+    recorded = parent.manifest.training.get("plugins", [])
+    now = [each.model_dump(mode="json") for each in experiment.plugins]
+    changed = [each for each in recorded if each not in now] if isinstance(recorded, list) else []
+    if changed:
+        raise TrainingError(
+            f"the plug-ins {changed} of {parent.version} have changed since: go back to them, or "
+            "train a new version with `plumbline train`"
+        )
 
 
 def _require_same_columns(parent: Bundle, material: Material) -> None:

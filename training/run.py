@@ -14,7 +14,7 @@ never promoted; what is interrupted leaves no bundle, because the manifest is wr
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,7 +85,8 @@ def train(
         Refuse bars of another source, symbol or interval.
     parent
         A version to start from if its network has the same form and none of its training rows are
-        held out now; otherwise the start is fresh.
+        held out now; otherwise the start is fresh. Bars of another interval or of other symbols
+        than its own are refused.
     live
         Judge the model on windows served in this stretch as well.
     promote
@@ -211,9 +212,16 @@ def _export(
 
 
 def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundle | None:
-    """Return the parent if a training may start from its weights, else None."""
+    """Return the parent if a training may start from its weights, else None.
+
+    Raises
+    ------
+    SuccessionError
+        If the bars have another interval than the parent's, or other symbols.
+    """
     manifest = parent.manifest
     here, there = market_of(experiment, material), Market.of(manifest)
+    refuse_another_market(replace(there, source=here.source), here)
     held_out = material.split.part("calibration").start
     fits = (
         "weights.safetensors" in parent.files
@@ -222,10 +230,8 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.loss.kind == experiment.loss.kind
         and manifest.outputs == experiment.outputs
         and manifest.feature_set is not None
-        and manifest.feature_set.kind == experiment.features.kind
-        and manifest.feature_set.parameters == experiment.features.parameters
+        and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.inputs == material.inputs
-        and (here.symbols, here.interval_seconds) == (there.symbols, there.interval_seconds)
         and as_microseconds(manifest.data.train_end) < held_out
     )
     return parent if fits else None

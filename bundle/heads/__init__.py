@@ -1,4 +1,4 @@
-"""Heads: what a kind of output means. A new one is one file and one line here."""
+"""Heads: what a kind of output means. One of ours is a module and a line here; docs/plugins.md."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from plumbline.bundle.heads.base import Head
 from plumbline.bundle.heads.choice import ChoiceHead
 from plumbline.bundle.heads.score import ScoreHead
 from plumbline.bundle.heads.value import ValueHead
+from plumbline.bundle.plugin import Plugins
 from plumbline.bundle.spec import OutputSpec
 
-HEADS: dict[str, type[Head[Any]]] = {
-    "choice": ChoiceHead,
-    "value": ValueHead,
-    "score": ScoreHead,
-}
+HEADS: Plugins[Head[Any]] = Plugins(
+    "heads",
+    Head,
+    {
+        "choice": ChoiceHead,
+        "value": ValueHead,
+        "score": ScoreHead,
+    },
+)
 
 
 def build_head(spec: OutputSpec) -> Head[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plumbline.bundle.plugin import Plugins
 from plumbline.drills.drill import Drill
 from plumbline.drills.scenarios.always_hold import AlwaysHold
 from plumbline.drills.scenarios.always_sell import AlwaysSell
@@ -15,19 +16,23 @@ from plumbline.drills.scenarios.quiet_market import QuietMarket
 from plumbline.drills.scenarios.swap_under_load import SwapUnderLoad
 from plumbline.drills.scenarios.zero_padded import ZeroPadded
 
-DRILLS: dict[str, type[Drill]] = {
-    drill.name: drill
-    for drill in (
-        Healthy,
-        QuietMarket,
-        ZeroPadded,
-        FrozenFeed,
-        Bias,
-        AlwaysHold,
-        AlwaysSell,
-        Flat,
-        BadCandidate,
-        SwapUnderLoad,
-        KillWorker,
-    )
-}
+DRILLS: Plugins[Drill] = Plugins(
+    "drills",
+    Drill,
+    {
+        drill.name: drill
+        for drill in (
+            Healthy,
+            QuietMarket,
+            ZeroPadded,
+            FrozenFeed,
+            Bias,
+            AlwaysHold,
+            AlwaysSell,
+            Flat,
+            BadCandidate,
+            SwapUnderLoad,
+            KillWorker,
+        )
+    },
+)

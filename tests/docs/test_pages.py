@@ -14,18 +14,6 @@ from tests.support.programs import require_program
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
-PLUGINS = {
-    "plumbline.training.families": "FAMILIES",
-    "plumbline.training.feature_sets": "FEATURE_SETS",
-    "plumbline.training.losses": "LOSSES",
-    "plumbline.training.labels": "LABELS",
-    "plumbline.monitoring.watching.detectors": "DETECTORS",
-    "plumbline.monitoring.repair.triggers": "TRIGGERS",
-    "plumbline.monitoring.repair.launchers": "LAUNCHERS",
-    "plumbline.service.backends": "BACKENDS",
-    "plumbline.drills.scenarios": "DRILLS",
-}
-
 
 def pages():
     """Every page a person reads."""
@@ -149,14 +137,34 @@ def test_the_alert_table_is_right():
     assert set(table) == expected
 
 
-@pytest.mark.parametrize("package", PLUGINS)
-def test_every_plugin_is_documented(package):
-    """Each name a user can choose stands in some page, as code."""
-    mapping = getattr(import_module(package), PLUGINS[package])
-    text = "\n".join(page.read_text() for page in pages() if page.name != "CHANGELOG.md")
+def test_every_plugin_is_documented():
+    """The table of docs/plugins.md has every kind with its base class and what is built in."""
+    from plumbline.cli.plugins import registries
 
-    assert mapping
-    assert [name for name in mapping if f"`{name}`" not in text] == []
+    rows = re.findall(
+        r"^\| `(\w+)` \| `([\w.]+)` \| .* \| (.*) \|$", (DOCS / "plugins.md").read_text(), re.M
+    )
+    for _, base, _ in rows:
+        module, _, name = base.rpartition(".")
+        assert hasattr(import_module(module), name)
+
+    assert {kind: (base.rpartition(".")[2], names) for kind, base, names in rows} == {
+        kind: (
+            registry.base.__name__,
+            ", ".join(f"`{each.name}`" for each in registry.plugins() if each.source == "built-in"),
+        )
+        for kind, registry in registries().items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["labels", "losses", "families", "feature_sets", "drills"])
+def test_every_choice_is_explained(kind):
+    """Each name a user can choose stands on the page of its kind, too."""
+    from plumbline.cli.plugins import registries
+
+    text = "\n".join(p.read_text() for p in pages() if p.name not in ("CHANGELOG.md", "plugins.md"))
+
+    assert [name for name in registries()[kind] if f"`{name}`" not in text] == []
 
 
 def test_the_verdict_table_is_right():

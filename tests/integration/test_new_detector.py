@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import numpy as np
@@ -72,13 +73,10 @@ def judge(stream: Stream) -> Watcher:
     return watcher
 
 
-def only(monkeypatch: pytest.MonkeyPatch, *kinds: type[Detector]) -> None:
+def only(*kinds: type[Detector]) -> AbstractContextManager[None]:
     """Leave the input detectors as they are, and watch outputs with these alone."""
-    for name, kind in list(DETECTORS.items()):
-        if not kind.of_input():
-            monkeypatch.delitem(DETECTORS, name)
-    for kind in kinds:
-        monkeypatch.setitem(DETECTORS, kind.name, kind)
+    kept = {name: kind for name, kind in DETECTORS.items() if kind.of_input()}
+    return DETECTORS.instead({**kept, **{kind.name: kind for kind in kinds}})
 
 
 def alarm_of(judgement: Judgement, name: str) -> bool:
@@ -92,11 +90,9 @@ def test_an_input_alarm_is_the_verdict_it_accuses(
 ) -> None:
     """No rule knows it; sizes stop, and the finding says who objected and how much."""
     monkeypatch.setattr(Disorder, "accuses", verdict)
-    only(monkeypatch, Disorder)
     monkeypatch.setattr(Disorder, "name", f"disorder_{verdict}")
-    monkeypatch.delitem(DETECTORS, "disorder")
-    monkeypatch.setitem(DETECTORS, Disorder.name, Disorder)
-    said = judge(disordered()).judgement
+    with only(Disorder):
+        said = judge(disordered()).judgement
     finding = next(each for each in said.diagnosis.findings if each.name == "evidence_nats")
 
     assert alarm_of(said, Disorder.name)
@@ -106,19 +102,20 @@ def test_an_input_alarm_is_the_verdict_it_accuses(
     assert Disorder.name in said.diagnosis.cause
 
 
-def test_without_it_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_it_nothing_is_said() -> None:
     """The rows that the new detector objects to are sound to all others."""
-    only(monkeypatch)
+    with only():
+        said = judge(disordered()).judgement
 
-    assert judge(disordered()).judgement.diagnosis.sized
+    assert said.diagnosis.sized
 
 
-def test_an_output_alarm_makes_the_model_suspect(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_alarm_makes_the_model_suspect() -> None:
     """What is the matter the rules find; without an alarm they accuse nobody."""
-    only(monkeypatch)
-    unwatched = judge(biased()).judgement
-    only(monkeypatch, Leaning)
-    watched = judge(biased()).judgement
+    with only():
+        unwatched = judge(biased()).judgement
+    with only(Leaning):
+        watched = judge(biased()).judgement
 
     assert unwatched.diagnosis.sized
     assert watched.verdict is Verdict.BIAS_SHIFT
@@ -130,6 +127,8 @@ def test_an_accusation_must_stop_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert baseline is not None
     for verdict in (Verdict.HEALTHY, Verdict.ARTEFACT_FAULT):
         monkeypatch.setattr(Disorder, "accuses", verdict)
-        monkeypatch.setitem(DETECTORS, Disorder.name, Disorder)
-        with pytest.raises(ValueError, match=f"disorder accuses {verdict}; expected one of"):
+        with (
+            only(Disorder),
+            pytest.raises(ValueError, match=f"disorder accuses {verdict}; expected one of"),
+        ):
             Watcher(bundle(version_seed=3))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Self, cast
+from typing import Self
 
 import typer
 from typing_extensions import override
 
 from plumbline.cli.monitor import monitor
 from plumbline.monitoring.repair.launchers import LAUNCHERS
-from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.settings import MonitoringSettings
 
 
+@LAUNCHERS.register("quick")
 class QuickLauncher(SubprocessLauncher):
     """Runs `tests.support.quick_train` where the others run ``plumbline``."""
 
@@ -26,5 +26,4 @@ class QuickLauncher(SubprocessLauncher):
 
 
 if __name__ == "__main__":
-    cast("dict[str, type[Launcher]]", LAUNCHERS)["quick"] = QuickLauncher
     typer.run(monitor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from pydantic import JsonValue
@@ -16,8 +16,6 @@ from plumbline.training.bars import Bars
 P = TypeVar("P", bound=Record)
 
 TIME, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
-BAR_COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
-"""The last axis of a tensor of bars; the time is the bar's open, in seconds since 1970 UTC."""
 
 
 class FeatureSet(nn.Module, ABC, Generic[P]):  # type: ignore[misc]  # torch comes without types here
@@ -69,7 +67,7 @@ class FeatureSet(nn.Module, ABC, Generic[P]):  # type: ignore[misc]  # torch com
         Parameters
         ----------
         bars : (n, b, 6) float64
-            Columns `BAR_COLUMNS`, oldest first, ``b > memory``; rows of a batch are independent.
+            Columns `bundle.spec.BAR_COLUMNS`, oldest first, ``b > memory``; rows of a batch are independent.
 
         Returns
         -------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from plumbline.bundle.plugin import Plugins
 from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 
-LAUNCHERS: Mapping[str, type[Launcher]] = {
-    "subprocess": SubprocessLauncher,
-}
+LAUNCHERS: Plugins[Launcher] = Plugins(
+    "launchers",
+    Launcher,
+    {
+        "subprocess": SubprocessLauncher,
+    },
+)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from plumbline.bundle.plugin import Plugins
 from plumbline.monitoring.repair.triggers.base import Trigger
 from plumbline.monitoring.repair.triggers.person import PersonTrigger
 from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.repair.triggers.verdict import VerdictTrigger
 from plumbline.monitoring.repair.triggers.webhook import WebhookTrigger
 
-TRIGGERS: Mapping[str, type[Trigger]] = {
-    "verdict": VerdictTrigger,
-    "webhook": WebhookTrigger,
-    "person": PersonTrigger,
-    "schedule": ScheduleTrigger,
-}
+TRIGGERS: Plugins[Trigger] = Plugins(
+    "triggers",
+    Trigger,
+    {
+        "verdict": VerdictTrigger,
+        "webhook": WebhookTrigger,
+        "person": PersonTrigger,
+        "schedule": ScheduleTrigger,
+    },
+)

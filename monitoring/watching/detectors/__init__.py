@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plumbline.bundle.plugin import Plugins
 from plumbline.monitoring.watching.detectors.action_share import ActionShare
 from plumbline.monitoring.watching.detectors.base import Detector
 from plumbline.monitoring.watching.detectors.confidence import Confidence
@@ -13,17 +14,21 @@ from plumbline.monitoring.watching.detectors.stale import Stale
 from plumbline.monitoring.watching.detectors.surrogate import SurrogateResidual
 from plumbline.monitoring.watching.detectors.zero_padded import ZeroPadded
 
-DETECTORS: dict[str, type[Detector]] = {
-    each.name: each
-    for each in (
-        Frozen,
-        ZeroPadded,
-        Stale,
-        Gain,
-        Spread,
-        ActionShare,
-        Repeats,
-        SurrogateResidual,
-        Confidence,
-    )
-}
+DETECTORS: Plugins[Detector] = Plugins(
+    "detectors",
+    Detector,
+    {
+        each.name: each
+        for each in (
+            Frozen,
+            ZeroPadded,
+            Stale,
+            Gain,
+            Spread,
+            ActionShare,
+            Repeats,
+            SurrogateResidual,
+            Confidence,
+        )
+    },
+)
