@@ -67,7 +67,7 @@ class FeatureSet(nn.Module, ABC, Generic[P]):  # type: ignore[misc]  # torch com
         Parameters
         ----------
         bars : (n, b, 6) float64
-            Columns `bundle.spec.BAR_COLUMNS`, oldest first, ``b > memory``; rows of a batch are independent.
+            Columns `bundle.spec.BAR_COLUMNS`, oldest first, ``b > memory``; rows are independent.
 
         Returns
         -------
