@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.manifest import FeatureSpec
 from plumbline.monitoring.monitor import Monitor
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control
@@ -48,7 +47,8 @@ def bundle(control: Control) -> Bundle:
     """The champion; one of its features has a hostile name."""
     manifest, files = small_bundle(MODEL, rows=900)
     names = (HOSTILE, "momentum", "volatility", "hour")
-    manifest = manifest.model_copy(update={"features": FeatureSpec.of(names)})
+    (given,) = manifest.inputs
+    manifest = manifest.model_copy(update={"inputs": (given.model_copy(update={"names": names}),)})
     made = control.registry.write(manifest, files)
     control.registry.promote(made.version, actor=HOSTILE, reason="a test")
     return made

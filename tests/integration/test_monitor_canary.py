@@ -50,13 +50,18 @@ class Impostor:
         if self.status != 200:
             return JSONResponse({"error": {"code": "x", "message": "no"}}, self.status)
         body = await request.json()
-        inputs = np.array([each["features"] for each in body["instances"]], np.float32)
+        inputs = np.array([each["inputs"]["features"] for each in body["instances"]], np.float32)
         session = onnxruntime.InferenceSession(self.bundle.files["model.onnx"])
         (logits,) = session.run(None, {"features": inputs})
-        rows = self.bundle.calibration.apply(logits) + self.shift
-        names = self.bundle.manifest.classes
+        outputs = self.bundle.outputs
+        rows = outputs.read(logits)[outputs.primary].centre + self.shift
+        names = self.bundle.manifest.actions
         predictions = [
-            {"probabilities": dict(zip(names, row.tolist(), strict=True))} for row in rows
+            {
+                "probabilities": dict(zip(names, row.tolist(), strict=True)),
+                "confidence": float(row.max()),
+            }
+            for row in rows
         ]
         return JSONResponse({"version": self.says_version, "predictions": predictions})
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.manifest import FeatureSpec
 from plumbline.monitoring.drift_report import build_drift_report
+from plumbline.store.prediction import PredictionBatch
 from plumbline.store.report import list_reports, read_report
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, value
@@ -27,11 +27,34 @@ def bundle() -> Bundle:
     return Bundle(*small_bundle(MODEL, rows=400))
 
 
+def logged(bundle: Bundle, features: np.ndarray, rows: int = 400) -> PredictionBatch:
+    """Return the reference as the log would give it out, with other features."""
+    past, n = bundle.reference, rows
+    return PredictionBatch(
+        prediction_id=np.arange(n).astype(str),
+        seq=np.arange(n),
+        time=np.arange(n),
+        bar_time=past.bar_time[:n],
+        symbol=past.symbol[:n],
+        group=np.full(n, ""),
+        client=np.full(n, ""),
+        version=np.full(n, bundle.version),
+        action=past.action[:n],
+        position=past.position[:n],
+        size=past.size[:n],
+        raw=past.raw[:n],
+        centre=past.centre[:n],
+        epistemic=past.epistemic[:n],
+        features=features[:n].astype(np.float32),
+        inputs_hash=np.full(n, ""),
+    )
+
+
 def test_the_report_names_the_columns_that_moved(bundle):
     """One feature is shifted by three standard deviations; the others are the reference itself."""
     past = bundle.reference
     moved = past.features + np.array([0, 3, 0, 0]) * past.features.std(axis=0)
-    report = build_drift_report(bundle, moved, past.probabilities, past.actions)
+    report = build_drift_report(bundle, logged(bundle, moved))
 
     assert report.drifted == ("feature_1",)
     assert report.columns == 8
@@ -41,7 +64,7 @@ def test_the_report_names_the_columns_that_moved(bundle):
 def test_nothing_is_loaded_from_elsewhere(bundle):
     """The page works where there is no network."""
     past = bundle.reference
-    report = build_drift_report(bundle, past.features, past.probabilities, past.actions)
+    report = build_drift_report(bundle, logged(bundle, past.features))
 
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=.https?:", report.page) == []
     assert report.drifted == ()
@@ -50,10 +73,12 @@ def test_nothing_is_loaded_from_elsewhere(bundle):
 def test_markup_in_a_feature_name_stays_text(bundle):
     """Names come from whoever trained the model."""
     names = (HOSTILE, "b", "c", "d")
-    manifest = bundle.manifest.model_copy(update={"features": FeatureSpec.of(names)})
+    (given,) = bundle.manifest.inputs
+    inputs = (given.model_copy(update={"names": names}),)
+    manifest = bundle.manifest.model_copy(update={"inputs": inputs})
     hostile = Bundle(manifest, bundle.files)
     past = hostile.reference
-    report = build_drift_report(hostile, past.features + 9, past.probabilities, past.actions)
+    report = build_drift_report(hostile, logged(hostile, past.features + 9))
 
     assert HOSTILE in report.drifted
     assert HOSTILE not in report.page
@@ -62,9 +87,7 @@ def test_markup_in_a_feature_name_stays_text(bundle):
 def test_rows_are_bounded(bundle):
     """The newest are taken."""
     past = bundle.reference
-    report = build_drift_report(
-        bundle, past.features, past.probabilities, past.actions, max_rows=100
-    )
+    report = build_drift_report(bundle, logged(bundle, past.features), max_rows=100)
 
     assert report.rows == 100
 
@@ -74,7 +97,7 @@ def test_too_few_rows_make_no_report(bundle):
     past = bundle.reference
 
     with pytest.raises(ValueError, match="12 predictions"):
-        build_drift_report(bundle, past.features[:12], past.probabilities[:12], past.actions[:12])
+        build_drift_report(bundle, logged(bundle, past.features, 12))
 
 
 def test_a_verdict_change_makes_a_report_and_the_loop_goes_on(tmp_path: Path):

@@ -52,30 +52,40 @@ def log_rows(
     reference = bundle.reference
     count = rows if actions is None else len(actions)
     places = (start + np.arange(count)) % len(reference)
-    logits = reference.logits[places].astype(np.float32)
+    logits = reference.raw[places].astype(np.float32)
     if actions is not None:
         rng = np.random.default_rng(start)
         logits = rng.normal(0, 0.1, logits.shape).astype(np.float32)
         logits[np.arange(count), np.asarray(actions)] += 9.0
-    probabilities = bundle.calibration.apply(logits)
-    said = bundle.manifest.policy.decide(probabilities)
+    outputs = bundle.outputs
+    group = reference.group[places]
+    readings = outputs.read(logits, group)
+    decision = outputs.decide(readings, group)
+    centre = outputs.centres(readings).astype(np.float32)
+    epistemic = outputs.epistemics(readings).astype(np.float32)
     first = int((time.time() - ago_seconds) * 1e6) - count * 1_000
     interval = bundle.manifest.bar_interval_seconds * 1_000_000
     base = int(reference.bar_time[0])
     made = [
         PredictionRow(
             prediction_id=f"{bundle.version}-{first}-{number}",
+            seq=first + number,
             time=first + number * 1_000,
             bar_time=base + (start + number) * interval,
             symbol=symbol,
+            group=str(group[number]) if bundle.manifest.unit == "cross_section" else "",
+            client="",
             model=bundle.manifest.name,
             version=bundle.version,
-            action=int(said[number]),
-            logits=logits[number].tobytes(),
-            probabilities=probabilities[number].astype(np.float32).tobytes(),
-            features=reference.features[places[number]].astype(np.float32).tobytes(),
-            window_hash=hashlib.sha256(f"{start + number}".encode()).hexdigest()[:16],
             latency_us=800,
+            raw=logits[number].tobytes(),
+            centre=centre[number].tobytes(),
+            epistemic=epistemic[number].tobytes(),
+            action=None if decision.action is None else int(decision.action[number]),
+            position=float(decision.position[number]),
+            size=float(decision.size[number]),
+            features=reference.features[places[number]].astype(np.float32).tobytes(),
+            inputs_hash=hashlib.sha256(f"{start + number}".encode()).hexdigest()[:16],
             window=None,
         )
         for number in range(count)

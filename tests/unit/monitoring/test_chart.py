@@ -11,7 +11,6 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
-from plumbline.diagnosis.spread import probability_spread
 from plumbline.monitoring.watching.chart import POINTS, WINDOW, Chart, progress
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.log import PredictionLog
@@ -49,7 +48,7 @@ def rows() -> PredictionBatch:
 
 
 def test_a_point_is_about_the_newest_rows(rows):
-    """Shares, spread and confidence of the last 200, however they were cut into batches."""
+    """Shares and spread of the last 200, however they were cut into batches."""
     chart = Chart(BUNDLE)
     for start in range(0, 300, 25):
         chart.add(rows.take(slice(start, start + 25)), JUDGEMENT)
@@ -58,7 +57,7 @@ def test_a_point_is_about_the_newest_rows(rows):
 
     assert point.row == 300
     assert point.shares == pytest.approx(np.bincount(newest.action, minlength=3) / WINDOW)
-    assert point.spread == pytest.approx(probability_spread(newest.probabilities))
+    assert point.spread == pytest.approx(newest.centre.std(axis=0).max(), rel=1e-5)
     assert point.evidence == {"gain": 0.5}
 
 

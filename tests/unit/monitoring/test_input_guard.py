@@ -32,7 +32,7 @@ def learnt() -> Panel:
     """Detectors of the short reference."""
     baseline = context().baseline
     assert baseline is not None
-    return Panel(baseline)
+    return Panel(baseline, context())
 
 
 def frozen(stream: Stream, rows: int) -> Stream:

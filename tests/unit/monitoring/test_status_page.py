@@ -29,7 +29,7 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         promoted_by=text,
         reason=text,
         parent=None,
-        classes=("SELL", text, "BUY"),
+        actions=("SELL", text, "BUY"),
         reference_shares=(0.2, 0.6, 0.2),
         reference_spread=0.1,
         reference_rows=300,
