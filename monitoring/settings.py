@@ -81,8 +81,12 @@ class MonitoringSettings(BaseSettings):
     retrain: RetrainSettings = Field(
         RetrainSettings(), description="A table; in the environment a JSON object."
     )
-    attempt_limit: int = Field(2, ge=1, description="Retrains for one incident, then a page.")
-    recalibration_limit: int = Field(1, ge=1, description="Refits for one incident, then a page.")
+    attempt_limit: int = Field(
+        2, ge=1, description="Retrains for one incident, then a person is called."
+    )
+    recalibration_limit: int = Field(
+        1, ge=1, description="Refits for one incident, then a person is called."
+    )
     job_timeout_seconds: float = Field(
         900.0, gt=0, description="A job that takes longer is killed and counts as failed."
     )

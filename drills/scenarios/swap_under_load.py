@@ -88,7 +88,7 @@ class SwapUnderLoad(Drill):
         registry = self.system.registry
         folder = f"models/{registry.name}/aliases/{CHAMPION}"
         pointer = Pointer(self.system.objects, folder, AliasTarget)
-        head = pointer.head()
+        head = pointer.newest()
         target = AliasTarget(
             version=version,
             previous=head.value.version if head else None,

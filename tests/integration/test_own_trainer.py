@@ -180,7 +180,7 @@ def test_whatever_else_it_does_is_a_failed_attempt(control, metrics, running, do
 
     assert reason in failed
     assert "a trainer of my own" in log.read_text()
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert control.registry.alias().value.version == champion
 
 
