@@ -47,12 +47,12 @@ def classes() -> dict[str, frozenset[str]]:
 def explained(name: str) -> bool:
     """Whether the glossary has the class's words, or their last ones, or those of its base.
 
-    ``VerdictTrigger`` is explained as a verdict trigger or as a trigger, and ``Frozen`` as the
-    detector that it derives from.
+    ``VerdictTrigger`` is explained as a verdict trigger or as a trigger, ``ProgressLines`` as a
+    line, and ``Frozen`` as the detector that it derives from.
     """
     words = [word.lower() for word in re.findall(r"[A-Z][a-z0-9]*", name)]
     tails = {" ".join(words[start:]) for start in range(len(words))}
-    if tails & set(terms()):
+    if (tails | {tail.removesuffix("s") for tail in tails}) & set(terms()):
         return True
     return any(base in classes() and explained(base) for base in classes()[name])
 
