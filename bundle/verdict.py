@@ -239,3 +239,6 @@ class Verdict(StrEnum):
 
 Accusation: TypeAlias = Verdict | Literal[Side.MODEL]
 """What an alarm says: the input's fault by name, or that something is the matter with the model."""
+
+WELL = tuple(verdict for verdict in Verdict if verdict.facts.well)
+"""The verdicts under which the model is known to be as it should be."""

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.verdict import WELL
 from plumbline.drills.drill import Drill, Observation
 from plumbline.drills.errors import DrillError
 from plumbline.drills.fault import run_graph, shifted_graph, with_graph, write_corrupt
@@ -34,7 +35,7 @@ class SwapUnderLoad(Drill):
     """
 
     name: ClassVar[str] = "swap-under-load"
-    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY, Verdict.REGIME)
+    expected: ClassVar[tuple[Verdict, ...]] = WELL
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
