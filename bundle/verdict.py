@@ -32,7 +32,7 @@ class Remedy(StrEnum):
     RETRAIN = "retrain"
     RECALIBRATE = "recalibrate"
     ROLL_BACK = "roll_back"
-    PAGE = "page"
+    CALL = "call"
     REPORT = "report"
     REFUSE = "refuse"
 
@@ -47,7 +47,7 @@ _CARRIED_OUT = {
     Remedy.RETRAIN: "Sizes are held back; the model is retrained, checked and replaced.",
     Remedy.RECALIBRATE: "Sizes are held back; the calibration is fitted again, without a retrain.",
     Remedy.ROLL_BACK: "Sizes are held back; the version that was last well serves again.",
-    Remedy.PAGE: "Sizes are held back and a person is called. A retrain would learn the fault.",
+    Remedy.CALL: "Sizes are held back and a person is called. A retrain would learn the fault.",
     Remedy.REPORT: "A drift report is written; nothing else is done.",
     Remedy.REFUSE: "A model like this is not promoted.",
 }
@@ -164,7 +164,7 @@ class Verdict(StrEnum):
         "schema_skew",
         Facts(
             side=Side.CLIENT,
-            remedy=Remedy.PAGE,
+            remedy=Remedy.CALL,
             meaning="The inputs are not the ones the model was trained on.",
             doing="Compare the named columns in the client with those of training.",
         ),
@@ -173,7 +173,7 @@ class Verdict(StrEnum):
         "frozen_feed",
         Facts(
             side=Side.FEED,
-            remedy=Remedy.PAGE,
+            remedy=Remedy.CALL,
             meaning="The same input arrives again and again.",
             doing="Restart the feed, or the client that reads it.",
         ),
@@ -182,7 +182,7 @@ class Verdict(StrEnum):
         "stale_features",
         Facts(
             side=Side.CLIENT,
-            remedy=Remedy.PAGE,
+            remedy=Remedy.CALL,
             meaning="Some features have stopped moving.",
             doing="Find out why the client repeats or imputes the named columns.",
         ),
@@ -239,3 +239,6 @@ class Verdict(StrEnum):
 
 Accusation: TypeAlias = Verdict | Literal[Side.MODEL]
 """What an alarm says: the input's fault by name, or that something is the matter with the model."""
+
+WELL = tuple(verdict for verdict in Verdict if verdict.facts.well)
+"""The verdicts under which the model is known to be as it should be."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption
+from plumbline.cli.registry import existing_store, require_models
 from plumbline.cli.train import (
     LiveSinceOption,
     LiveUntilOption,
@@ -32,12 +33,13 @@ def calibrate(
 
     The remedy for `bias_shift`. It takes seconds, and never uses rows that taught the weights.
     """
-    from plumbline.store.objects import Objects
     from plumbline.training.refit import refit
 
     with reporting() as report:
+        objects = existing_store(store)
+        require_models(objects, [model])
         result = refit(
-            Objects(store),
+            objects,
             model,
             version,
             until=until,

@@ -33,7 +33,9 @@ def render() -> str:
 
 def commands() -> Iterator[tuple[str, Command]]:
     """Yield every command with its full name, groups before their members."""
-    yield from _walk("plumbline", typer.main.get_group(app))
+    root = typer.main.get_group(app)
+    yield "plumbline", root
+    yield from _walk("plumbline", root)
 
 
 def _walk(path: str, group: TyperGroup) -> Iterator[tuple[str, Command]]:

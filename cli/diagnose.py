@@ -9,8 +9,9 @@ import typer
 
 from plumbline.bundle.errors import FormatError
 from plumbline.bundle.finding import Level
-from plumbline.cli.output import JsonOption, StoreOption, emit, refusals, table
+from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, refusals, table
 from plumbline.cli.plugin_option import takes_plugins
+from plumbline.cli.registry import existing_store, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def predictions(
         ),
     ],
     store: StoreOption,
-    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "eurusd-1h",
+    model: ModelOption = "eurusd-1h",
     version: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +84,7 @@ def _judge_file(
 
     if not path.is_file():
         raise FormatError(f"{path}: there is no such file")
-    context = None if version is None else _context(_open(_registry(store, model), version))
+    context = None if version is None else _context(_open(open_registry(store, model), version))
     sample, held = read_predictions(path).judged_by(context, tau=tau)
     return str(path), judge(sample, held)
 
@@ -93,7 +94,7 @@ def _judge_bundle(store: str, model: str, text: str) -> tuple[str, Diagnosis]:
     from plumbline.diagnosis.diagnose import diagnose as judge
     from plumbline.diagnosis.sample import Context, of_reference
 
-    bundle = _open(_registry(store, model), text)
+    bundle = _open(open_registry(store, model), text)
     alone = Context(bundle.outputs, bundle.manifest.feature_names)
     sample = of_reference(bundle.reference, bundle.outputs)
     return f"{model} {bundle.version}", judge(sample, alone)
@@ -105,10 +106,9 @@ def _judge_live(
     """Show the newest rows of the log to the watcher, as the monitor does."""
     from plumbline.monitoring.watching.watcher import Watcher
     from plumbline.store.log import PredictionLog
-    from plumbline.store.objects import Objects
 
-    bundle = _open(_registry(store, model), version)
-    batch = PredictionLog(Objects(store), model).read(version=bundle.version, limit=rows)
+    bundle = _open(open_registry(store, model), version)
+    batch = PredictionLog(existing_store(store), model).read(version=bundle.version, limit=rows)
     if len(batch) == 0:
         raise FormatError(
             f"the log of {model} has no prediction of {bundle.version} yet: is the service running "
@@ -118,13 +118,6 @@ def _judge_live(
     watcher.feed(batch)
     judgement = watcher.judgement
     return f"{model} {bundle.version}, live", judgement.diagnosis, judgement.evidence
-
-
-def _registry(store: str, model: str) -> ModelRegistry:
-    from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
-
-    return ModelRegistry(Objects(store), model)
 
 
 def _open(registry: ModelRegistry, text: str) -> Bundle:

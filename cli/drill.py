@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plumbline.bundle.suggestion import nearest
+from plumbline.cli.complete import complete_drill
 from plumbline.cli.output import JsonOption, emit, fail
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ _LOG_COLUMNS = 160
 
 
 def drill(
-    names: Annotated[list[str] | None, typer.Argument(help="Drills to run, in order.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Drills to run, in order.", autocompletion=complete_drill),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Run every drill.")] = False,
     state: StateOption = Path(".state"),
     as_json: JsonOption = False,
@@ -41,7 +46,9 @@ def drill(
     chosen = list(DRILLS) if everything else names or []
     unknown = [name for name in chosen if name not in DRILLS]
     if unknown or not chosen:
-        what = f"unknown: {', '.join(unknown)}" if unknown else "none named"
+        near = nearest(unknown[0], DRILLS) if unknown else None
+        meant = f": did you mean {near}?" if near else ""
+        what = f"unknown: {', '.join(unknown)}{meant}" if unknown else "none named"
         raise typer.BadParameter(f"{what}; there are {', '.join(DRILLS)}, or --all")
     try:
         system = System.read(state)

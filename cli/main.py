@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from plumbline.bundle.errors import PluginError
@@ -18,9 +20,17 @@ from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
 from plumbline.cli.window import window
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from plumbline import __version__
+
+        typer.echo(f"plumbline {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Serves trading-signal models and keeps them honest.\n\n"
     "Start with `plumbline up --demo`. One step at a time: `train` a model, look at it with "
@@ -34,10 +44,22 @@ app.add_typer(models.app, name="models")
 app.add_typer(diagnose.app, name="diagnose")
 
 
+@app.callback()
+def plumbline(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Serve trading-signal models and keep them honest."""
+
+
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        app(prog_name="plumbline")
     except PluginError as error:
         raise SystemExit(f"error: {error}") from error
 

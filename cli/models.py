@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.bundle.errors import BundleError
+from plumbline.cli.complete import complete_model
 from plumbline.cli.output import JsonOption, StoreOption, emit, fail, refusals, table
+from plumbline.cli.registry import existing_store, open_registry, require_models
 
 if TYPE_CHECKING:
     from plumbline.bundle.archive import Bundle
@@ -30,7 +32,12 @@ def default_actor() -> str:
 
 
 OneModel = Annotated[
-    str | None, typer.Option("--model", help="Name of the model; need not be said if it is alone.")
+    str | None,
+    typer.Option(
+        "--model",
+        help="Name of the model; need not be said if it is alone.",
+        autocompletion=complete_model,
+    ),
 ]
 Version = Annotated[
     str, typer.Argument(help="A version, the first characters of one, or an alias as `champion`.")
@@ -84,11 +91,12 @@ class Check:
 @app.command("list")
 def list_models(store: StoreOption, model: OneModel = None, json: JsonOption = False) -> None:
     """Every bundle, the newest last, and which alias points at it."""
-    from plumbline.store.objects import Objects
     from plumbline.store.registry import ModelRegistry
 
     with refusals():
-        objects = Objects(store)
+        objects = existing_store(store)
+        if model:
+            require_models(objects, [model])
         names = [model] if model else ModelRegistry.names(objects)
         lines = [line for name in names for line in _listings(ModelRegistry(objects, name))]
     columns = ("model", "version", "created", "family", "gate", "aliases")
@@ -106,7 +114,7 @@ def show(
 ) -> None:
     """What a bundle is: its manifest, calibration and the evidence of its gate."""
     with refusals():
-        registry = _registry(store, model)
+        registry = open_registry(store, model)
         bundle = registry.open(registry.resolve(version))
         aliases = _aliases(registry).get(bundle.version, [])
     reference = bundle.reference
@@ -136,7 +144,7 @@ def verify(
 ) -> None:
     """Check every byte of bundles and run their golden rows; exit 1 if any fails."""
     with refusals():
-        registry = _registry(store, model)
+        registry = open_registry(store, model)
         wanted = [registry.resolve(text) for text in versions or registry.uploads()]
         checks = [_check(registry, version) for version in wanted]
     drawn = table("version", "", "", rows=(check.cells() for check in checks))
@@ -167,7 +175,7 @@ def promote(
 ) -> None:
     """Point an alias at a bundle that verifies and passed its gate."""
     with refusals():
-        registry = _registry(store, model)
+        registry = open_registry(store, model)
         made = registry.promote(
             registry.resolve(version),
             actor=actor,
@@ -197,7 +205,7 @@ def rollback(
 ) -> None:
     """Point an alias back at the bundle before, or at another that was there or passed its gate."""
     with refusals():
-        registry = _registry(store, model)
+        registry = open_registry(store, model)
         target = registry.resolve(to) if to else None
         made = registry.rollback(actor=actor, reason=reason, alias=alias, to=target, force=force)
     _emit_moved(registry.name, alias, made, json)
@@ -209,29 +217,13 @@ def history(
 ) -> None:
     """Everything an alias has pointed at: when, by whom and why."""
     with refusals():
-        registry = _registry(store, model)
+        registry = open_registry(store, model)
         moves = [_move(made) for made in registry.history(alias)]
     columns = ("generation", "time", "version", "actor", "reason")
     drawn = table(*columns, rows=([move[column] for column in columns] for move in moves))
     empty = f"{registry.name} has no {alias}: make one with `plumbline models promote`"
     value = {"model": registry.name, "alias": alias, "history": moves}
     emit(value, json, people=drawn if moves else empty)
-
-
-def _registry(store: str, model: str | None) -> ModelRegistry:
-    """Open the registry of a model, or of the only one there is."""
-    from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
-
-    objects = Objects(store)
-    names = ModelRegistry.names(objects)
-    if not names:
-        raise fail(f"there is no model in {store}: make one with `plumbline train`, or say --store")
-    if model is None and len(names) > 1:
-        raise fail(f"{store} has several models, say which with --model: {', '.join(names)}")
-    if model is not None and model not in names:
-        raise fail(f"there is no model {model} in {store}, only {', '.join(names)}")
-    return ModelRegistry(objects, model or names[0])
 
 
 def _aliases(registry: ModelRegistry) -> dict[str, list[str]]:

@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
+from plumbline.cli.complete import complete_config, complete_model
 from plumbline.cli.output import StoreSetting, fail
+from plumbline.cli.registry import await_models
 
 
 def monitor(
     store: StoreSetting = None,
     model: Annotated[
-        str | None, typer.Option(help="Name of the model to watch.", show_default="eurusd-1h")
+        str | None,
+        typer.Option(
+            help="Name of the model to watch.",
+            show_default="eurusd-1h",
+            autocompletion=complete_model,
+        ),
     ] = None,
     service_url: Annotated[
         str | None, typer.Option(help="Where the service answers; the canary asks it.")
@@ -24,6 +31,7 @@ def monitor(
         str | None,
         typer.Option(
             help="Configuration of retrains, a name or a file, for the same bars.",
+            autocompletion=complete_config,
             show_default="that of the version that serves",
         ),
     ] = None,
@@ -39,6 +47,7 @@ def monitor(
     from plumbline.monitoring.process import run
     from plumbline.monitoring.settings import MonitoringSettings
     from plumbline.store.errors import StoreError
+    from plumbline.store.logs import configure_logging
 
     try:
         loaded = MonitoringSettings.load(
@@ -51,6 +60,8 @@ def monitor(
             train_config=train_config,
             state=state / "monitor" if state else None,
         )
+        configure_logging()
+        await_models(loaded.store, [loaded.model])
         run(loaded)
     except (MonitoringError, StoreError) as error:
         raise fail(str(error)) from error

@@ -7,16 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 
 from plumbline.bundle.errors import BundleError
+from plumbline.cli.complete import complete_model
 from plumbline.store.errors import StoreError
+
+_WIDE = 100_000
+"""Columns of what is printed where no terminal sets a width: more than any line has."""
 
 
 def default_store() -> str:
@@ -51,7 +56,9 @@ StoreSetting: TypeAlias = Annotated[
     ),
 ]
 """The same for commands with settings of their own, which win where the option is not given."""
-ModelOption: TypeAlias = Annotated[str, typer.Option("--model", help="Name of the model.")]
+ModelOption: TypeAlias = Annotated[
+    str, typer.Option("--model", help="Name of the model.", autocompletion=complete_model)
+]
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout.")
 ]
@@ -73,12 +80,18 @@ def emit(value: object, as_json: bool, *, people: RenderableType | None = None) 
         text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
         typer.echo(text)
     else:
-        Console().print(_plain(value) if people is None else people)
+        _print(_plain(value) if people is None else people)
 
 
 def table(*columns: str, rows: Iterable[Iterable[object]], title: str | None = None) -> Table:
     """Return a table for people; None shows as a dash."""
-    drawn = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    drawn = Table(
+        *(Column(name, overflow="fold") for name in columns),
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     for row in rows:
         drawn.add_row(*("-" if cell is None else str(cell) for cell in row))
     return drawn
@@ -97,6 +110,18 @@ def refusals() -> Iterator[None]:
         yield
     except (StoreError, BundleError) as error:
         raise fail(str(error)) from error
+
+
+def _print(what: RenderableType | object) -> None:
+    """Print at the width of the terminal; into a pipe or a file at whatever width it takes."""
+    console = Console()
+    if console.is_terminal:
+        console.print(what)
+        return
+    whole = Console(file=StringIO(), width=_WIDE)
+    with whole.capture() as captured:
+        whole.print(what)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _plain(value: object) -> object:

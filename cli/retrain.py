@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption
+from plumbline.cli.registry import existing_store, require_models
 from plumbline.cli.train import (
     LiveSinceOption,
     LiveUntilOption,
@@ -44,14 +45,14 @@ def retrain(
     The monitor does this with `[retrain] command`; docs/retrain-command.md says what your trainer
     is told and must answer. A bundle that is refused is written, too, but never promoted.
     """
-    from plumbline.store.objects import Objects
     from plumbline.store.registry import ModelRegistry
     from plumbline.training.intake import take_in
     from plumbline.training.own_trainer import Order, call_trainer
 
     live = stretch(live_since, live_until)
     with reporting() as report, TemporaryDirectory(prefix="plumbline-") as folder:
-        objects = Objects(store)
+        objects = existing_store(store)
+        require_models(objects, [model])
         registry = ModelRegistry(objects, model)
         champion = registry.open(registry.resolve(like))
         order = Order(

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
+from plumbline.cli.complete import complete_model
 from plumbline.cli.output import StoreSetting, fail
+from plumbline.cli.registry import await_models
 
 
 def serve(
     store: StoreSetting = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="Model to serve; repeat for several."),
+        typer.Option(
+            "--model", help="Model to serve; repeat for several.", autocompletion=complete_model
+        ),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="IP address to listen on.", show_default="127.0.0.1")
@@ -57,6 +61,7 @@ def serve(
         raise fail(str(error)) from error
     configure_logging()
     try:
+        await_models(settings.store, list(settings.models))
         run(settings)
     except (ServeError, StoreError) as error:
         raise fail(str(error)) from error

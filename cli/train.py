@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console, Group
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Group
 
+from plumbline.cli.complete import complete_config
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
+from plumbline.cli.progress import Report, showing_progress
+from plumbline.cli.registry import open_registry
 
 if TYPE_CHECKING:
     from plumbline.bundle.manifest import Manifest
+    from plumbline.store.registry import ModelRegistry
     from plumbline.training.config import Experiment
     from plumbline.training.live import Stretch
     from plumbline.training.publish import TrainingResult
@@ -58,7 +61,12 @@ LikeOption: TypeAlias = Annotated[
     ),
 ]
 ConfigOption: TypeAlias = Annotated[
-    str, typer.Option("--config", help="A TOML file, or the name of one that comes along.")
+    str,
+    typer.Option(
+        "--config",
+        help="A TOML file, or the name of one that comes along.",
+        autocompletion=complete_config,
+    ),
 ]
 DataOption: TypeAlias = Annotated[
     str | None, typer.Option("--data", help="Data set, path or URL, instead of the configured one.")
@@ -77,6 +85,7 @@ def train(
             "--config",
             show_default="eurusd-1h, or that of --like",
             help="A TOML file, or the name of one that comes along.",
+            autocompletion=complete_config,
         ),
     ] = None,
     model: ModelOption = "eurusd-1h",
@@ -100,19 +109,16 @@ def train(
     """
     from plumbline.bundle.market import Market
     from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
     from plumbline.training.run import train as run
 
     with reporting() as report:
-        objects = Objects(store)
-        registry = ModelRegistry(objects, model)
-        old = None if like is None else registry.open(registry.resolve(like)).manifest
+        old = None if like is None else _manifest(open_registry(store, model), like)
         experiment = _experiment(
             config, old, data=data, symbol=symbol, seed=seed, reseed=reseed, loss=loss, until=until
         )
         result = run(
             experiment,
-            objects,
+            Objects(store),
             model,
             keep=None if old is None else Market.of(old),
             parent=parent,
@@ -149,20 +155,14 @@ def stretch(since: datetime | None, until: datetime | None) -> Stretch | None:
 
 
 @contextmanager
-def reporting() -> Iterator[Callable[[str, float], None]]:
-    """Show a progress bar on stderr, and turn what went wrong into a message and exit code 1."""
+def reporting() -> Iterator[Report]:
+    """Show progress on stderr, and turn what went wrong into a message and exit code 1."""
     from plumbline.bundle.errors import BundleError
     from plumbline.store.errors import StoreError
     from plumbline.training.errors import TrainingError
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("starting", total=1.0)
-
-            def report(what: str, share: float) -> None:
-                bar.update(task, description=what, completed=share)
-
+        with showing_progress() as report:
             yield report
     except (TrainingError, StoreError, BundleError) as error:
         raise fail(str(error)) from error
@@ -178,6 +178,10 @@ def finish(result: TrainingResult, as_json: bool) -> None:
     emit(result, as_json, people=Group(title, table("on validation", "", rows=numbers)))
     if not result.passed:
         raise fail("; ".join(result.reasons) + ". The bundle is kept, but will not be promoted")
+
+
+def _manifest(registry: ModelRegistry, text: str) -> Manifest:
+    return registry.open(registry.resolve(text)).manifest
 
 
 def _experiment(

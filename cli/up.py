@@ -21,6 +21,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from plumbline.bundle.suggestion import suggestion
 from plumbline.cli.children import Child, ChildError
 from plumbline.cli.output import fail
 
@@ -132,12 +133,17 @@ def _prepare(layout: Layout, console: Console) -> None:
 
 
 def _copy_config(layout: Layout) -> None:
+    from plumbline.training.configs import config_names
+
     if Path(layout.config).is_file():
         shutil.copy(layout.config, layout.train_config)
         return
     with as_file(files("plumbline.training") / "configs" / f"{layout.config}.toml") as path:
         if not path.is_file():
-            raise ChildError(f"there is no training configuration {layout.config!r}")
+            raise ChildError(
+                f"there is no training configuration {layout.config!r}: "
+                f"{suggestion(layout.config, config_names())}"
+            )
         shutil.copy(path, layout.train_config)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.cli.output import ModelOption, StoreOption, fail, refusals
+from plumbline.cli.registry import open_registry
 from plumbline.cli.train import moment
 
 if TYPE_CHECKING:
@@ -59,13 +60,5 @@ def window(
 
 
 def _manifest(store: str, model: str, version: str) -> Manifest:
-    from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
-
-    objects = Objects(store)
-    names = ModelRegistry.names(objects)
-    if model not in names:
-        there = f"only {', '.join(names)}: say --model" if names else "make one: `plumbline train`"
-        raise fail(f"there is no model {model} in {store}, {there}")
-    registry = ModelRegistry(objects, model)
+    registry = open_registry(store, model)
     return registry.manifest(registry.resolve(version))

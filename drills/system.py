@@ -93,7 +93,7 @@ class System:
 
     def bulletin(self) -> Bulletin | None:
         """Return the newest word of the monitor."""
-        head = self._board.head()
+        head = self._board.newest()
         return head.value if head else None
 
     def open_incidents(self, known: frozenset[str]) -> list[Incident]:

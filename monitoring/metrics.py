@@ -55,7 +55,7 @@ class Metrics:
         self.recalibrations = self._counter(
             "monitoring_recalibrations_total", "Refits, by how they ended.", ("model", "result")
         )
-        self.pages = self._counter(
+        self.calls = self._counter(
             "monitoring_pages_total", "Times a person was called.", ("model", "reason")
         )
         self.webhooks = self._counter(

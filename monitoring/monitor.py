@@ -150,7 +150,7 @@ class Monitor:
             self._publish(version, diagnosis, judgement.rows)
 
     def _publish(self, version: str, diagnosis: Diagnosis, rows: int) -> None:
-        last = self._board.head()
+        last = self._board.newest()
         open_ones = self.controller.docket.open
         incident = open_ones[-1].value.id if open_ones else None
         if last is not None:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin_module import name_modules
 from plumbline.bundle.record import Record
+from plumbline.bundle.suggestion import unknown_key, unknown_variable
 from plumbline.monitoring.errors import SettingsError
 
 PREFIX = "PLUMBLINE_MONITORING_"
@@ -80,8 +81,12 @@ class MonitoringSettings(BaseSettings):
     retrain: RetrainSettings = Field(
         RetrainSettings(), description="A table; in the environment a JSON object."
     )
-    attempt_limit: int = Field(2, ge=1, description="Retrains for one incident, then a page.")
-    recalibration_limit: int = Field(1, ge=1, description="Refits for one incident, then a page.")
+    attempt_limit: int = Field(
+        2, ge=1, description="Retrains for one incident, then a person is called."
+    )
+    recalibration_limit: int = Field(
+        1, ge=1, description="Refits for one incident, then a person is called."
+    )
     job_timeout_seconds: float = Field(
         900.0, gt=0, description="A job that takes longer is killed and counts as failed."
     )
@@ -130,8 +135,12 @@ class MonitoringSettings(BaseSettings):
         SettingsError
             A key or a prefixed environment variable is misspelt, or a value is out of range.
         """
-        _refuse_unknown_variables(frozenset(cls.model_fields))
+        complaint = unknown_variable(os.environ, PREFIX, cls.model_fields, of="the monitor")
+        if complaint is not None:
+            raise SettingsError(complaint)
         values = _read(file) if file else {}
+        if (complaint := unknown_key(values, cls)) is not None:
+            raise SettingsError(f"{file}: {complaint}")
         in_environment = {name for name in values if f"{PREFIX}{name}".upper() in os.environ}
         values = {name: value for name, value in values.items() if name not in in_environment}
         values |= {name: value for name, value in given.items() if value is not None}
@@ -152,12 +161,3 @@ def _read(file: Path) -> dict[str, object]:
         return cast("dict[str, object]", tomllib.loads(file.read_text()))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"cannot read the settings in {file}: {error}") from error
-
-
-def _refuse_unknown_variables(fields: frozenset[str]) -> None:
-    """Refuse a misspelt variable, which would otherwise be ignored in silence."""
-    prefixed = {name for name in os.environ if name.upper().startswith(PREFIX)}
-    unknown = sorted(n for n in prefixed if n.upper().removeprefix(PREFIX).lower() not in fields)
-    if unknown:
-        known = ", ".join(sorted(fields))
-        raise SettingsError(f"unknown environment variables {unknown}; the settings are: {known}")

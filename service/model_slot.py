@@ -168,7 +168,7 @@ class ModelSlot:
         if serving is None:
             return
         try:
-            head = self._board.head()
+            head = self._board.newest()
         except (StoreError, BundleError) as error:
             if not self._board_fault:
                 log.warning("verdict_unreadable", model=self.model, reason=str(error))

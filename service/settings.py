@@ -6,7 +6,6 @@ key is refused in both, with the field that was probably meant.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from typing_extensions import override
 
 from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin_module import name_modules, named_modules
+from plumbline.bundle.suggestion import suggestion, unknown_variable
 from plumbline.service.backends import BACKENDS
 
 PREFIX = "PLUMBLINE_SERVICE_"
@@ -233,13 +233,10 @@ def refuse_unknown(environment: Mapping[str, str]) -> None:
     SettingsError
         Naming the variable.
     """
-    known = [*(name.upper() for name in ServiceSettings.model_fields), FILE]
-    for name in environment:
-        short = name.upper().removeprefix(PREFIX)
-        if name.upper().startswith(PREFIX) and short not in known:
-            close = difflib.get_close_matches(short, known, 1)
-            hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(known)}"
-            raise SettingsError(f"{name} is no setting of the service: {hint}")
+    known = [*ServiceSettings.model_fields, FILE]
+    complaint = unknown_variable(environment, PREFIX, known, of="the service")
+    if complaint is not None:
+        raise SettingsError(complaint)
 
 
 def _explain(error: Mapping[str, object]) -> str:
@@ -249,6 +246,5 @@ def _explain(error: Mapping[str, object]) -> str:
     if error["type"] == "missing":
         return f"{place} is not set: give --{place.rstrip('s')} or {PREFIX}{place.upper()}"
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(place, ServiceSettings.model_fields, 1)
-        return f"{place} is no setting" + (f": did you mean {close[0]}?" if close else "")
+        return f"{place} is no setting: {suggestion(place, ServiceSettings.model_fields)}"
     return f"{place}: {error['msg']}, got {error['input']!r}"

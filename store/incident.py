@@ -22,7 +22,7 @@ class IncidentStatus(StrEnum):
     RECALIBRATING = "recalibrating"
     WATCHING = "watching"
     RESOLVED = "resolved"
-    PAGED = "paged"
+    CALLED = "called"
     SUPERSEDED = "superseded"
 
 
@@ -49,7 +49,7 @@ class EventKind(StrEnum):
     CANDIDATE_REFUSED = "candidate_refused"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
-    PAGED = "paged"
+    CALLED = "called"
     RECOVERED = "recovered"
     SUPERSEDED = "superseded"
 
@@ -120,7 +120,7 @@ class IncidentBook:
 
     def get(self, incident_id: str) -> Generation[Incident]:
         """Return an incident's present state; `NotFoundError` if there is none."""
-        head = self._pointer(incident_id).head()
+        head = self._pointer(incident_id).newest()
         if head is None:
             raise NotFoundError(f"there is no incident {incident_id} of model {self._model}")
         return head
@@ -131,7 +131,7 @@ class IncidentBook:
         A folder whose first generation is still being written is not an incident yet.
         """
         names = self._objects.folders(f"incidents/{self._model}")
-        heads = (self._pointer(name).head() for name in names)
+        heads = (self._pointer(name).newest() for name in names)
         return sorted((head for head in heads if head), key=lambda head: head.value.opened)
 
     def _pointer(self, incident_id: str) -> Pointer[Incident]:

@@ -74,7 +74,7 @@ class Lease:
             If somebody holds it; says who, since when and until when at the latest.
         """
         now = self._clock()
-        head = self._pointer.head()
+        head = self._pointer.newest()
         if head is not None and head.value.holds(now):
             raise self._taken(head.value)
         tenure = Tenure(owner=self._owner, since=now, until=now + self._ttl)
@@ -109,9 +109,9 @@ class Lease:
         try:
             made = self._pointer.advance(tenure, after=after)
         except ConflictError as error:
-            head = self._pointer.head()
+            head = self._pointer.newest()
             raise self._taken(head.value if head else tenure) from error
-        head = self._pointer.head()
+        head = self._pointer.newest()
         if head is not None and head.number != made.number:
             raise self._taken(head.value)  # we were so slow that our number had been cleared away
         self._held = made

@@ -19,6 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from plumbline.bundle.suggestion import nearest
 from plumbline.store.disk import DurableFolder
 from plumbline.store.errors import ConflictError, NotFoundError, StoreError
 
@@ -40,17 +41,24 @@ class Objects:
     url
         ``file:///path``, ``memory://name`` (one per process and name), ``s3://bucket/prefix``,
         ``gs://…`` or ``az://…``; credentials come from the environment, as each cloud expects.
+    create
+        Make the folder of a ``file://`` store that is not there; whoever only reads does not, so
+        that a mistyped store is said instead of found empty.
 
     Raises
     ------
+    NotFoundError
+        If the folder is not there and ``create`` is off.
     StoreError
         If the URL cannot be opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
         parsed = urlparse(url)
         root = Path(unquote(parsed.path)) if parsed.scheme == "file" else None
+        if root is not None and not create and not root.is_dir():
+            raise NotFoundError(f"there is no store at {url}{_meant(root)}")
         self._disk = DurableFolder(root) if root else None
         self._backend = self._open(parsed.scheme, root)
 
@@ -140,6 +148,15 @@ class Objects:
             return
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot delete {key}: {_reason(error)}") from error
+
+
+def _meant(root: Path) -> str:
+    """Say which folder beside a missing one was probably meant, and what makes a store."""
+    beside = [path.name for path in root.parent.glob("*/")] if root.parent.is_dir() else []
+    near = nearest(root.name, beside)
+    if near is not None:
+        return f": did you mean {root.with_name(near).as_uri()}?"
+    return "; `plumbline train` makes one"
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Append-only pointers: the highest generation is the truth, the rest is history.
 
 Promote, roll back, claim an incident and publish a verdict are all "create the next generation"; of
-two writers who read the same head, one creates it and the other is told.
+two writers who read the same newest generation, one creates it and the other is told.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Pointer(Generic[R]):
         self._kind = kind
         self._seen: Generation[R] | None = None
 
-    def head(self) -> Generation[R] | None:
+    def newest(self) -> Generation[R] | None:
         """Return the newest generation, or None before the first; lists only what is newer."""
         after = self._key(self._seen.number) if self._seen else None
         keys = self._objects.keys(self._folder, after=after)
@@ -78,7 +78,7 @@ class Pointer(Generic[R]):
         """Delete the generations with numbers below ``before``; the newest always stays.
 
         For histories nobody needs. Whoever was slow enough to decide on a forgotten generation
-        could create its successor anew: look at `head` after `advance` where that matters.
+        could create its successor anew: look at `newest` after `advance` where that matters.
         """
         for key in self._objects.keys(self._folder)[:-1]:
             if key < self._key(before):

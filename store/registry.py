@@ -133,7 +133,7 @@ class ModelRegistry:
 
     def alias(self, alias: str = CHAMPION) -> Generation[AliasTarget] | None:
         """Return where an alias points now, or None."""
-        return self._pointer(alias).head()
+        return self._pointer(alias).newest()
 
     def history(self, alias: str = CHAMPION) -> list[Generation[AliasTarget]]:
         """Return every target an alias has had, oldest first."""

@@ -23,6 +23,8 @@ from plumbline.bundle.plugin_module import (
 from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
 from plumbline.bundle.spec import OutputSpec
+from plumbline.bundle.suggestion import nearest, suggestion, unknown_key
+from plumbline.training.configs import config_names
 from plumbline.training.data import UNNAMED
 from plumbline.training.data_check import LARGEST_STEP, Tolerable
 from plumbline.training.errors import ConfigError
@@ -249,28 +251,27 @@ def _modules(chosen: Iterable[PluginModule | None]) -> list[dict[str, Any]]:
 def _resolve_choice(field: str, choice: Mapping[str, Any], kinds: Plugins[Any]) -> dict[str, Any]:
     kind = str(choice.get("kind"))
     if kind not in kinds:
-        raise ValueError(f"{field}.kind is {kind!r}, expected one of {sorted(kinds)}")
-    params = kinds[kind].Params.model_validate(choice.get("parameters", {}))
+        near = nearest(kind, kinds)
+        meant = f": did you mean {near}?" if near else ""
+        raise ValueError(f"{field}.kind is {kind!r}, expected one of {sorted(kinds)}{meant}")
+    given = choice.get("parameters", {})
+    if isinstance(given, Mapping):
+        place = f"{field}.parameters."
+        if (complaint := unknown_key(given, kinds[kind].Params, within=place)) is not None:
+            raise ValueError(complaint)
+    params = kinds[kind].Params.model_validate(given)
     return {**choice, "parameters": params.model_dump(mode="json")}
 
 
 def _validated(kind: type[Experiment], values: Mapping[str, Any], source: str) -> Any:
+    if (complaint := unknown_key(values, kind)) is not None:
+        raise ConfigError(f"{source}: {complaint}")
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{source}: {place + ': ' if place else ''}{first['msg']}") from error
-
-
-def config_names() -> list[str]:
-    """Return the names of the experiments that come with the package."""
-    folder = files("plumbline.training") / "configs"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
 
 
 def read_experiment(name: str) -> Experiment:
@@ -289,8 +290,8 @@ def read_experiment(name: str) -> Experiment:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"cannot read the configuration {name!r} ({error}): give a TOML file or one of "
-                f"{', '.join(config_names())}"
+                f"cannot read the configuration {name!r} ({error}): give a TOML file or the name "
+                f"of one that comes along; {suggestion(name, config_names())}"
             ) from error
     try:
         values = tomllib.loads(text)

@@ -60,10 +60,10 @@ class BadCandidate(AlwaysHold):
 
     def _check(self, ended: Incident, broken: Bundle) -> Iterator[str]:
         kinds = [event.kind for event in ended.events]
-        if ended.status is not IncidentStatus.PAGED:
-            yield f"the incident ended as {ended.status}, expected paged"
-        if kinds.count(EventKind.PAGED) != 1:
-            yield f"paged {kinds.count(EventKind.PAGED)} times, expected once"
+        if ended.status is not IncidentStatus.CALLED:
+            yield f"the incident ended as {ended.status}, expected called"
+        if kinds.count(EventKind.CALLED) != 1:
+            yield f"called {kinds.count(EventKind.CALLED)} times, expected once"
         if kinds.count(EventKind.CANDIDATE_REFUSED) != ATTEMPTS:
             yield f"{kinds.count(EventKind.CANDIDATE_REFUSED)} candidates refused"
         if self.system.champion().version != broken.version:

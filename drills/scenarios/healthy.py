@@ -8,6 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.verdict import WELL
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.errors import DrillError
 from plumbline.drills.traffic import Traffic
@@ -19,7 +20,7 @@ class Healthy(Drill):
     """Replays 2,000 bars that no training has seen."""
 
     name: ClassVar[str] = "healthy"
-    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY, Verdict.REGIME)
+    expected: ClassVar[tuple[Verdict, ...]] = WELL
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.verdict import WELL
 from plumbline.drills.drill import Drill, Observation
 from plumbline.drills.errors import DrillError
 from plumbline.drills.process import workers_of
@@ -24,7 +25,7 @@ class KillWorker(Drill):
     """Kills one worker while sixteen clients ask."""
 
     name: ClassVar[str] = "kill-worker"
-    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY, Verdict.REGIME)
+    expected: ClassVar[tuple[Verdict, ...]] = WELL
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:

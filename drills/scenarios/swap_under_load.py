@@ -13,6 +13,7 @@ from typing_extensions import override
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.calibration import ChoiceCalibration
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.verdict import WELL
 from plumbline.drills.drill import Drill, Observation
 from plumbline.drills.errors import DrillError
 from plumbline.drills.fault import run_graph, shifted_graph, with_graph, write_corrupt
@@ -35,7 +36,7 @@ class SwapUnderLoad(Drill):
     """
 
     name: ClassVar[str] = "swap-under-load"
-    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY, Verdict.REGIME)
+    expected: ClassVar[tuple[Verdict, ...]] = WELL
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
@@ -89,7 +90,7 @@ class SwapUnderLoad(Drill):
         registry = self.system.registry
         folder = f"models/{registry.name}/aliases/{CHAMPION}"
         pointer = Pointer(self.system.objects, folder, AliasTarget)
-        head = pointer.head()
+        head = pointer.newest()
         target = AliasTarget(
             version=version,
             previous=head.value.version if head else None,

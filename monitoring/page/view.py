@@ -16,7 +16,7 @@ from plumbline.monitoring.page.status import Status, WatchState
 from plumbline.store.incident import EventKind
 
 _GRAVE = frozenset(
-    {EventKind.PAGED, EventKind.ATTEMPT_FAILED, EventKind.CANDIDATE_REFUSED, EventKind.ROLLED_BACK}
+    {EventKind.CALLED, EventKind.ATTEMPT_FAILED, EventKind.CANDIDATE_REFUSED, EventKind.ROLLED_BACK}
 )
 _WORST = (Level.FAIL, Level.WARN, Level.INSUFFICIENT, Level.PASS)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

@@ -10,7 +10,7 @@ import structlog
 from plumbline.bundle.digest import name_of
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
-from plumbline.monitoring.repair.docket import Docket, Event, diagnosed, moved_for, paged
+from plumbline.monitoring.repair.docket import Docket, Event, called, diagnosed, moved_for
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox, RequestKind
 from plumbline.monitoring.repair.situation import Situation
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Admission:
-    """Opens incidents: at most one repair and one page at a time."""
+    """Opens incidents: at most one repair and one call for a person at a time."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Admission:
 
     def _admissible(self, decision: Decision, situation: Situation) -> bool:
         open_ones = [head.value for head in self._docket.open]
-        if decision.remedy is Remedy.PAGE:
-            return not any(paged(incident) for incident in open_ones)
+        if decision.remedy is Remedy.CALL:
+            return not any(called(incident) for incident in open_ones)
         if decision.remedy not in REPAIRS:
             return True
-        if situation.remedy is Remedy.PAGE or not all(paged(incident) for incident in open_ones):
+        if situation.remedy is Remedy.CALL or not all(called(incident) for incident in open_ones):
             return False
         return decision.origin is Origin.ORDER or not self._given_up(situation)
 
@@ -83,7 +83,7 @@ class Admission:
                 and incident.closed >= target.time
             )
             for incident in self._docket.ended
-            if incident.status is IncidentStatus.PAGED
+            if incident.status is IncidentStatus.CALLED
         )
 
     def _open(
@@ -95,9 +95,9 @@ class Admission:
             diagnosed(diagnosis),
         ]
         status, closed = IncidentStatus.OPEN, None
-        if decision.remedy is Remedy.PAGE:
-            status = IncidentStatus.PAGED
-            events.append(Event(EventKind.PAGED, f"{diagnosis.cause} No retrain follows."))
+        if decision.remedy is Remedy.CALL:
+            status = IncidentStatus.CALLED
+            events.append(Event(EventKind.CALLED, f"{diagnosis.cause} No retrain follows."))
         elif decision.remedy is Remedy.REPORT:
             status, closed = IncidentStatus.RESOLVED, self._clock()
             events.append(Event(EventKind.RECOVERED, "reported; the model still responds"))
@@ -120,7 +120,7 @@ class Admission:
         if head is not None:
             self._metrics.incidents.labels(situation.model, diagnosis.verdict.value).inc()
             log.warning("incident_opened", incident=incident_id, verdict=diagnosis.verdict.value)
-        if head is not None and decision.remedy is Remedy.PAGE:
+        if head is not None and decision.remedy is Remedy.CALL:
             self._pager.call(head.value, diagnosis.verdict.value)
         return head
 

@@ -8,11 +8,11 @@ makes the next move. A controller may therefore die at any point; the next one g
 
     verdict ──► OPEN ──► RETRAINING ──► WATCHING ──► RESOLVED   the new version is well
                   ▲           │             │
-                  └─ refused ─┤             └──────► PAGED      no better, so rolled back
-                              └────────────────────► PAGED      attempts used up
+                  └─ refused ─┤             └──────► CALLED     no better, so rolled back
+                              └────────────────────► CALLED     attempts used up
 
 A bias shift takes the same road through RECALIBRATING, and a faulty artefact goes straight to
-WATCHING by a rollback. A verdict about the *inputs* pages a person once, holds back every retrain
+WATCHING by a rollback. A verdict about the *inputs* calls a person once, holds back every retrain
 while it lasts, and is RESOLVED when it clears. Somebody else's promotion ends an incident as
 SUPERSEDED.
 
@@ -104,7 +104,7 @@ class Controller:
             IncidentStatus.RETRAINING: self._follow_job,
             IncidentStatus.RECALIBRATING: self._follow_job,
             IncidentStatus.WATCHING: self._watch_candidate,
-            IncidentStatus.PAGED: self._await_clearing,
+            IncidentStatus.CALLED: self._await_clearing,
         }
 
     def leads(self) -> bool:
@@ -144,12 +144,12 @@ class Controller:
     def _begin_repair(self, head: Head, situation: Situation) -> None:
         """OPEN: claim the repair and start it, unless it must wait or is no longer needed."""
         incident = head.value
-        if situation.remedy is Remedy.PAGE:
+        if situation.remedy is Remedy.CALL:
             return
         if not incident.ordered and _well(situation):
             self._resolve(head, "the verdict cleared before anything was done")
         elif incident.attempts == 0 and self._oscillates(incident):
-            self._page(head, "oscillating", "retrains flip the model from one action to another")
+            self._call(head, "oscillating", "retrains flip the model from one action to another")
         elif remedy_of(incident) is Remedy.ROLL_BACK:
             self._roll_back(head, situation)
         else:
@@ -198,7 +198,7 @@ class Controller:
 
     def _promote(self, head: Head, situation: Situation) -> None:
         """Put the candidate in the champion's place, unless that was done before we died."""
-        if situation.remedy is Remedy.PAGE:
+        if situation.remedy is Remedy.CALL:
             return
         incident = head.value
         candidate = str(incident.candidate)
@@ -243,9 +243,9 @@ class Controller:
             self._resolve(head, f"{situation.diagnosis.verdict} after {rows} predictions")
 
     def _await_clearing(self, head: Head, situation: Situation) -> None:
-        """PAGED about the inputs: wait until they are sound again."""
+        """CALLED about the inputs: wait until they are sound again."""
         verdict = situation.diagnosis.verdict
-        if situation.remedy is Remedy.PAGE:
+        if situation.remedy is Remedy.CALL:
             self.docket.note(head, diagnosed(situation.diagnosis))
         elif verdict is not Verdict.INSUFFICIENT_DATA:
             self._resolve(head, f"the inputs are sound again: {verdict}")
@@ -258,12 +258,12 @@ class Controller:
         incident = head.value
         why = f"the new version {incident.candidate} was judged {situation.diagnosis.verdict} too"
         if not self._restore(incident, why):
-            self._page(head, self._why_worse(incident), f"{why}; no earlier version was healthy")
+            self._call(head, self._why_worse(incident), f"{why}; no earlier version was healthy")
 
     def _roll_back(self, head: Head, situation: Situation) -> None:
         """A faulty artefact: serve the newest version that was well instead."""
         if not self._restore(head.value, situation.diagnosis.cause):
-            self._page(head, "no_fallback", "no earlier version was healthy")
+            self._call(head, "no_fallback", "no earlier version was healthy")
 
     def _restore(self, incident: Incident, why: str) -> bool:
         """Move the champion back; the next step finds it there and goes on from it."""
@@ -289,7 +289,7 @@ class Controller:
             self.docket.move(head, event, changes=changes, version=restored)
         else:
             detail = f"the retrained version {incident.candidate} was no better"
-            self._page(head, self._why_worse(incident), detail, event)
+            self._call(head, self._why_worse(incident), detail, event)
 
     def _why_worse(self, incident: Incident) -> str:
         flipped = flips(self._fallback, str(incident.candidate), incident.version)
@@ -314,7 +314,7 @@ class Controller:
             moved = self.docket.move(head, event, changes=changes, ended=True)
         else:
             used = f"{incident.attempts} attempts and none succeeded; the last was {result}"
-            moved = self._page(head, "attempts_used_up", used, Event(kind, why), changes=changes)
+            moved = self._call(head, "attempts_used_up", used, Event(kind, why), changes=changes)
         if moved is not None:
             self._count(incident, result)
             log.warning("attempt_failed", incident=incident.id, result=result, reason=why)
@@ -326,7 +326,7 @@ class Controller:
             return self._settings.recalibration_limit
         return self._settings.attempt_limit
 
-    def _page(
+    def _call(
         self,
         head: Head,
         reason: str,
@@ -335,9 +335,9 @@ class Controller:
         changes: Mapping[str, object] | None = None,
     ) -> Head | None:
         """Call a person, once, and leave this version alone from now on."""
-        events = (*events, Event(EventKind.PAGED, detail))
-        paged = {**(changes or {}), "status": IncidentStatus.PAGED}
-        moved = self.docket.move(head, *events, changes=paged, ended=True)
+        events = (*events, Event(EventKind.CALLED, detail))
+        called = {**(changes or {}), "status": IncidentStatus.CALLED}
+        moved = self.docket.move(head, *events, changes=called, ended=True)
         if moved is not None:
             self._pager.call(moved.value, reason)
         return moved

@@ -183,6 +183,6 @@ def moved_for(incident: Incident, target: AliasTarget) -> bool:
     return target.incident == incident.id
 
 
-def paged(incident: Incident) -> bool:
+def called(incident: Incident) -> bool:
     """Whether an open incident waits for its cause outside the model to go away."""
-    return incident.status is IncidentStatus.PAGED and not incident.ended
+    return incident.status is IncidentStatus.CALLED and not incident.ended

@@ -17,7 +17,7 @@ class Pager:
         self._metrics = metrics
 
     def call(self, incident: Incident, reason: str) -> None:
-        """Count the page and log it as an error with the last line of the timeline."""
-        self._metrics.pages.labels(incident.model, reason).inc()
+        """Count the call and log it as an error with the last line of the timeline."""
+        self._metrics.calls.labels(incident.model, reason).inc()
         detail = incident.events[-1].detail
         log.error("person_paged", incident=incident.id, reason=reason, detail=detail)

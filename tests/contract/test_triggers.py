@@ -98,7 +98,7 @@ def test_the_cool_down_is_kept_to_the_second(name):
     assert trigger.decide(recent, NOW + COOLDOWN).remedy is Remedy.RETRAIN
 
 
-@pytest.mark.parametrize("verdict", [v for v in Verdict if v.facts.remedy is Remedy.PAGE])
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v.facts.remedy is Remedy.CALL])
 def test_it_never_asks_for_a_retrain_while_the_inputs_are_broken(name, verdict):
     """Whoever asks, and however many predictions there were."""
     decision = build(name).decide(situation(verdict, asked=True, rows=1_000), NOW)

@@ -214,7 +214,7 @@ def test_sampled_rows_of_a_broken_client_are_named(name: str) -> None:
     found = diagnose(broken.sample(), context())
 
     assert found.verdict in right | {Verdict.SCHEMA_SKEW}
-    assert found.verdict.facts.remedy is Remedy.PAGE
+    assert found.verdict.facts.remedy is Remedy.CALL
     if found.verdict is not Verdict.FROZEN_FEED:
         assert any(each.columns for each in found.findings if each.level is Level.FAIL)
 

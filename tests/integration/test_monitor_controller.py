@@ -119,14 +119,14 @@ def test_a_bias_is_refitted_and_never_retrained(control, controller, metrics, mo
     "verdict", [Verdict.SCHEMA_SKEW, Verdict.FROZEN_FEED, Verdict.STALE_FEATURES]
 )
 def test_broken_inputs_page_once_and_never_retrain(control, controller, metrics, verdict):
-    """The page stands while the verdict lasts, and is resolved when it clears."""
+    """The call stands while the verdict lasts, and is resolved when it clears."""
     control.serve(0)
     for row in range(20):
         controller.step(control.situation(verdict, decided_by=f"row-{row}"))
     incident = control.incidents()[0]
 
     assert len(control.incidents()) == 1
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert not incident.ended
     assert value(metrics, "monitoring_pages_total", model=MODEL, reason=verdict.value) == 1
 
@@ -136,7 +136,7 @@ def test_broken_inputs_page_once_and_never_retrain(control, controller, metrics,
 
     assert incident.status is IncidentStatus.RESOLVED
     assert kinds(incident)[-1] is EventKind.RECOVERED
-    assert kinds(incident).count(EventKind.PAGED) == 1
+    assert kinds(incident).count(EventKind.CALLED) == 1
     assert control.calls == []
 
 
@@ -210,7 +210,7 @@ def test_drift_is_reported_and_nothing_else(control, controller):
     assert control.calls == []
 
 
-def test_refused_candidates_use_up_the_attempts_and_page_once(control, controller, metrics):
+def test_refused_candidates_use_up_the_attempts_and_call_once(control, controller, metrics):
     """Two retrains, one change between them, the champion stays, and no third one ever."""
     broken = control.serve(0)
     control.plan(seed=5, passed=False)
@@ -218,9 +218,9 @@ def test_refused_candidates_use_up_the_attempts_and_page_once(control, controlle
     for row in range(10):
         controller.step(control.situation(Verdict.FLAT, decided_by=f"later-{row}"))
 
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert kinds(incident).count(EventKind.CANDIDATE_REFUSED) == 2
-    assert kinds(incident).count(EventKind.PAGED) == 1
+    assert kinds(incident).count(EventKind.CALLED) == 1
     assert len(control.incidents()) == 1
     assert len(control.calls) == 2
     assert control.calls[0] != control.calls[1]
@@ -246,11 +246,11 @@ def test_a_candidate_of_another_market_is_refused(control, controller, plan, rea
 
     assert len(refused) == 2
     assert reason in refused[0]
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert control.registry.alias().value.version == served
 
 
-def test_a_promotion_ends_the_silence_after_a_page(control, controller):
+def test_a_promotion_ends_the_silence_after_a_call(control, controller):
     """A person who promotes the version again has acted: automation may try again."""
     control.serve(0)
     control.plan(seed=5, passed=False)
@@ -277,7 +277,7 @@ def test_a_retrain_that_dies_is_tried_again(control, controller, metrics):
     assert len(failures) == 2
     assert "exit code 137" in failures[0]
     assert "out of memory" in failures[0]
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert value(metrics, "monitoring_retrains_total", model=MODEL, result="failed") == 2
 
 
@@ -321,9 +321,9 @@ def test_a_candidate_that_collapses_is_rolled_back_once(control, controller, met
     assert candidate not in (healthy, broken)
     assert len(control.incidents()) == 1
     assert control.registry.alias().value.version == healthy
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert kinds(incident).count(EventKind.ROLLED_BACK) == 1
-    assert kinds(incident).count(EventKind.PAGED) == 1
+    assert kinds(incident).count(EventKind.CALLED) == 1
     assert len(control.registry.history()) == 4
     assert len(control.calls) == 1
     assert value(metrics, "monitoring_pages_total", model=MODEL, reason="candidate_collapsed") == 1
@@ -338,7 +338,7 @@ def test_a_candidate_that_collapses_stays_when_nothing_was_ever_healthy(control,
     for row in range(5):
         controller.step(control.situation(Verdict.FLAT, decided_by=f"row-{row}"))
 
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert control.registry.alias().value.version == candidate
     assert len(control.calls) == 1
     assert len(control.incidents()) == 1
@@ -378,7 +378,7 @@ def test_a_promotion_by_a_person_ends_the_incident_and_its_job(control, controll
         os.kill(process.pid, 0)
 
 
-def test_a_scheduled_retrain_starts_warm_and_a_refusal_is_no_page(control, metrics):
+def test_a_scheduled_retrain_starts_warm_and_a_refusal_calls_nobody(control, metrics):
     """Every so many predictions; when the gate refuses, the champion stays and that is all."""
     champion = control.serve(0)
     control.plan(seed=5, passed=False)
@@ -394,7 +394,7 @@ def test_a_scheduled_retrain_starts_warm_and_a_refusal_is_no_page(control, metri
     assert incident.status is IncidentStatus.RESOLVED
     assert len(control.calls) == 1
     assert control.calls[0][control.calls[0].index("--parent") + 1] == champion
-    assert EventKind.PAGED not in kinds(incident)
+    assert EventKind.CALLED not in kinds(incident)
 
 
 def test_the_cool_down_keeps_two_incidents_apart(control, metrics):
@@ -590,7 +590,7 @@ def test_a_retrain_that_flips_the_action_is_an_oscillation(control, metrics):
     controller.close()
 
     assert incident.version == second
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert len(control.calls) == 1
     assert value(metrics, "monitoring_pages_total", model=MODEL, reason="oscillating") == 1
 

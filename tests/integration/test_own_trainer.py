@@ -21,10 +21,11 @@ from plumbline.monitoring.monitor import build_triggers
 from plumbline.monitoring.repair.controller import Controller
 from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.store.incident import EventKind, IncidentStatus
-from plumbline.training.config import Experiment
+from plumbline.training.config import read_experiment
 from plumbline.training.run import train
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, kinds, value
+from tests.support.experiments import small_experiment
 from tests.support.markets import walk, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +180,7 @@ def test_whatever_else_it_does_is_a_failed_attempt(control, metrics, running, do
 
     assert reason in failed
     assert "a trainer of my own" in log.read_text()
-    assert incident.status is IncidentStatus.PAGED
+    assert incident.status is IncidentStatus.CALLED
     assert control.registry.alias().value.version == champion
 
 
@@ -224,7 +225,8 @@ def test_the_example_of_the_documentation_works(control, metrics, running, tmp_p
     with a bundle in the store, is what must come of it.
     """
     write_csv(tmp_path / "walk.csv", walk(900, symbol="default"))
-    first = train(tiny(tmp_path / "walk.csv"), control.objects, MODEL)
+    (tmp_path / "small.toml").write_text(small_experiment(str(tmp_path / "walk.csv")))
+    first = train(read_experiment(str(tmp_path / "small.toml")), control.objects, MODEL)
     control.registry.promote(first.version, actor="a", reason="a test", force=True)
     running.append(controller(control, metrics, sys.executable, str(EXAMPLE), attempt_limit=1))
     incident = control.run(running[0], Verdict.FLAT, **ENDED)
@@ -235,29 +237,3 @@ def test_the_example_of_the_documentation_works(control, metrics, running, tmp_p
     assert {control.registry.manifest(version).seed for version in made} == {0, 1, 2}
     assert markets == {Market.of(control.registry.manifest(first.version))}
     assert EventKind.CANDIDATE_REFUSED in kinds(incident)
-
-
-def tiny(bars: Path) -> Experiment:
-    """Return an experiment that takes seconds."""
-    return Experiment.model_validate(
-        {
-            "window_length": 8,
-            "data": {"source": str(bars)},
-            "label": {
-                "kind": "forward_return",
-                "parameters": {"horizon_seconds": 21_600, "threshold": 0.002},
-            },
-            "split": {
-                "train": 0.4,
-                "calibration": 0.2,
-                "validation": 0.3,
-                "test": 0.1,
-                "embargo_seconds": 0,
-            },
-            "family": {
-                "kind": "tfa",
-                "parameters": {"width": 8, "heads": 2, "layers": 1, "hidden": 8},
-            },
-            "fit": {"epochs": 1, "threads": 1},
-        }
-    )

@@ -143,17 +143,17 @@ class TestPointer:
         for number in range(12):
             pointer.advance(Note(text=str(number)), after=number)
 
-        assert Pointer(objects, "p", Note).head().value.text == "11"
+        assert Pointer(objects, "p", Note).newest().value.text == "11"
         assert [g.number for g in pointer.history()] == list(range(1, 13))
 
     def test_a_long_lived_reader_sees_the_news(self, objects):
         """A head read before an advance by somebody else is not remembered for ever."""
         reader, writer = Pointer(objects, "p", Note), Pointer(objects, "p", Note)
-        before = reader.head()
+        before = reader.newest()
         writer.advance(Note(text="new"), after=0)
 
         assert before is None
-        assert reader.head().value.text == "new"
+        assert reader.newest().value.text == "new"
 
     def test_forgetting_keeps_the_newest(self, objects):
         """Old generations go, the head stays even if it is told to go."""

@@ -20,29 +20,9 @@ from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
+from tests.support.experiments import small_experiment
 from tests.support.markets import walk, write_csv
 
-CONFIG = """
-seed = 3
-window_length = 8
-[data]
-source = "bars.csv"
-symbol = "BTC"
-[label]
-kind = "forward_return"
-parameters = { horizon_seconds = 21_600, threshold = 0.002 }
-[split]
-train = 0.4
-calibration = 0.2
-validation = 0.3
-test = 0.1
-embargo_seconds = 0
-[family]
-kind = "tfa"
-parameters = { width = 8, heads = 2, layers = 1, hidden = 8 }
-[fit]
-epochs = 1
-"""
 MODEL = "btc-1h"
 
 
@@ -84,7 +64,7 @@ def trained(tmp_path_factory):
     """A model of a made-up BTC, trained from a path that is relative to its folder."""
     home = tmp_path_factory.mktemp("home")
     write_csv(home / "bars.csv", walk(900, seed=7, step=0.002))
-    (home / "btc.toml").write_text(CONFIG)
+    (home / "btc.toml").write_text(small_experiment("bars.csv", symbol="BTC", seed=3))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         said, _ = plumbline(

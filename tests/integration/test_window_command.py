@@ -163,7 +163,7 @@ def test_what_cannot_be_a_window_is_said(window, name, arguments, reason):
 
 
 def test_a_model_that_is_not_there_is_said(folder, plumbline, manifest):
-    """With the names of those that are."""
+    """With the one that was probably meant."""
     answer = CliRunner().invoke(
         app, ["window", "--data", "x.csv", "--store", str(folder / "store"), "--model", "wlak"]
     )
@@ -171,7 +171,7 @@ def test_a_model_that_is_not_there_is_said(folder, plumbline, manifest):
     assert manifest.name == "walk"
     assert answer.exit_code == 1
     assert "there is no model wlak" in answer.stderr
-    assert "only walk" in answer.stderr
+    assert "did you mean walk?" in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -162,11 +162,11 @@ def test_the_grace_period_covers_the_end(overlay):
 
 def test_probes_are_routes():
     """Each probe asks a path that the program answers, on a port that it names."""
-    from plumbline.service.worker import ROUTES
+    from plumbline.service.endpoint import ENDPOINTS
 
     monitor = (ROOT / "monitoring" / "page" / "web.py").read_text()
     routes = {
-        "plumbline-service": set(ROUTES),
+        "plumbline-service": {endpoint.path for endpoint in ENDPOINTS},
         "plumbline-monitor": set(re.findall(r'Route\("([^"]+)"', monitor)),
     }
     for name, paths in routes.items():

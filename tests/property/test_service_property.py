@@ -13,12 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.openapi import build_openapi
 from plumbline.service.settings import ServiceSettings
-from plumbline.service.worker import ROUTES, Worker
+from plumbline.service.worker import Worker
 from tests.support.served import MODEL, promoted
 
 DOCUMENT = build_openapi("1.0")
+PATHS = {endpoint.path for endpoint in ENDPOINTS}
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 json_values = st.recursive(
@@ -114,7 +116,7 @@ def test_any_bytes_are_answered_as_documented(send, sent, path):
 @given(path=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=30))
 def test_any_other_path_is_404(send, path):
     """Only the documented paths exist."""
-    if "/" + path.split("?")[0].split("#")[0] in ROUTES:
+    if "/" + path.split("?")[0].split("#")[0] in PATHS:
         return
     answer = send("GET", "/" + path.lstrip("/"))
 

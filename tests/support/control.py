@@ -128,7 +128,7 @@ class Control:
 
     def publish(self, version: str, verdict: Verdict) -> None:
         """Put a verdict on the board."""
-        head = self.board.head()
+        head = self.board.newest()
         bulletin = Bulletin(
             version=version,
             diagnosis=judgement(verdict).diagnosis,

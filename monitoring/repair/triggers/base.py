@@ -79,7 +79,7 @@ class Trigger(ABC):
         decision = replace(wish, trigger=self.name) if wish.acts else NOTHING
         if decision.remedy is not Remedy.RETRAIN:
             return decision
-        if situation.remedy is Remedy.PAGE or self._cooling(situation, now):
+        if situation.remedy is Remedy.CALL or self._cooling(situation, now):
             return NOTHING
         return decision
 

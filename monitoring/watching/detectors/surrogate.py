@@ -1,4 +1,4 @@
-"""The live head says something else than the reference head would for the same input."""
+"""The live model says something else than the reference model would for the same input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST = 0.15
 class SurrogateResidual(Detector):
     """Residual of each class's log-probability, in both directions.
 
-    Whatever the market does, the residual holds the model against the reference head for this
+    Whatever the market does, the residual holds the model against the reference model for this
     very input. Watched are the outer twentieth and hundredth of either side of each class, and
     anything a quarter farther out than the reference has ever been.
     """

@@ -29,7 +29,10 @@ def test_a_misspelt_variable_is_refused(monkeypatch):
     """It would be ignored in silence otherwise."""
     monkeypatch.setenv("PLUMBLINE_MONITORING_PROT", "4002")
 
-    with pytest.raises(SettingsError, match="PLUMBLINE_MONITORING_PROT"):
+    with pytest.raises(
+        SettingsError,
+        match=r"PROT is no setting of the monitor: did you mean PLUMBLINE_MONITORING_PORT\?",
+    ):
         MonitoringSettings.load(store=STORE)
 
 
@@ -38,7 +41,9 @@ def test_a_misspelt_key_is_refused(tmp_path):
     file = tmp_path / "monitoring.toml"
     file.write_text("prot = 4001\n")
 
-    with pytest.raises(SettingsError, match="prot"):
+    with pytest.raises(
+        SettingsError, match=r"monitoring.toml: prot is no key: did you mean port\?"
+    ):
         MonitoringSettings.load(file, store=STORE)
 
 

@@ -49,13 +49,13 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         ),
         points=(),
     )
-    event = IncidentEvent(time=NOW, kind=EventKind.PAGED, detail=text)
+    event = IncidentEvent(time=NOW, kind=EventKind.CALLED, detail=text)
     incident = Incident(
         id="abc",
         model="m",
         version="0123456789abcdef",
         verdict=verdict,
-        status=IncidentStatus.PAGED,
+        status=IncidentStatus.CALLED,
         trigger=text,
         actor=text,
         opened=NOW,

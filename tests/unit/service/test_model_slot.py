@@ -71,7 +71,7 @@ class House:
     def publish(self, version: str, verdict: Verdict) -> None:
         """Say something on the verdict board."""
         board = verdict_board(self.objects, MODEL)
-        head = board.head()
+        head = board.newest()
         diagnosis = Diagnosis(verdict=verdict, cause="test", n=1)
         bulletin = Bulletin(version=version, diagnosis=diagnosis, time=datetime.now(UTC), rows=1)
         board.advance(bulletin, after=head.number if head else 0)

@@ -32,7 +32,9 @@ def test_misspelt_variable_is_refused_with_a_suggestion(monkeypatch):
 
 def test_variable_far_from_any_setting_lists_the_known_ones():
     """Where nothing is close, all known names are given."""
-    with pytest.raises(SettingsError, match="known are STORE, MODELS"):
+    with pytest.raises(
+        SettingsError, match="there are PLUMBLINE_SERVICE_STORE, PLUMBLINE_SERVICE_MODELS"
+    ):
         refuse_unknown({"PLUMBLINE_SERVICE_XQZ": "1"})
 
 

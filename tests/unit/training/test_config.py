@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline.training.config import Experiment, config_names, read_experiment
+from plumbline.training.config import Experiment, read_experiment
+from plumbline.training.configs import config_names
 from plumbline.training.errors import ConfigError
 
 TEXT = """
@@ -51,9 +52,16 @@ def test_defaults_are_written_down(tmp_path):
     ("old", "new", "reason"),
     [
         ('kind = "tfa"', 'kind = "mlp"', r"family.kind is 'mlp', expected one of .*tfa"),
-        ("threshold = 0.01", "treshold = 0.01", r"treshold|threshold"),
+        ('kind = "tfa"', 'kind = "flagtrader"', r"did you mean flag_trader\?"),
+        ("threshold = 0.01", "treshold = 0.01", r"label.parameters.treshold is no key: did you"),
+        ("[data]", "seeds = 1\n[data]", r"seeds is no key: did you mean seed\?"),
+        ("[label]", "[labels]", r"labels is no key: did you mean label\?"),
         ("test = 0.1", "test = 0.2", "the shares must add up to 1, they give 1.1"),
-        ("embargo_seconds = 0", "embargo = 0", "split.embargo"),
+        (
+            "embargo_seconds = 0",
+            "embargo = 0",
+            r"split.embargo is no key: did you mean split.embargo_seconds\?",
+        ),
         ("[data]", "[[data]", "not TOML"),
     ],
 )
@@ -65,8 +73,14 @@ def test_a_mistake_is_named(tmp_path, old, new, reason):
 
 def test_an_unknown_name_lists_those_there_are():
     """So that the next try works."""
-    with pytest.raises(ConfigError, match=r"'eurusd'.*eurusd-1h"):
-        read_experiment("eurusd")
+    with pytest.raises(ConfigError, match=r"'nonsense'.*there are btc-1h, eurusd-1h"):
+        read_experiment("nonsense")
+
+
+def test_a_name_nearly_right_is_recognised():
+    """A slip of the hand costs one look."""
+    with pytest.raises(ConfigError, match=r"'btc1h'.*did you mean btc-1h\?"):
+        read_experiment("btc1h")
 
 
 def test_values_can_be_changed(tmp_path):
