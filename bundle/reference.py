@@ -80,6 +80,10 @@ class ReferenceProfile:
     def __len__(self) -> int:
         return len(self.bar_time)
 
+    def take(self, rows: IntArray | slice) -> Self:
+        """Return the rows at these positions, in this order."""
+        return type(self)(**{name: getattr(self, name)[rows] for name in _NAMES})
+
     @property
     def guaranteed(self) -> bool:
         """Whether there are rows enough to state a false-alarm bound."""

@@ -54,12 +54,17 @@ class InputEnvelope:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The reference, measured once.
+    """The reference, measured once, its rows in the order in which live ones come.
+
+    Of cross-sections that is moment by moment, and not symbol by symbol as the profile has them: a
+    window of live rows holds a few moments of every symbol.
 
     Attributes
     ----------
     reference
-        The profile measured.
+        The profile measured, in live order.
+    place : (n,) int64
+        Where each row of the profile lies in that order.
     outputs
         By output.
     step_scale : (f,) float64
@@ -71,6 +76,7 @@ class Baseline:
     """
 
     reference: ReferenceProfile
+    place: IntArray
     outputs: Mapping[str, OutputBaseline]
     step_scale: FloatArray
     previous: IntArray
@@ -156,12 +162,16 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
     n = len(reference)
     if n < MIN_REFERENCE:
         return None
+    order = _live_order(reference)
+    reference = reference.take(order)
+    readings = {name: reading.take(order) for name, reading in readings.items()}
     features = np.asarray(reference.features, np.float64)
     previous = previous_rows(reference.symbol, n)
     scale = step_scale(features, previous)
     edges = tuple(bin_edges(column) for column in features.T)
     return Baseline(
         reference=reference,
+        place=np.argsort(order, kind="stable"),
         outputs={
             name: fit_output(
                 reading, features, previous, scale, lambda length: stretches(n, length)
@@ -176,6 +186,13 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
         bins=_fill(features, edges),
         _halves=(fit_columns(features[: n // 2]), fit_columns(features[n // 2 :])),
     )
+
+
+def _live_order(reference: ReferenceProfile) -> IntArray:
+    """Return the order in which rows like the reference's come: of cross-sections by moment."""
+    if len(np.unique(reference.group)) == len(reference):
+        return np.arange(len(reference))
+    return np.lexsort((reference.group, reference.bar_time))
 
 
 def _fill(features: FloatArray, edges: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:

@@ -126,7 +126,12 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @contextmanager
 def serving(
-    folder: Path, *, workers: int = 2, wait: bool = True, **environment: str
+    folder: Path,
+    *,
+    models: tuple[str, ...] = (MODEL,),
+    workers: int = 2,
+    wait: bool = True,
+    **environment: str,
 ) -> Iterator[Served]:
     """Run ``plumbline serve`` on free ports; whatever it started is gone at the end."""
     port, admin_port = free_ports(2)
@@ -134,13 +139,13 @@ def serving(
     output = folder / "output.txt"
     options = {
         "--store": store,
-        "--model": MODEL,
         "--port": str(port),
         "--admin-port": str(admin_port),
         "--workers": str(workers),
         "--state": str(folder / "state"),
     }
     command = [sys.executable, "-c", LAUNCH, *(part for item in options.items() for part in item)]
+    command += [part for name in models for part in ("--model", name)]
     with output.open("wb") as file:
         process = subprocess.Popen(
             command,

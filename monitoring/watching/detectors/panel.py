@@ -10,6 +10,7 @@ from math import log
 import numpy as np
 
 from plumbline.bundle.array import BoolArray
+from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.measure import Measures, Meter
@@ -59,10 +60,10 @@ class Panel:
     ) -> None:
         names = context.outputs.names
         reference = _meter(baseline, context).measure(
-            of_reference(baseline.reference, context.outputs)
+            of_reference(_profile(context), context.outputs)
         )
         measured = {
-            name: replace(each, residual=baseline.outputs[name].residuals)
+            name: replace(each, residual=baseline.outputs[name].residuals[baseline.place])
             for name, each in reference.items()
         }
         kinds = list(DETECTORS.values())
@@ -156,6 +157,13 @@ class Panel:
         """Forget all evidence."""
         for each in self.detectors.values():
             each.reset()
+
+
+def _profile(context: Context) -> ReferenceProfile:
+    """Return the reference symbol by symbol: what is likely next, a symbol's own past tells."""
+    if context.reference is None:
+        raise ValueError("detectors learn from a reference, this context has none")
+    return context.reference
 
 
 def _meter(baseline: Baseline, context: Context) -> Meter:
