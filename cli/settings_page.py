@@ -33,7 +33,11 @@ _SECTIONS: tuple[tuple[str, str, type[BaseSettings]], ...] = (
         "`plumbline serve`; the file is named by `PLUMBLINE_SERVICE_FILE`.",
         ServiceSettings,
     ),
-    ("Monitor", "`plumbline monitor`; the file is named by `--settings`.", MonitoringSettings),
+    (
+        "Monitor",
+        "`plumbline monitor`; the file is named by `--settings` or `PLUMBLINE_MONITORING_FILE`.",
+        MonitoringSettings,
+    ),
 )
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Self, cast
+from typing import ClassVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from typing_extensions import override
 
 from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin_module import name_modules
 from plumbline.bundle.record import Record
-from plumbline.bundle.suggestion import unknown_key, unknown_variable
 from plumbline.monitoring.errors import SettingsError
+from plumbline.store.settings import Settings
 
 PREFIX = "PLUMBLINE_MONITORING_"
 
@@ -33,10 +32,13 @@ class RetrainSettings(Record):
     )
 
 
-class MonitoringSettings(BaseSettings):
+class MonitoringSettings(Settings):
     """Everything the monitor can be told; build it with `load`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
+    owner: ClassVar[str] = "the monitor"
+    error: ClassVar[type[Exception]] = SettingsError
 
     store: str = Field(
         default_factory=_default_store,
@@ -119,45 +121,10 @@ class MonitoringSettings(BaseSettings):
         None, description="Bearer token Alertmanager must send; without one, any sender is heard."
     )
 
-    @classmethod
-    def load(cls, file: Path | None = None, **given: object) -> Self:
-        """Build the settings from a file, the environment and the command line, in that order.
-
-        Parameters
-        ----------
-        file
-            A TOML file whose keys are the fields.
-        given
-            From the command line; None means not given.
-
-        Raises
-        ------
-        SettingsError
-            A key or a prefixed environment variable is misspelt, or a value is out of range.
-        """
-        complaint = unknown_variable(os.environ, PREFIX, cls.model_fields, of="the monitor")
-        if complaint is not None:
-            raise SettingsError(complaint)
-        values = _read(file) if file else {}
-        if (complaint := unknown_key(values, cls)) is not None:
-            raise SettingsError(f"{file}: {complaint}")
-        in_environment = {name for name in values if f"{PREFIX}{name}".upper() in os.environ}
-        values = {name: value for name, value in values.items() if name not in in_environment}
-        values |= {name: value for name, value in given.items() if value is not None}
+    @override
+    def use(self) -> None:
+        """Name the plug-in modules to this process and its jobs."""
         try:
-            settings = cls(**values)  # type: ignore[arg-type]  # pydantic checks what a file holds
-            name_modules(settings.plugins)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"setting {name!r}: {first['msg']}") from error
+            name_modules(self.plugins)
         except PluginError as error:
             raise SettingsError(str(error)) from error
-        return settings
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        return cast("dict[str, object]", tomllib.loads(file.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"cannot read the settings in {file}: {error}") from error

@@ -7,28 +7,19 @@ key is refused in both, with the field that was probably meant.
 from __future__ import annotations
 
 import ipaddress
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 from typing_extensions import override
 
 from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin_module import name_modules, named_modules
-from plumbline.bundle.suggestion import suggestion, unknown_variable
 from plumbline.service.backends import BACKENDS
+from plumbline.store.settings import Settings
 
 PREFIX = "PLUMBLINE_SERVICE_"
-FILE = "FILE"
 
 
 class SettingsError(Exception):
@@ -39,12 +30,13 @@ def _default_store() -> str:
     return (Path.cwd() / ".state" / "store").as_uri()
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(Settings):
     """Everything that can be set about the service."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
+    owner: ClassVar[str] = "the service"
+    error: ClassVar[type[Exception]] = SettingsError
 
     store: str = Field(
         default_factory=_default_store,
@@ -171,43 +163,8 @@ class ServiceSettings(BaseSettings):
         """The file by which the parent tells the workers that the end is near."""
         return self.state / "draining"
 
-    @classmethod
     @override
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, that over the TOML file; no other source is read."""
-        file = os.environ.get(PREFIX + FILE)
-        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
-        return (init_settings, env_settings, *toml)
-
-    @classmethod
-    def load(cls, **overrides: object) -> Self:
-        """Read file and environment; ``None`` among the overrides means "not given".
-
-        Raises
-        ------
-        SettingsError
-            Naming the variable or key, and what was expected.
-        """
-        refuse_unknown(os.environ)
-        file = os.environ.get(PREFIX + FILE)
-        if file and not Path(file).is_file():
-            raise SettingsError(f"{PREFIX}{FILE}: there is no file {file}")
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            settings = cls(**given)  # type: ignore[arg-type]  # checked by pydantic
-        except ValidationError as error:
-            raise SettingsError("; ".join(_explain(item) for item in error.errors())) from error
-        settings._use_plugins()
-        return settings
-
-    def _use_plugins(self) -> None:
+    def use(self) -> None:
         """Name the plug-in modules to this process and its children; refuse what none brings."""
         try:
             name_modules(self.plugins)
@@ -223,28 +180,3 @@ class ServiceSettings(BaseSettings):
         values["models"] = ",".join(self.models)
         values["plugins"] = ",".join(named_modules())
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}
-
-
-def refuse_unknown(environment: Mapping[str, str]) -> None:
-    """Refuse a prefixed variable that is no setting, and say which was probably meant.
-
-    Raises
-    ------
-    SettingsError
-        Naming the variable.
-    """
-    known = [*ServiceSettings.model_fields, FILE]
-    complaint = unknown_variable(environment, PREFIX, known, of="the service")
-    if complaint is not None:
-        raise SettingsError(complaint)
-
-
-def _explain(error: Mapping[str, object]) -> str:
-    """Say of one validation error which setting it concerns and how to give it."""
-    location = error["loc"]
-    place = ".".join(map(str, location)) if isinstance(location, tuple) else ""
-    if error["type"] == "missing":
-        return f"{place} is not set: give --{place.rstrip('s')} or {PREFIX}{place.upper()}"
-    if error["type"] == "extra_forbidden":
-        return f"{place} is no setting: {suggestion(place, ServiceSettings.model_fields)}"
-    return f"{place}: {error['msg']}, got {error['input']!r}"
