@@ -32,7 +32,6 @@ from plumbline.bundle.policies.argmax import ArgmaxParams, ArgmaxPolicy
 from plumbline.bundle.spec import OutputSpec
 from plumbline.diagnosis.sample import Context, Sample
 
-ACTIONS = ("SELL", "HOLD", "BUY")
 SUFFIXES = (".csv", ".parquet", ".npz")
 
 
@@ -168,7 +167,7 @@ def _from_arrays(path: Path) -> PredictionFile:
         raise FormatError(f"{path}: expected an array probabilities or logits of shape (n, k)")
     classes = tuple(str(name) for name in found.get("classes", ()))
     if not classes:
-        classes = ACTIONS if outputs.shape[1] == len(ACTIONS) else _numbered(outputs.shape[1])
+        classes = _numbered(outputs.shape[1])
     return PredictionFile(
         classes=classes,
         feature_names=tuple(str(name) for name in found.get("feature_names", ())),
