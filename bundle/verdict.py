@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
+
+from typing_extensions import override
+
+from plumbline.bundle.plugin import Plugins
 
 
 class Side(StrEnum):
@@ -91,8 +95,17 @@ class Facts:
         return self.side is Side.MODEL
 
 
+OWN_VERDICTS: Plugins[Any] = Plugins("verdicts", "plumbline.diagnosis.verdicts.base:OwnVerdict", {})
+"""Those from outside; ours are members of the enumeration."""
+
+_KNOWN: dict[str, Any] = {}
+
+
 class Verdict(StrEnum):
-    """What is, or is not, the matter. Exactly one holds at a time."""
+    """What is, or is not, the matter. Exactly one holds at a time.
+
+    ``Verdict("my_own")`` is one from outside if a plug-in brings it; iteration yields ours.
+    """
 
     facts: Facts
 
@@ -102,6 +115,19 @@ class Verdict(StrEnum):
         member._value_ = name
         member.facts = facts
         return member
+
+    @classmethod
+    @override
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or value not in OWN_VERDICTS:
+            return None
+        if value not in _KNOWN:
+            member = str.__new__(cls, value)
+            member._name_, member._value_ = value.upper(), value
+            member.facts = OWN_VERDICTS[value].facts
+            _KNOWN[value] = member
+        known: Self = _KNOWN[value]
+        return known
 
     HEALTHY = (
         "healthy",
@@ -242,3 +268,8 @@ Accusation: TypeAlias = Verdict | Literal[Side.MODEL]
 
 WELL = tuple(verdict for verdict in Verdict if verdict.facts.well)
 """The verdicts under which the model is known to be as it should be."""
+
+
+def verdict_named(name: str) -> Verdict:
+    """Return a verdict by name, one from outside too; raises `ValueError` if there is none."""
+    return Verdict(name)  # type: ignore[call-arg]  # mypy takes the lookup for `__new__`

@@ -15,7 +15,7 @@ from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
-from plumbline.diagnosis.verdicts import VERDICTS
+from plumbline.diagnosis.verdicts import all_verdicts
 
 _DEFAULT = Thresholds()
 
@@ -50,7 +50,7 @@ def diagnose(
     cases = [Case(sample, context, thresholds, name, evidence) for name in names]
     decided: tuple[Verdict, str] | None = None
     findings: list[Finding] = []
-    for verdict, rule in VERDICTS.items():
+    for verdict, rule in all_verdicts().items():
         for case in cases:
             ruling = _heard(rule(case), verdict, case.alarms(verdict))
             findings += [each for each in ruling.findings if each not in findings]

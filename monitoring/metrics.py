@@ -75,7 +75,7 @@ class Metrics:
         """Set the verdict of a version, and drop the gauges of the versions before."""
         for gauge in (self.verdict, self.evidence, self.threshold):
             _forget_other_versions(gauge, version)
-        for verdict in Verdict:
+        for verdict in dict.fromkeys((*Verdict, present)):
             self.verdict.labels(model, version, verdict.value).set(float(verdict is present))
 
     def show_evidence(self, model: str, version: str, evidence: Iterable[Evidence]) -> None:

@@ -8,7 +8,8 @@ for it.
 
 from __future__ import annotations
 
-from plumbline.bundle.finding import Verdict
+from plumbline.bundle.errors import PluginError
+from plumbline.bundle.verdict import OWN_VERDICTS, Verdict, verdict_named
 from plumbline.diagnosis.ruling import Rule
 from plumbline.diagnosis.verdicts import (
     bias_shift,
@@ -41,3 +42,25 @@ VERDICTS: dict[Verdict, Rule] = {
     Verdict.DRIFT: drift.rule,
     Verdict.HEALTHY: healthy.rule,
 }
+"""Ours, in their order."""
+
+
+def all_verdicts() -> dict[Verdict, Rule]:
+    """Return ours and those from outside, each before the one it names, in the order of asking.
+
+    Raises
+    ------
+    PluginError
+        If one from outside names a verdict that there is no rule for.
+    """
+    ordered = list(VERDICTS.items())
+    for name in OWN_VERDICTS:
+        own = OWN_VERDICTS[name]()
+        places = [place for place, (verdict, _) in enumerate(ordered) if verdict == own.before]
+        if not places:
+            raise PluginError(
+                f"verdicts {name!r}: before is {own.before!r}, expected one of "
+                f"{[verdict.value for verdict, _ in ordered]}"
+            )
+        ordered.insert(places[0], (verdict_named(name), own.rule))
+    return dict(ordered)

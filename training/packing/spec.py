@@ -92,9 +92,6 @@ class PackSpec(Record):
     outputs: tuple[PackedOutput, ...] = Field(min_length=1)
     policy: PackedPolicy | None = None
     source: str = Field("", description="Where its training data came from, for people.")
-    retrain: tuple[str, ...] = Field(
-        (), description="Command that trains it anew; see docs/retrain-command.md."
-    )
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
