@@ -155,6 +155,8 @@ class Recorder:
             return
         values = experiment.model_dump(mode="json")
         self._checkpoints.save(self.begun, self._order, values, material.digest, state)
+        if self.begun.continues and not self.kept:
+            self._checkpoints.drop(self.begun.continues)
         self.kept = True
 
     def judged(
