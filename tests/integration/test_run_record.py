@@ -46,7 +46,8 @@ epochs = 4
 patience = 4
 batch_size = 8
 [policy]
-cost = 0.1
+kind = "argmax"
+parameters = { cost = 0.1 }
 """
 MODEL = "walk"
 
@@ -101,8 +102,9 @@ def test_the_picture_agrees_with_the_metrics(runs):
     record = runs.read(runs.ids()[-1])
     picture = record.picture
 
+    assert picture.names == picture.actions == ("SELL", "HOLD", "BUY")
     assert picture.action_shares == pytest.approx(
-        [record.metrics[f"share_{name.lower()}"] for name in picture.classes]
+        [record.metrics[f"share_{name.lower()}"] for name in picture.actions]
     )
     assert all(sum(counts) == picture.rows for counts in picture.histogram.values())
     known = sum(each.rows for each in picture.reliability["HOLD"])
@@ -125,8 +127,8 @@ def test_the_page_stands_alone(runs):
     plots = re.findall(r"<svg.*?</svg>", page, re.S)
     assert [ET.fromstring(plot).get("aria-label").split(",")[0] for plot in plots] == [
         "Loss of both parts by epoch",
-        "Share of rows of the class",
-        "Share of rows by probability",
+        "What was",
+        "Share of rows by what was said",
         "Cumulated label return of the suggested sizes",
     ]
     assert "hypothetical" in page
