@@ -17,6 +17,8 @@ KINDS = {
     "labels": "plumbline.training.labels:LABELS",
     "losses": "plumbline.training.losses:LOSSES",
     "families": "plumbline.training.families:FAMILIES",
+    "heads": "plumbline.bundle.heads:HEADS",
+    "policies": "plumbline.bundle.policies:POLICIES",
     "detectors": "plumbline.monitoring.watching.detectors:DETECTORS",
     "triggers": "plumbline.monitoring.repair.triggers:TRIGGERS",
     "launchers": "plumbline.monitoring.repair.launchers:LAUNCHERS",
