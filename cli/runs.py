@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
+from plumbline.bundle.suggestion import suggestion
 from plumbline.cli.output import JsonOption, StoreOption, emit, fail, refusals, table
+from plumbline.cli.registry import existing_store
 
 if TYPE_CHECKING:
     from plumbline.store.objects import Objects
@@ -35,11 +37,10 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """Every training and refit, the newest last: how it ended, and what it made."""
-    from plumbline.store.objects import Objects
     from plumbline.store.run import Runs
 
     with refusals():
-        objects = Objects(store)
+        objects = existing_store(store)
         names = [model] if model else Runs.models(objects)
         lines = [line for name in names for line in _lines(Runs(objects, name), limit)]
     drawn = table(*_COLUMNS, rows=(line.values() for line in lines))
@@ -58,11 +59,10 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Everything about one run, and where its page lies; `--report FILE` saves the page."""
-    from plumbline.store.objects import Objects
     from plumbline.store.run import RunRecord
 
     with refusals():
-        objects = Objects(store)
+        objects = existing_store(store)
         runs = _runs(objects, model)
         found = runs.read(runs.resolve(run))
         done = isinstance(found, RunRecord)
@@ -88,12 +88,10 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Two or more runs side by side: where their configurations differ, and their metrics."""
-    from plumbline.store.objects import Objects
-
     if len(runs) < 2:
         raise typer.BadParameter("give two runs at least")
     with refusals():
-        shelf = _runs(Objects(store), model)
+        shelf = _runs(existing_store(store), model)
         records = [_record(shelf, shelf.resolve(text)) for text in runs]
     names = [record.id for record in records]
     facts = _side_by_side([_facts(record) for record in records])
@@ -119,7 +117,7 @@ def _runs(objects: Objects, model: str | None) -> Runs:
     if model is None and len(names) > 1:
         raise fail(f"several models have runs, say which with --model: {', '.join(names)}")
     if model is not None and model not in names:
-        raise fail(f"no runs of {model} in {objects.url}, only of {', '.join(names)}")
+        raise fail(f"no runs of {model} in {objects.url}: {suggestion(model, names)}")
     return Runs(objects, model or names[0])
 
 

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from plumbline.store.errors import ConflictError, NotFoundError
 from plumbline.store.objects import Objects
-from plumbline.store.run import Environment, RunBegun, RunEnd, RunRecord, Runs, new_run_id
-
-NOON = datetime(2017, 6, 1, 12, tzinfo=UTC)
+from plumbline.store.run import Runs
+from tests.support.runs import begun, ended
 
 
 @pytest.fixture
 def runs(tmp_path) -> Runs:
     """An empty shelf."""
     return Runs(Objects(tmp_path.as_uri()), "eurusd-1h")
-
-
-def begun(number: int = 0) -> RunBegun:
-    """Return a run that began some hours after noon."""
-    began = NOON + timedelta(hours=number)
-    return RunBegun(
-        id=new_run_id(began), kind="training", model="eurusd-1h", config="c", began=began
-    )
-
-
-def ended(run: RunBegun, version: str | None = None) -> RunRecord:
-    """Return the record of a run that took a minute."""
-    here = Environment(
-        python="3.11", platform="here", cpu="one", cores=1, threads=1, libraries={}, host="h"
-    )
-    return RunRecord(
-        **run.model_dump(),
-        ended=run.began + timedelta(minutes=1),
-        end=RunEnd.FINISHED,
-        experiment={"seed": 1},
-        environment=here,
-        version=version,
-    )
 
 
 def test_a_run_that_has_begun_is_seen_before_it_ends(runs):
