@@ -43,7 +43,9 @@ def draw_validation(
     truth = reference.truth[rows, outputs.names.index(spec.name)]
     centre = np.asarray(reference.centre[rows, outputs.centre_slices[spec.name]], np.float64)
     # A choice has a number for each class; of other kinds the first says where the centre is.
-    said = dict(zip(spec.choices, centre.T, strict=True)) or {spec.name: centre[:, 0]}
+    said = {spec.name: centre[:, 0]}
+    if spec.choices:
+        said = dict(zip(spec.choices, centre.T, strict=True))
     known = np.isfinite(truth)
     was = {
         name: (truth == place).astype(float) if spec.choices else truth
