@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-_COLUMNS = ("model", "run", "config", "ended", "seconds", "log loss", "constant's", "version")
+_COLUMNS = (
+    "model",
+    "run",
+    "config",
+    "ended",
+    "seconds",
+    "gain",
+    "log loss",
+    "constant's",
+    "version",
+)
 
 OneModel = Annotated[
     str | None, typer.Option("--model", help="Name of the model; need not be said if it is alone.")
@@ -136,6 +146,7 @@ def _line(run: RunBegun | RunRecord) -> dict[str, Any]:
         "config": _called(run),
         "ended": done and done.end.value,
         "seconds": done and round(done.seconds, 1),
+        "gain": done and _rounded(done.metrics.get("gain")),
         "log_loss": done and _rounded(done.metrics.get("log_loss")),
         "log_loss_constant": done and _rounded(done.metrics.get("log_loss_constant")),
         "version": done and done.version,

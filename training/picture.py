@@ -69,7 +69,7 @@ def draw_validation(
         ends=ends,
         actions=actions,
         action_shares=_shares(taken[taken >= 0], len(actions)),
-        truth_shares=_shares(truth[known], len(actions)) if actions == spec.choices else (),
+        truth_shares=_shares(truth[known], len(actions) if actions == spec.choices else 0),
         equity=drawn,
     )
 
@@ -131,8 +131,10 @@ def equity(
 
 
 def _shares(places: AnyArray, names: int) -> tuple[float, ...]:
+    if not names:
+        return ()
     counts = np.bincount(places.astype(np.int64), minlength=names)
-    return tuple((counts / max(counts.sum(), 1)).tolist()) if names else ()
+    return tuple((counts / max(counts.sum(), 1)).tolist())
 
 
 def _histogram(said: FloatArray, ends: tuple[float, float]) -> tuple[int, ...]:
