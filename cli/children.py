@@ -1,4 +1,4 @@
-"""Processes that `plumbline up` starts, waits for and ends."""
+"""Processes that `plumbline up` starts, waits for and ends; all bear its system id."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from typing import Self
 
 import httpx
 
+PLUMBLINE = (sys.executable, "-P", "-m", "plumbline.cli.main")
+"""How to call ``plumbline``, whatever lies in the present folder."""
+SYSTEM_VARIABLE = "PLUMBLINE_SYSTEM"
+"""The environment variable that holds the system id; see `plumbline.cli.kinship`."""
+
 
 class ChildError(Exception):
     """A process ended, or did not become ready; the message names its log."""
@@ -27,29 +32,38 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    system_id: str
 
     @classmethod
-    def start(cls, name: str, arguments: Sequence[str], *, logs: Path) -> Self:
+    def start(cls, name: str, arguments: Sequence[str], *, logs: Path, system_id: str) -> Self:
         """Start ``plumbline <arguments>`` with its output in ``<logs>/<name>.log``."""
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-P", "-m", "plumbline.cli.main", *arguments],
+                [*PLUMBLINE, *arguments],
+                env={**os.environ, SYSTEM_VARIABLE: system_id},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        return cls(name, process, log)
+        return cls(name, process, log, system_id)
 
-    def wait_ready(self, url: str, *, seconds: float) -> None:
-        """Wait until the URL answers 200; raises `ChildError` if that does not happen."""
+    def wait_ready(self, port: int, *, seconds: float) -> None:
+        """Wait until it says that it is ready; raises `ChildError` if that does not happen.
+
+        Only an answer of ours counts: another process may have taken the port meanwhile.
+        """
+        from plumbline.cli.kinship import listens
+
+        url = f"http://127.0.0.1:{port}/readyz"
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
             try:
-                if httpx.get(url, timeout=2.0).status_code == httpx.codes.OK:
+                ready = httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+                if ready and listens(self.system_id, port):
                     return
             except httpx.TransportError:
                 pass
@@ -74,3 +88,15 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
+
+
+def run_plumbline(*arguments: str, system_id: str) -> None:
+    """Run a `plumbline` command to its end; raises `ChildError` if it fails."""
+    done = subprocess.run(  # noqa: S603 - our own command line
+        [*PLUMBLINE, *arguments],
+        check=False,
+        env={**os.environ, SYSTEM_VARIABLE: system_id},
+        stdout=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise ChildError(f"`plumbline {arguments[0]}` failed with exit code {done.returncode}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plumbline.bundle.errors import PluginError
-from plumbline.cli import diagnose, models
+from plumbline.cli import diagnose, export, models, runs
 from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
 from plumbline.cli.monitor import monitor
@@ -41,6 +41,8 @@ for command in (up, train, pack, calibrate, retrain, serve, window, monitor, dri
     app.command()(takes_plugins(command))
 app.command("replay-data")(takes_plugins(replay_data))
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
+app.add_typer(export.app, name="export")
 app.add_typer(diagnose.app, name="diagnose")
 
 

@@ -35,7 +35,10 @@ def monitor(
             show_default="that of the version that serves",
         ),
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder for the logs of retrains.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the jobs it starts.", show_default="./.state/monitor"),
+    ] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file with all settings.")] = None,
 ) -> None:
     """Watch the champion of a model until Ctrl-C; the status page is on port 3001.
@@ -58,7 +61,7 @@ def monitor(
             host=host,
             port=port,
             train_config=train_config,
-            state=state / "monitor" if state else None,
+            state=state,
         )
         configure_logging()
         await_models(loaded.store, [loaded.model])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,11 @@ import typer
 from rich.console import Group
 
 from plumbline.cli.complete import complete_config
+from plumbline.cli.interruption import INTERRUPTED, stoppable
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
 from plumbline.cli.progress import Report, showing_progress
 from plumbline.cli.registry import open_registry
+from plumbline.cli.resume import Resumed, resumed
 
 if TYPE_CHECKING:
     from plumbline.bundle.manifest import Manifest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from plumbline.training.config import Experiment
     from plumbline.training.live import Stretch
     from plumbline.training.publish import TrainingResult
+    from plumbline.training.record import Recorder
 
 DEFAULT_CONFIG = "eurusd-1h"
 
@@ -77,8 +80,26 @@ SymbolOption: TypeAlias = Annotated[
 ]
 
 
+SetOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change the configuration, as in `--set fit.epochs=20`; may be repeated.",
+    ),
+]
+StateOption: TypeAlias = Annotated[
+    Path, typer.Option("--state", help="Where it keeps what it takes to go on with --resume.")
+]
+
+
 def train(
+    context: typer.Context,
     store: StoreOption,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="With --resume: which run; the newest interrupted one by default."),
+    ] = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -100,32 +121,72 @@ def train(
     live_until: LiveUntilOption = None,
     parent: Annotated[str | None, typer.Option(help="Version to start from, if it fits.")] = None,
     promote: PromoteOption = False,
+    settings: SetOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was interrupted.")
+    ] = False,
+    state: StateOption = Path(".state"),
+    checkpoint: Annotated[
+        bool, typer.Option(help="Keep after every epoch what it takes to go on from there.")
+    ] = True,
+    mlflow: Annotated[
+        str | None, typer.Option(metavar="URI", help="Log the run to this MLflow server, too.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model, judge it, and write its bundle to the store.
 
     A model that has collapsed, leaks or knows nothing is written, too, but never promoted; the exit
-    code is 1 then, and the reasons are printed.
+    code is 1 then, and the reasons are printed. Every training leaves a record: see `plumbline
+    runs`. Ctrl-C ends it in order (exit code 130), and `--resume` goes on from the last epoch.
     """
     from plumbline.bundle.market import Market
     from plumbline.store.objects import Objects
-    from plumbline.training.run import train as run
+    from plumbline.training.checkpoint import Checkpoints
+    from plumbline.training.record import Recorder
+    from plumbline.training.run import train as fit
 
-    with reporting() as report:
-        old = None if like is None else _manifest(open_registry(store, model), like)
-        experiment = _experiment(
-            config, old, data=data, symbol=symbol, seed=seed, reseed=reseed, loss=loss, until=until
-        )
-        result = run(
-            experiment,
-            Objects(store),
-            model,
-            keep=None if old is None else Market.of(old),
-            parent=parent,
-            live=stretch(live_since, live_until),
-            promote=promote,
-            progress=report,
-        )
+    if run is not None and not resume:
+        raise typer.BadParameter(f"{run!r}: a run is named with --resume alone")
+    checkpoints = Checkpoints(state.resolve())
+    old = None
+    with reporting() as report, stoppable():
+        objects = Objects(store)
+        if resume:
+            asked = resumed(context, checkpoints, run)
+        else:
+            old = None if like is None else _manifest(open_registry(store, model), like)
+            experiment = _experiment(
+                *(config, old),
+                data=data,
+                symbol=symbol,
+                seed=seed,
+                reseed=reseed,
+                loss=loss,
+                until=until,
+                overrides=settings or (),
+            )
+            recorder = Recorder(
+                objects,
+                model,
+                config=config or (DEFAULT_CONFIG if like is None else f"like {like}"),
+                overrides=tuple(settings or ()),
+                checkpoints=checkpoints if checkpoint else None,
+            )
+            live = stretch(live_since, live_until)
+            asked = Resumed(experiment, model, recorder, parent, live, promote)
+        with logged(asked.recorder, mlflow), told_how_to_go_on(asked.recorder):
+            result = fit(
+                asked.experiment,
+                objects,
+                asked.model,
+                keep=None if old is None else Market.of(old),
+                parent=asked.parent,
+                live=asked.live,
+                promote=asked.promote,
+                progress=report,
+                recorder=asked.recorder,
+            )
     finish(result, as_json)
 
 
@@ -134,13 +195,15 @@ def replay_data(
     config: ConfigOption = "eurusd-1h",
     data: DataOption = None,
     symbol: SymbolOption = None,
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the held-out bars of a configuration to a file, to be replayed against a service."""
     from plumbline.training.replay import build_replay
 
     with reporting():
-        replay = build_replay(_experiment(config, data=data, symbol=symbol))
+        asked = _experiment(config, data=data, symbol=symbol, overrides=settings or ())
+        replay = build_replay(asked)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(replay.to_bytes())
     summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
@@ -175,13 +238,47 @@ def finish(result: TrainingResult, as_json: bool) -> None:
     numbers = [(name, f"{value:.4g}") for name, value in sorted(result.metrics.items())]
     said = "passed its gate" if result.passed else "was REFUSED by its gate"
     title = f"{result.version} {said}: {result.verdict.value}, {result.seconds:.0f} s"
-    emit(result, as_json, people=Group(title, table("on validation", "", rows=numbers)))
+    more = f"more: plumbline runs show {result.run}"
+    emit(result, as_json, people=Group(title, table("on validation", "", rows=numbers), more))
     if not result.passed:
         raise fail("; ".join(result.reasons) + ". The bundle is kept, but will not be promoted")
 
 
 def _manifest(registry: ModelRegistry, text: str) -> Manifest:
     return registry.open(registry.resolve(text)).manifest
+
+
+@contextmanager
+def told_how_to_go_on(recorder: Recorder) -> Iterator[None]:
+    """Turn an interruption into a message and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what = recorder.record.message if recorder.record else "interrupted"
+        on = f"plumbline train --resume {recorder.begun.id}" if recorder.kept else ""
+        typer.echo(f"{what}{f'; go on with `{on}`' if on else ''}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def logged(recorder: Recorder, uri: str | None) -> Iterator[None]:
+    """Log the run to MLflow if asked to, however it ends; what MLflow refuses is only told."""
+    from plumbline.training.errors import TrainingError
+    from plumbline.training.report import render_report
+    from plumbline.training.tracking import log_run, require_mlflow
+
+    if uri is None:
+        yield
+        return
+    require_mlflow()
+    try:
+        yield
+    finally:
+        if recorder.record is not None:
+            try:
+                log_run(recorder.record, render_report(recorder.record), uri)
+            except TrainingError as error:
+                typer.echo(f"warning: {error}", err=True)
 
 
 def _experiment(
@@ -194,14 +291,15 @@ def _experiment(
     reseed: int = 0,
     loss: str | None = None,
     until: datetime | None = None,
+    overrides: Sequence[str] = (),
 ) -> Experiment:
     from plumbline.training.config import read_experiment
     from plumbline.training.succession import follow, until_now
 
     if like is None or config is not None:
-        experiment = read_experiment(config or DEFAULT_CONFIG)
+        experiment = read_experiment(config or DEFAULT_CONFIG, overrides)
     else:
-        experiment = until_now(follow(like))
+        experiment = until_now(follow(like)).overridden(overrides)
     changes: dict[str, Any] = {}
     if data is not None:
         changes["data"] = {"source": data}

@@ -6,27 +6,32 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import Field
 from rich.console import Console
 
+from plumbline.bundle.record import Record
 from plumbline.bundle.suggestion import suggestion
-from plumbline.cli.children import Child, ChildError
+from plumbline.cli.children import Child, ChildError, run_plumbline
+from plumbline.cli.complete import complete_config, complete_model
 from plumbline.cli.output import fail
 
-LEASE_SECONDS = 20.0
 READY_SECONDS = 120.0
+
+
+class Incumbent(Record):
+    """Who holds a state folder, or held it last; kept in ``up.json``."""
+
+    pid: int
+    system_id: str = Field(description="The system id that all its processes bear.")
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,21 @@ class Layout:
     monitor_port: int
     admin_port: int
     workers: int
+    system_id: str
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports by the options that set them."""
+        return {
+            "--port": self.port,
+            "--monitor-port": self.monitor_port,
+            "--admin-port": self.admin_port,
+        }
+
+    @property
+    def system_file(self) -> Path:
+        """Where drills find the running system."""
+        return self.state / "system.json"
 
     @property
     def store_url(self) -> str:
@@ -65,9 +85,12 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Replay held-out bars and drill.")] = False,
     once: Annotated[bool, typer.Option("--once", help="With --demo: end when it is over.")] = False,
     state: Annotated[Path, typer.Option(help="Folder for everything.")] = Path(".state"),
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "eurusd-1h",
+    model: Annotated[
+        str, typer.Option(help="Name of the model.", autocompletion=complete_model)
+    ] = "eurusd-1h",
     config: Annotated[
-        str, typer.Option(help="Training configuration: name or file.")
+        str,
+        typer.Option(help="Training configuration: name or file.", autocompletion=complete_config),
     ] = "eurusd-1h",
     port: Annotated[int, typer.Option(help="Of the service.")] = 3000,
     monitor_port: Annotated[int, typer.Option(help="Of the monitor and its status page.")] = 3001,
@@ -79,13 +102,18 @@ def up(
     With --demo, replay held-out real bars through the HTTP endpoint and break things on purpose:
     see `plumbline drill --help`.
     """
-    layout = Layout(state.resolve(), model, config, port, monitor_port, admin_port, workers)
+    from plumbline.cli.kinship import new_system_id
+
+    layout = Layout(
+        state.resolve(), model, config, port, monitor_port, admin_port, workers, new_system_id()
+    )
     console = Console(stderr=True)
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore SIGINT
         signal.signal(number, lambda *_: _interrupt())
     try:
         with ExitStack() as stack:
-            stack.enter_context(_only_one(layout))
+            _take_over(layout, stack, console)
+            refuse_taken_ports(layout.ports)
             passed = _run(layout, stack, console, demo=demo, once=once)
     except ChildError as error:
         raise fail(str(error)) from error
@@ -125,10 +153,11 @@ def _prepare(layout: Layout, console: Console) -> None:
     if ModelRegistry(Objects(layout.store_url), layout.model).alias() is not None:
         return
     console.print("training the first model")
-    _plumbline(
+    run_plumbline(
         "train",
         "--promote",
         *_options(config=layout.train_config, store=layout.store_url, model=layout.model),
+        system_id=layout.system_id,
     )
 
 
@@ -150,17 +179,28 @@ def _copy_config(layout: Layout) -> None:
 def _start(layout: Layout, stack: ExitStack, console: Console) -> tuple[Child, Child]:
     """Start the service and the monitor, and write down where they are."""
     logs = layout.state / "logs"
-    common = _options(store=layout.store_url, model=layout.model, state=layout.state)
-    ports = _options(port=layout.port, admin_port=layout.admin_port, workers=layout.workers)
-    service = Child.start("service", ["serve", *common, *ports], logs=logs)
+    common = _options(store=layout.store_url, model=layout.model)
+    serving = _options(
+        port=layout.port,
+        admin_port=layout.admin_port,
+        workers=layout.workers,
+        state=layout.state / "service",
+    )
+    service = Child.start(
+        "service", ["serve", *common, *serving], logs=logs, system_id=layout.system_id
+    )
     stack.callback(service.stop)
     service_url, monitor_url = layout.url(layout.port), layout.url(layout.monitor_port)
-    around = _options(port=layout.monitor_port, service_url=service_url)
-    monitor = Child.start("monitor", ["monitor", *common, *around], logs=logs)
+    watching = _options(
+        port=layout.monitor_port, service_url=service_url, state=layout.state / "monitor"
+    )
+    monitor = Child.start(
+        "monitor", ["monitor", *common, *watching], logs=logs, system_id=layout.system_id
+    )
     stack.callback(monitor.stop)
     console.print("starting the service and the monitor")
-    service.wait_ready(f"{service_url}/readyz", seconds=READY_SECONDS)
-    monitor.wait_ready(f"{monitor_url}/readyz", seconds=READY_SECONDS)
+    service.wait_ready(layout.port, seconds=READY_SECONDS)
+    monitor.wait_ready(layout.monitor_port, seconds=READY_SECONDS)
     system = {
         "service_url": service_url,
         "monitor_url": monitor_url,
@@ -170,9 +210,8 @@ def _start(layout: Layout, stack: ExitStack, console: Console) -> tuple[Child, C
         "train_config": str(layout.train_config),
         "service_pid": service.process.pid,
     }
-    path = layout.state / "system.json"
-    path.write_text(json.dumps(system, indent=1))
-    stack.callback(path.unlink, missing_ok=True)
+    layout.system_file.write_text(json.dumps(system, indent=1))
+    stack.callback(layout.system_file.unlink, missing_ok=True)
     return service, monitor
 
 
@@ -183,7 +222,8 @@ def _demonstrate(layout: Layout, console: Console) -> bool:
     from plumbline.drills.scenarios import DRILLS
     from plumbline.drills.system import System
 
-    _plumbline("replay-data", *_options(config=layout.train_config, out=layout.replay))
+    replay = _options(config=layout.train_config, out=layout.replay)
+    run_plumbline("replay-data", *replay, system_id=layout.system_id)
     try:
         report = carry_out(System.read(layout.state), list(DRILLS))
     except DrillError as error:
@@ -201,47 +241,53 @@ def _options(**values: object) -> list[str]:
     return [part for pair in pairs for part in pair]
 
 
-def _plumbline(*arguments: str) -> None:
-    """Run a `plumbline` command to its end; raises `ChildError` if it fails."""
-    done = subprocess.run(  # noqa: S603 - our own command line
-        [sys.executable, "-P", "-m", "plumbline.cli.main", *arguments],
-        check=False,
-        stdout=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise ChildError(f"`plumbline {arguments[0]}` failed with exit code {done.returncode}")
+def _take_over(layout: Layout, stack: ExitStack, console: Console) -> None:
+    """Take the state folder, end what a killed predecessor left, and appoint a guardian.
+
+    Raises
+    ------
+    ChildError
+        If another `plumbline up` holds the folder.
+    """
+    from plumbline.cli.guardian import Guardian
+    from plumbline.cli.kinship import end_members
+    from plumbline.store.disk import FileLock
+
+    layout.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(layout.state / "up.lock")
+    mark = layout.state / "up.json"
+    held = lock.acquire()
+    before = Incumbent.from_json(mark.read_bytes(), source=str(mark)) if mark.exists() else None
+    if not held:
+        who = f": process {before.pid}" if before else ""
+        raise ChildError(
+            f"another `plumbline up` runs on {layout.state}{who}. Use that one, stop it, or give "
+            "--state another folder"
+        )
+    stack.callback(lock.release)
+    layout.system_file.unlink(missing_ok=True)
+    if before is not None and (left := end_members(before.system_id)):
+        console.print(f"ended {left} processes that a killed `plumbline up` had left behind")
+    mark.write_bytes(Incumbent(pid=os.getpid(), system_id=layout.system_id).to_json())
+    stack.callback(mark.unlink, missing_ok=True)
+    stack.callback(Guardian.start(layout.system_id, layout.system_file).dismiss)
 
 
-@contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
-    """Hold the lease on the store; a second `plumbline up` is told who has it."""
-    from plumbline.store.errors import ConflictError
-    from plumbline.store.lease import Lease
-    from plumbline.store.objects import Objects
+def refuse_taken_ports(ports: Mapping[str, int]) -> None:
+    """Raise `ChildError` if a port cannot be listened on, with its holder and one that is free."""
+    from plumbline.cli.kinship import describe_holder, free_port_near, is_free
 
-    owner = f"process {os.getpid()} on {socket.gethostname()}"
-    lease = Lease(Objects(layout.store_url), "up", owner=owner, ttl_seconds=LEASE_SECONDS)
-    try:
-        lease.acquire()
-    except ConflictError as error:
-        raise fail(
-            f"another `plumbline up` runs on {layout.store_url}: {error}. Use that one, give "
-            f"--state another folder, or, if it crashed, try again in {LEASE_SECONDS:.0f} s"
-        ) from error
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(LEASE_SECONDS / 4):
-            lease.renew()
-
-    keeper = threading.Thread(target=renew, daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        keeper.join()
-        lease.release()
+    problems, seen = [], set[int]()
+    for option, port in ports.items():
+        if port not in seen and is_free(port):
+            seen.add(port)
+            continue
+        holder = "another of the three" if port in seen else describe_holder(port)
+        free = free_port_near(port, but=ports.values())
+        instead = f"{option} {free}" if free else f"another {option}"
+        problems.append(f"port {port} is taken by {holder}: stop it, or give {instead}")
+    if problems:
+        raise ChildError("; ".join(problems))
 
 
 def _interrupt() -> None:

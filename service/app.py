@@ -63,7 +63,6 @@ class Plumbline:
     @bentoml.on_startup  # type: ignore[untyped-decorator]  # bentoml is not typed for mypy
     async def start(self) -> None:
         """Build the worker and open the front."""
-        configure_logging()
         self._worker = Worker(ServiceSettings.load())
         type(self).front.app = await self._worker.start()
         gc.collect()
@@ -76,7 +75,12 @@ class Plumbline:
 
 
 def build_service(settings: ServiceSettings) -> Any:
-    """Return the BentoML service for these settings."""
+    """Return the BentoML service for these settings.
+
+    BentoML has set up its own logging by now, in its parent process and in each worker, and says
+    something before it calls the hook that starts a worker: so logging takes its form here.
+    """
+    configure_logging()
     decorate = bentoml.service(
         name="plumbline",
         service_class=FrontedService,

@@ -121,7 +121,7 @@ class PredictHandler:
         inputs = build_inputs(body, predictor.manifest, self._memories[slot.model])
         ids = prediction_ids(slot.model, body.instances)
         bar_times = _bar_times(body)
-        groups = _groups(body.instances) if predictor.takes_cross_sections else []
+        groups = groups_of(body.instances) if predictor.takes_cross_sections else []
         predicted = predictor.predict(inputs, np.array(groups) if groups else None)
         refuse_non_finite(predicted)
         canary = request.headers.get(_PURPOSE) == _CANARY
@@ -189,7 +189,7 @@ class PredictHandler:
         return int(prediction_id[:8], 16) < self._sampled_below
 
 
-def _groups(instances: Sequence[Instance]) -> list[str]:
+def groups_of(instances: Sequence[Instance]) -> list[str]:
     """Return the cross-section of each instance: as it says, or that of its request."""
     own = uuid4().hex[:16]
     return [own if instance.group is None else instance.group for instance in instances]

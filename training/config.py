@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin import Plugins
 from plumbline.bundle.plugin_module import (
     PluginModule,
     describe_module,
     name_modules,
     named_modules,
-    resolve_module,
 )
 from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
 from plumbline.bundle.spec import OutputSpec
-from plumbline.bundle.suggestion import nearest, suggestion, unknown_key
-from plumbline.training.configs import config_names
+from plumbline.bundle.suggestion import nearest, unknown_key
+from plumbline.training.config_file import merge, module_names, read_overrides, read_values
 from plumbline.training.data import UNNAMED
 from plumbline.training.data_check import LARGEST_STEP, Tolerable
 from plumbline.training.errors import ConfigError
@@ -104,7 +99,7 @@ class Experiment(Record):
         if not isinstance(values, Mapping):
             return values
         resolved = dict(values)
-        name_modules(_module_names(resolved.get("plugins", ())))
+        name_modules(module_names(resolved.get("plugins", ())))
         plugins: dict[str, Plugins[Any]] = {
             "features": FEATURE_SETS,
             "label": LABELS,
@@ -165,6 +160,21 @@ class Experiment(Record):
     def ends_now(self) -> bool:
         """Whether every bar up to some moment is used, so that none is held out for a test."""
         return self.data.until is not None or self.split.test == 0
+
+    def overridden(self, overrides: Sequence[str]) -> Self:
+        """Return the experiment with what ``--set`` was given: ``overridden(["fit.epochs=20"])``.
+
+        Raises
+        ------
+        ConfigError
+            If a key or a value is wrong.
+        """
+        if not overrides:
+            return self
+        values = merge(self.model_dump(), read_overrides(overrides))
+        source = " ".join(f"--set {each}" for each in overrides)
+        changed: Self = _validated(type(self), values, source)
+        return changed
 
     def changed(self, **sections: Mapping[str, object] | object) -> Self:
         """Return the experiment with some values changed: ``changed(data={"until": when})``.
@@ -234,13 +244,6 @@ def _resolve_policy(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {**choice, "parameters": {k: v for k, v in checked.items() if k != "prior"}}
 
 
-def _module_names(given: Any) -> list[str]:
-    """Return the names of modules, written by a person or noted in a manifest."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise PluginError(f"plugins: expected a list of files or modules, got {given!r}")
-    return [str(each["name"] if isinstance(each, Mapping) else each) for each in given]
-
-
 def _modules(chosen: Iterable[PluginModule | None]) -> list[dict[str, Any]]:
     """Note every module that was named, and those that brought what was chosen."""
     found = {name: describe_module(name) for name in named_modules()}
@@ -274,33 +277,22 @@ def _validated(kind: type[Experiment], values: Mapping[str, Any], source: str) -
         raise ConfigError(f"{source}: {place + ': ' if place else ''}{first['msg']}") from error
 
 
-def read_experiment(name: str) -> Experiment:
+def read_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment by the name of one that comes with the package, or by path.
+
+    Parameters
+    ----------
+    name
+        Of the experiment, or a path; see `config_file` for what it may inherit.
+    overrides
+        What to change of it, as ``fit.epochs=20``.
 
     Raises
     ------
     ConfigError
         If there is no such file, it is not TOML, or a key or value is wrong; the message names it.
     """
-    path = Path(name)
-    if not path.is_file() and name in config_names():
-        text = (files("plumbline.training") / "configs" / f"{name}.toml").read_text()
-    else:
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"cannot read the configuration {name!r} ({error}): give a TOML file or the name "
-                f"of one that comes along; {suggestion(name, config_names())}"
-            ) from error
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}") from error
-    try:
-        given = _module_names(values.get("plugins", ()))
-        values["plugins"] = [resolve_module(each, path.parent) for each in given]
-    except PluginError as error:
-        raise ConfigError(f"{name}: {error}") from error
-    experiment: Experiment = _validated(Experiment, values, name)
+    values = merge(read_values(name), read_overrides(overrides))
+    source = " ".join([name, *(f"--set {each}" for each in overrides)])
+    experiment: Experiment = _validated(Experiment, values, source)
     return experiment

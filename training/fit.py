@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -120,6 +120,26 @@ class Lesson:
             yield self.train[np.concatenate(picked)]
 
 
+@dataclass(frozen=True)
+class FitState:
+    """Where a fit stands after an epoch: all that it takes to go on as if nothing had happened.
+
+    Attributes
+    ----------
+    epochs
+        Those behind it.
+    steps
+        Of the optimiser.
+    tensors
+        Weights, their running average, the best of it, the optimiser's moments, and the state of
+        the random numbers, by name.
+    """
+
+    epochs: tuple[Epoch, ...]
+    steps: int
+    tensors: dict[str, torch.Tensor]
+
+
 @contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
     """Give torch a seed and a number of threads, and give back what was there before."""
@@ -154,6 +174,8 @@ def fit_network(
     *,
     params: FitParams,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    keep: Callable[[FitState], None] | None = None,
+    resume: FitState | None = None,
 ) -> Fitted:
     """Fit a network in place and return the average of its weights that did best.
 
@@ -169,6 +191,10 @@ def fit_network(
         The recipe.
     on_epoch
         Told after every epoch.
+    keep
+        Given after every epoch what it takes to go on from there.
+    resume
+        Go on from there: the end is the same, bit for bit, as without the interruption.
 
     Raises
     ------
@@ -178,9 +204,10 @@ def fit_network(
     descent = _Descent(network, lesson, params)
     held_out = lesson.dataset, lesson.calibration
     truth, group = lesson.truth(lesson.calibration)
-    epochs: list[Epoch] = []
-    best_state: dict[str, torch.Tensor] = {}
-    for number in range(1, params.epochs + 1):
+    epochs: list[Epoch] = [] if resume is None else list(resume.epochs)
+    best_state = {} if resume is None else descent.restore(resume)
+    while not _ended(epochs, params):
+        number = len(epochs) + 1
         train_loss = descent.run()
         said = answers_of(descent.average, *held_out)
         epoch = Epoch(number, train_loss, float(lesson.objective(said, truth, group)))
@@ -190,15 +217,27 @@ def fit_network(
                 f"which is {params.learning_rate:g}"
             )
         epochs.append(epoch)
-        on_epoch(epoch)
-        best = min(epochs, key=lambda each: each.calibration_loss)
-        if best is epoch:
+        if best_of(epochs) is epoch:
             best_state = copy.deepcopy(descent.average.state_dict())
-        elif number - best.number >= params.patience:
-            break
+        if keep is not None:
+            keep(descent.state(epochs, best_state))
+        on_epoch(epoch)
     network.load_state_dict(best_state)
     network.eval()
-    return Fitted(network, tuple(epochs), min(epochs, key=lambda each: each.calibration_loss))
+    return Fitted(network, tuple(epochs), best_of(epochs))
+
+
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """Return the epoch with the lowest loss on the calibration part, the first of equals."""
+    return min(epochs, key=lambda each: each.calibration_loss)
+
+
+def _ended(epochs: Sequence[Epoch], params: FitParams) -> bool:
+    """Tell whether the epochs are used up, or the patience is."""
+    if not epochs:
+        return False
+    waited = epochs[-1].number - best_of(epochs).number
+    return len(epochs) >= params.epochs or waited >= params.patience
 
 
 class _Descent:
@@ -224,6 +263,34 @@ class _Descent:
         """The network with the averaged weights."""
         return self._averaged.module
 
+    def state(self, epochs: Sequence[Epoch], best: Mapping[str, torch.Tensor]) -> FitState:
+        """Return where the descent stands; the tensors are copies."""
+        moments = self._optimiser.state_dict()["state"]
+        parts: dict[str, Mapping[str, torch.Tensor]] = {
+            "network": self._network.state_dict(),
+            "average": self._averaged.state_dict(),
+            "best": best,
+            **{f"optimiser/{place}": values for place, values in moments.items()},
+        }
+        tensors = {f"{part}/{name}": v.clone() for part in parts for name, v in parts[part].items()}
+        tensors["random"] = torch.get_rng_state()
+        return FitState(tuple(epochs), self._schedule.last_epoch, tensors)
+
+    def restore(self, state: FitState) -> dict[str, torch.Tensor]:
+        """Stand where a descent stood before; return its best weights."""
+        self._network.load_state_dict(_under("network/", state.tensors))
+        self._averaged.load_state_dict(_under("average/", state.tensors))
+        fresh = self._optimiser.state_dict()
+        places = range(len(self._weights))
+        moments = {place: _under(f"optimiser/{place}/", state.tensors) for place in places}
+        moments = {place: values for place, values in moments.items() if values}
+        self._optimiser.load_state_dict({**fresh, "state": moments})
+        self._schedule.last_epoch = state.steps
+        for group, rate in zip(self._optimiser.param_groups, self._schedule.base_lrs, strict=True):
+            group["lr"] = rate * self._schedule.lr_lambdas[0](state.steps)
+        torch.set_rng_state(state.tensors["random"])
+        return _under("best/", state.tensors)
+
     def run(self) -> float:
         """Pass once over the rows in random order; return their mean loss on the way."""
         self._network.train()
@@ -245,6 +312,15 @@ class _Descent:
         self._schedule.step()
         self._averaged.update_parameters(self._network)
         return float(value.item())
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _rate(step: int, steps: int, params: FitParams) -> float:

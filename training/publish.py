@@ -29,6 +29,7 @@ class TrainingResult(Record):
     parent: str | None = Field(description="Version whose weights it started from, if any.")
     promoted: bool
     seconds: float
+    run: str = Field("", description="Under which its record lies in the store.")
 
 
 def publish(

@@ -30,6 +30,7 @@ from plumbline.training.live import Stretch, read_live
 from plumbline.training.material import Material, prepare
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
+from plumbline.training.record import Recorder
 from plumbline.training.seal import Parts, answer_rows, build_reference, build_sample, reseal
 from plumbline.training.split import Split
 from plumbline.training.succession import follow, market_of, refuse_another_market
@@ -46,7 +47,7 @@ def refit(
     promote: bool = False,
     progress: Progress = lambda _what, _share: None,
 ) -> TrainingResult:
-    """Fit temperature and bias of a bundle again and write it as a new one.
+    """Fit temperature and bias of a bundle again and write it as a new one, and the run's record.
 
     Parameters
     ----------
@@ -65,12 +66,39 @@ def refit(
     BundleError, StoreError
         If the bundle does not verify or the store fails.
     """
-    began = time.monotonic()
-    progress("reading bars", 0.0)
-    registry = ModelRegistry(objects, model)
-    parent = registry.open(version)
+    parent = ModelRegistry(objects, model).open(version)
     experiment = _experiment(parent, until)
+    notes = Recorder(objects, model, kind="refit", config=parent.version)
+    with notes.recording(experiment):
+        result = _refit(
+            experiment,
+            objects,
+            parent,
+            live=live,
+            promote=promote,
+            recorder=notes,
+            progress=progress,
+        )
+        return notes.finished(result)
+
+
+def _refit(
+    experiment: Experiment,
+    objects: Objects,
+    parent: Bundle,
+    *,
+    live: Stretch | None,
+    promote: bool,
+    recorder: Recorder,
+    progress: Progress,
+) -> TrainingResult:
+    began = time.monotonic()
+    progress = recorder.following(progress)
+    progress("reading bars", 0.0)
+    model = parent.manifest.name
+    registry = ModelRegistry(objects, model)
     material = prepare(experiment)
+    recorder.prepared(material)
     _require_same_columns(parent, material)
     refuse_another_market(Market.of(parent.manifest), market_of(experiment, material))
     dataset, split = material.dataset, material.split
@@ -89,6 +117,7 @@ def refit(
         answer=answer,
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )
+    recorder.judged(reference, stream, validation, outputs)
     files = parent.files
     exported = Exported(
         files["model.onnx"],

@@ -41,6 +41,7 @@ from plumbline.training.objective import Objective
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
 from plumbline.training.readout import Readout
+from plumbline.training.record import Recorder
 from plumbline.training.seal import (
     Parts,
     answer_rows,
@@ -72,8 +73,9 @@ def train(
     live: Stretch | None = None,
     promote: bool = False,
     progress: Progress = lambda _what, _share: None,
+    recorder: Recorder | None = None,
 ) -> TrainingResult:
-    """Train a model and write its bundle.
+    """Train a model and write its bundle, and the record of the run.
 
     Parameters
     ----------
@@ -93,25 +95,59 @@ def train(
         Make it the champion if it passes its gate.
     progress
         Told how far it has come.
+    recorder
+        Writes the record; by default one that keeps no checkpoints.
 
     Raises
     ------
     TrainingError
-        If it cannot go on; nothing is written then.
+        If it cannot go on; only the record is written then.
     BundleError, StoreError
         If the parent does not verify or the store fails.
     """
+    notes = Recorder(objects, model) if recorder is None else recorder
+    since, until = (None, None) if live is None else (live.since, live.until)
+    order = {"parent": parent, "promote": promote, "live_since": since, "live_until": until}
+    with notes.recording(experiment, **order):
+        result = _train(
+            experiment,
+            objects,
+            model,
+            keep=keep,
+            parent=parent,
+            live=live,
+            promote=promote,
+            recorder=notes,
+            progress=progress,
+        )
+        return notes.finished(result)
+
+
+def _train(
+    experiment: Experiment,
+    objects: Objects,
+    model: str,
+    *,
+    keep: Market | None,
+    parent: str | None,
+    live: Stretch | None,
+    promote: bool,
+    recorder: Recorder,
+    progress: Progress,
+) -> TrainingResult:
     began = time.monotonic()
     registry = ModelRegistry(objects, model)
+    progress = recorder.following(progress)
     progress("reading bars", 0.0)
     experiment = located(experiment)
     material = prepare(experiment)
+    recorder.prepared(material)
     experiment = material.experiment
     if keep is not None:
         refuse_another_market(keep, market_of(experiment, material))
     start = None if parent is None else _usable(registry.open(parent), experiment, material)
     with seeded(experiment.seed, experiment.fit.threads):
-        trained = _fit(experiment, material, start, progress)
+        trained = _fit(experiment, material, start, progress, recorder)
         progress("calibrating", 0.8)
         outputs = _calibrate(experiment, material, trained)
         progress("exporting", 0.82)
@@ -129,6 +165,7 @@ def train(
         answer=answer,
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )
+    recorder.judged(reference, stream, validation, outputs)
     manifest, files = seal(
         model,
         experiment,
@@ -143,7 +180,11 @@ def train(
 
 
 def _fit(
-    experiment: Experiment, material: Material, start: Bundle | None, progress: Progress
+    experiment: Experiment,
+    material: Material,
+    start: Bundle | None,
+    progress: Progress,
+    recorder: Recorder,
 ) -> Trained:
     """Learn from the train part, stop by the calibration part."""
     progress("fitting", 0.05)
@@ -174,6 +215,8 @@ def _fit(
         Lesson(objective, family, dataset, rows, held_out, material.label.unit),
         params=experiment.fit,
         on_epoch=on_epoch,
+        keep=recorder.keep,
+        resume=recorder.resumed(),
     )
     served = Network(family.for_export(fitted.network.core), scaler, readout)
     return Trained(served.eval(), scaler, objective)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from plumbline.monitoring.page.shelf import RunShelf
 from plumbline.monitoring.page.status import (
     MAX_INCIDENTS,
     MAX_REPORTS,
     CanaryState,
     DriftState,
     ReportLink,
+    RunLink,
     Status,
     WatchState,
     evidence_states,
@@ -71,6 +73,8 @@ class StatusBuilder:
         self._objects = objects
         self._clock = clock
         self._reports: tuple[ReportLink, ...] = ()
+        self._shelf = RunShelf(objects, model)
+        self._runs: tuple[RunLink, ...] = ()
         self._reports_due = clock()
         self._last_row: datetime | None = None
         self._lag: float | None = None
@@ -100,16 +104,18 @@ class StatusBuilder:
             ),
             incidents=seen.incidents[:MAX_INCIDENTS],
             reports=self._list_reports(),
+            runs=self._runs,
         )
 
     def _list_reports(self) -> tuple[ReportLink, ...]:
-        """Return the newest reports; the store is asked now and then alone."""
+        """Return the newest reports, runs with them; the store is asked now and then alone."""
         if self._clock() >= self._reports_due:
             self._reports_due = self._clock() + _REPORTS_PAUSE
             found = list_reports(self._objects, self._model)[:MAX_REPORTS]
             self._reports = tuple(
                 ReportLink(name=report.name, kind=report.kind, time=report.time) for report in found
             )
+            self._runs = self._shelf.links()
         return self._reports
 
 

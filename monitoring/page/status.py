@@ -52,6 +52,16 @@ class ReportLink(Record):
     time: datetime
 
 
+class RunLink(Record):
+    """A training in the store, and how it ended."""
+
+    id: str
+    kind: str = "training"
+    time: datetime | None = None
+    end: str | None = Field(None, description="None while it goes on, or if it was killed.")
+    version: str | None = None
+
+
 class WatchState(Record):
     """The version that is watched."""
 
@@ -87,6 +97,7 @@ class Status(Record):
     drift: DriftState | None = None
     incidents: tuple[Incident, ...] = Field((), description="Newest first.")
     reports: tuple[ReportLink, ...] = Field((), description="Newest first.")
+    runs: tuple[RunLink, ...] = Field((), description="Newest first.")
 
 
 def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from plumbline.bundle.finding import Finding, Level, Verdict
-from plumbline.monitoring.page.plot import Line, line_plot
+from plumbline.drawing.plot import Line, line_plot
 from plumbline.monitoring.page.status import Status, WatchState
 from plumbline.store.incident import EventKind
 

@@ -27,6 +27,7 @@ from plumbline.monitoring.repair.controller import utc_now
 from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.store.errors import NotFoundError, StoreError
 from plumbline.store.report import read_report
+from plumbline.store.run import Runs
 
 MAX_BODY_BYTES = 1 << 20
 _STALE_ROUNDS = 20
@@ -34,6 +35,8 @@ _STALE_SECONDS = 30.0
 _PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"  # noqa: E501  # one header
 # Evidently's page brings its own scripts: they run, but apart from this site and from the network.
 _REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"  # noqa: E501  # one header
+# The page of a training has no scripts, and shall have none.
+_RUN_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 log = structlog.get_logger()
 T = TypeVar("T", bound=BaseModel)
@@ -67,6 +70,7 @@ class Web:
             Route("/alerts", self.alerts, methods=["POST"]),
             Route("/retrain", self.retrain, methods=["POST"]),
             Route("/reports/{name}", self.report),
+            Route("/runs/{run}", self.run),
             Route("/metrics", self.metrics),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
@@ -115,6 +119,15 @@ class Web:
         except NotFoundError as error:
             raise HTTPException(404, str(error)) from error
         return HTMLResponse(page, headers={"content-security-policy": _REPORT_POLICY, **_COMMON})
+
+    async def run(self, request: HttpRequest) -> Response:
+        """Serve the page of a training; nothing in it can run."""
+        runs = Runs(self._monitor.objects, self._monitor.settings.model)
+        try:
+            page = await run_in_threadpool(runs.report, request.path_params["run"])
+        except NotFoundError as error:
+            raise HTTPException(404, str(error)) from error
+        return HTMLResponse(page, headers={"content-security-policy": _RUN_POLICY, **_COMMON})
 
     async def alerts(self, request: HttpRequest) -> Response:
         """Take in a delivery of Alertmanager; the same one again changes nothing."""

@@ -12,8 +12,16 @@ import pytest
 
 from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.repair.launchers import LAUNCHERS
-from plumbline.monitoring.repair.launchers.base import JobSpec, JobState, JobStatus, Launcher
+from plumbline.monitoring.repair.launchers.base import (
+    JobHandle,
+    JobSpec,
+    JobState,
+    JobStatus,
+    Launcher,
+)
+from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.testing import ContractError, check_launcher
 
 PYTHON = (sys.executable, "-c")
 
@@ -47,55 +55,31 @@ def launcher(request, tmp_path) -> Iterator[Launcher]:
     made.close()
 
 
-def test_a_job_gives_the_document_it_printed(launcher):
-    """Whatever its exit code: a refused candidate is an outcome, not a failure."""
-    status = end(launcher, job("import sys; print('{\"passed\": false}'); sys.exit(1)"))
-
-    assert status == JobStatus(JobState.FINISHED, document={"passed": False})
-
-
-def test_one_key_runs_once(launcher, tmp_path):
-    """A second submission, while it runs or after, returns the first run."""
-    mark = tmp_path / "runs"
-    code = f"open({str(mark)!r}, 'a').write('x'); import time; time.sleep(.2); print('{{}}')"
-    handle = launcher.submit(job(code))
-
-    assert launcher.submit(job(code)) == handle
-
-    end(launcher, job(code))
-    end(launcher, job(code))
-
-    assert mark.read_text() == "x"
+def test_it_keeps_its_promises(tmp_path):
+    """With jobs in Python."""
+    for name in LAUNCHERS:
+        check_launcher(lambda name=name: build(name, tmp_path / name))
 
 
-def test_another_key_is_another_job(launcher):
-    """The next attempt runs although the one before has ended."""
-    numbers = [end(launcher, job(f"print('{{\"n\": {n}}}')", f"key-{n}")) for n in (1, 2)]
+def test_a_broken_launcher_is_told_which_promise_it_breaks(tmp_path):
+    """It runs a key twice, or loses what a job printed."""
 
-    assert [status.document for status in numbers] == [{"n": 1}, {"n": 2}]
+    class Twice(SubprocessLauncher):
+        def submit(self, spec):
+            fresh = spec.model_copy(update={"key": f"{spec.key}-{len(self._children)}"})
+            super().submit(fresh)
+            return JobHandle(fresh.key)
 
+    class Deaf(SubprocessLauncher):
+        def poll(self, handle):
+            found = super().poll(handle)
+            return found if found.state is JobState.RUNNING else JobStatus(JobState.FINISHED, {})
 
-def test_a_failure_says_why(launcher):
-    """Exit code and last words."""
-    status = end(launcher, job("raise SystemExit('the disk is full')"))
-
-    assert status.state is JobState.FAILED
-    assert "exit code 1" in status.detail
-    assert "the disk is full" in status.detail
-
-
-@pytest.mark.parametrize("printed", ["", "[1]", "{", "done"])
-def test_anything_but_one_json_object_is_a_failure(launcher, printed):
-    """An exit code of 0 alone means nothing."""
-    assert end(launcher, job(f"print({printed!r})")).state is JobState.FAILED
-
-
-def test_a_job_past_its_limit_is_ended(launcher):
-    """It counts as failed, and says so."""
-    status = end(launcher, job("import time; time.sleep(60)", seconds=0.3))
-
-    assert status.state is JobState.FAILED
-    assert "longer than" in status.detail
+    params = SubprocessLauncher.Params(state=tmp_path, command=PYTHON, threads=1)
+    with pytest.raises(ContractError, match="Twice: two submissions, two handles"):
+        check_launcher(lambda: Twice(params))
+    with pytest.raises(ContractError, match=r"Deaf: its document is \{\}"):
+        check_launcher(lambda: Deaf(params))
 
 
 def test_cancelling_ends_a_job_and_what_it_started(launcher, tmp_path):
@@ -112,31 +96,6 @@ def test_cancelling_ends_a_job_and_what_it_started(launcher, tmp_path):
 
     assert launcher.poll(handle).state is JobState.FAILED
     assert gone(int(mark.read_text()), seconds=10)
-
-
-def test_closing_ends_what_still_runs(launcher):
-    """Ctrl-C leaves no training behind."""
-    handle = launcher.submit(job("import time; time.sleep(60)"))
-    launcher.close()
-
-    assert launcher.poll(handle).state is JobState.FAILED
-
-
-def test_a_job_nobody_submitted_has_failed(launcher):
-    """Not an error of the caller: a monitor may look for a job whose folder is gone."""
-    from plumbline.monitoring.repair.launchers.base import JobHandle
-
-    assert launcher.poll(JobHandle("never")).state is JobState.FAILED
-
-
-def test_logs_are_the_end_of_standard_error(launcher):
-    """Bounded, however much was written."""
-    code = "import sys; sys.stderr.write('x' * 10**6 + 'end'); print('{}')"
-    end(launcher, job(code))
-    said = launcher.logs(launcher.submit(job(code)))
-
-    assert said.endswith("xend")
-    assert len(said) <= 10_000
 
 
 def test_every_launcher_is_built_from_settings(tmp_path):

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
-from plumbline.monitoring.repair.request import Request, RequestKind
+from plumbline.bundle.finding import Remedy, Verdict
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers import TRIGGERS
-from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
+from plumbline.monitoring.repair.triggers.base import Trigger
 from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.incident import Origin
-from plumbline.store.pointer import Generation
-from plumbline.store.registry import AliasTarget
-
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-COOLDOWN = timedelta(hours=1)
-TARGET = AliasTarget(version="0123456789abcdef", actor="a", reason="r", time=NOW)
+from plumbline.testing import check_trigger, situation
+from plumbline.testing.trigger import NOW
 
 
 def build(name: str, **params: object) -> Trigger:
@@ -30,32 +22,6 @@ def build(name: str, **params: object) -> Trigger:
     return kind(kind.Params.model_validate(params))
 
 
-@pytest.fixture(params=sorted(TRIGGERS))
-def name(request) -> str:
-    """Each registered trigger."""
-    return request.param
-
-
-def situation(
-    verdict: Verdict, *, asked: bool = False, rows: int = 50, **more: object
-) -> Situation:
-    """Return a situation; ``asked`` adds a webhook and a person."""
-    diagnosis = Diagnosis(verdict=verdict, cause="why", n=rows)
-    requests = tuple(
-        Request(id=f"{n:016x}", kind=kind, actor="ada", reason="please", received=NOW)
-        for n, kind in enumerate(RequestKind)
-    )
-    return Situation(
-        model="m",
-        champion=Generation(3, TARGET),
-        judgement=Judgement(
-            diagnosis=diagnosis, decided_by="row-1", detected_after=9, rows=rows, evidence=()
-        ),
-        requests=requests if asked else (),
-        **more,
-    )
-
-
 def urgent(name: str) -> Situation:
     """Return a situation in which the trigger asks for a retrain."""
     if name == "schedule":
@@ -63,47 +29,11 @@ def urgent(name: str) -> Situation:
     return situation(Verdict.FLAT, asked=name != "verdict")
 
 
-def test_it_is_silent_when_all_is_well(name):
-    """Nobody asked, the verdict is healthy, few predictions: nothing."""
-    assert build(name).decide(situation(Verdict.HEALTHY), NOW) == NOTHING
-
-
-def test_it_asks_for_a_retrain_in_its_case(name):
-    """With a reason, an actor and a cause."""
-    decision = build(name).decide(urgent(name), NOW)
-
-    assert decision.remedy is Remedy.RETRAIN
-    assert decision.actor
-    assert decision.cause
-    assert decision.reason
-
-
-def test_equal_situations_get_equal_decisions(name):
-    """No memory, no side effect: asking twice changes nothing, nor does another instance."""
-    trigger = build(name)
-    first = trigger.decide(urgent(name), NOW)
-
-    assert trigger.decide(urgent(name), NOW) == first
-    assert build(name).decide(urgent(name), NOW + COOLDOWN) == first
-
-
-def test_the_cool_down_is_kept_to_the_second(name):
-    """Silent just before its end, and not after."""
-    from dataclasses import replace
-
-    trigger = build(name, cooldown=COOLDOWN)
-    recent = replace(urgent(name), last_retrain=NOW)
-
-    assert trigger.decide(recent, NOW + COOLDOWN - timedelta(seconds=1)) == NOTHING
-    assert trigger.decide(recent, NOW + COOLDOWN).remedy is Remedy.RETRAIN
-
-
-@pytest.mark.parametrize("verdict", [v for v in Verdict if v.facts.remedy is Remedy.CALL])
-def test_it_never_asks_for_a_retrain_while_the_inputs_are_broken(name, verdict):
-    """Whoever asks, and however many predictions there were."""
-    decision = build(name).decide(situation(verdict, asked=True, rows=1_000), NOW)
-
-    assert decision.remedy is not Remedy.RETRAIN
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
+def test_it_keeps_its_promises(name: str) -> None:
+    """In the case it is for."""
+    parameters = {"every": 100} if name == "schedule" else {}
+    check_trigger(TRIGGERS[name], parameters, asking=urgent(name))
 
 
 def test_only_the_verdict_decides_what_a_webhook_is_worth():
@@ -147,6 +77,7 @@ def test_the_schedule_asks_once_in_each_period():
     assert causes == ["", "schedule|1", "schedule|1", "schedule|2"]
 
 
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
 def test_a_decision_says_which_trigger_fired_and_what_it_answers(name):
     """As fields: nothing is read from a sentence or from somebody's name."""
     decision = build(name).decide(urgent(name), NOW)

@@ -157,6 +157,15 @@ def test_every_plugin_is_documented():
     }
 
 
+def test_every_contract_is_documented():
+    """The table of docs/plugins.md has every function of `plumbline.testing` that checks a kind."""
+    from plumbline import testing
+
+    rows = re.findall(r"^\| `(check_\w+)` \|", (DOCS / "plugins.md").read_text(), re.M)
+
+    assert sorted(rows) == [name for name in testing.__all__ if name.startswith("check_")]
+
+
 @pytest.mark.parametrize("kind", ["labels", "losses", "families", "feature_sets", "drills"])
 def test_every_choice_is_explained(kind):
     """Each name a user can choose stands on the page of its kind, too."""

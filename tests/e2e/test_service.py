@@ -413,3 +413,18 @@ def test_killed_parent_takes_everything_along(tmp_path):
         log = PredictionLog(Objects(again.store), MODEL)
         prediction_id = answer["predictions"][0]["prediction_id"]
         again.wait_until(lambda: prediction_id in log.read().prediction_id.tolist(), 10)
+
+
+def test_every_line_of_the_log_is_json(tmp_path):
+    """What BentoML says from its parent and its workers, too: an object with event and level."""
+    promoted((tmp_path / "store").as_uri())
+    with serving(tmp_path) as served:
+        output = served.output
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    told = [line for line in lines if "component" in line]
+
+    assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
+    assert any("BentoServer" in line["event"] for line in told)
+    assert {"[entry_service:plumbline:1]", "[entry_service:plumbline:2]"} <= {
+        line["component"] for line in told
+    }

@@ -15,7 +15,9 @@ from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.page.web import MAX_BODY_BYTES
 from plumbline.store.report import write_report
+from plumbline.store.run import Runs
 from tests.support.control import MODEL, Control, value
+from tests.support.runs import leave_run
 from tests.support.watched import build, published
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -225,6 +227,20 @@ def test_reports_are_served_apart_from_the_site(client, control):
     assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts")
     assert client.get("/reports/..%2f..%2fplan.json").status_code == 404
     assert client.get("/reports/none.html").json()["error"]["code"] == "not_found"
+
+
+def test_the_page_of_a_training_is_served_where_nothing_runs(client, control):
+    """By the name of its run; others are not even looked for."""
+    runs = Runs(control.objects, MODEL)
+    run = leave_run(control.objects, MODEL, report="<h1>a training</h1>")
+    answer = client.get(f"/runs/{run.id}")
+
+    assert answer.text == "<h1>a training</h1>"
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert "allow-scripts" not in answer.headers["content-security-policy"]
+    assert client.get("/runs/..%2f..%2fplan.json").status_code == 404
+    assert client.get("/runs/20170601T120000Z-000000").json()["error"]["code"] == "not_found"
+    assert runs.ids() == [run.id]
 
 
 def test_metrics_can_be_scraped(client):

@@ -62,6 +62,7 @@ class Timid(OwnVerdict):
 
     def rule(self, case: Case) -> Ruling:
         """Never hold."""
+        del case
         return Ruling(False)
 
 

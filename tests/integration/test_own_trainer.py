@@ -100,9 +100,9 @@ def write_candidate(
 def with_noise(reference: ReferenceProfile, share: float) -> ReferenceProfile:
     """Return a reference stream of which so many labels were drawn by lot."""
     rng = np.random.default_rng(3)
-    drawn = rng.permutation(reference.labels)
+    drawn = rng.permutation(reference.truth)
     chosen = rng.random(len(drawn)) < share
-    return replace(reference, labels=np.where(chosen, drawn, reference.labels))
+    return replace(reference, truth=np.where(chosen[:, None], drawn, reference.truth))
 
 
 def copying(folder: Path) -> str:

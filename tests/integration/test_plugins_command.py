@@ -73,6 +73,7 @@ def test_a_file_that_fails_is_shown_as_broken(tmp_path):
 def test_a_command_that_needs_a_failing_file_says_so(command, tmp_path):
     """In one line, without a trace."""
     (tmp_path / "bad.py").write_text("1 / 0\n")
+    (tmp_path / "store").mkdir()
     choice = ("--loss", "mine") if command == "train" else ("--store", str(tmp_path / "store"))
     done = plumbline(
         command, *choice, "--plugin", "bad.py", folder=tmp_path, PLUMBLINE_MONITORING_LAUNCHER="own"

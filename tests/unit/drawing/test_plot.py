@@ -5,7 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
-from plumbline.monitoring.page.plot import Line, line_plot
+import pytest
+
+from plumbline.drawing.plot import Line, line_plot
 
 
 def paths(svg: str) -> list[str]:
@@ -70,3 +72,47 @@ def test_values_beyond_the_axis_are_drawn_at_its_end():
     svg = line_plot("over", [0, 1], [Line("a", "series-0", [0.0, 5.0])], top=1.0)
 
     assert paths(svg)[0].endswith(",10.0")
+
+
+def ticks(svg: str) -> list[str]:
+    """Return what is written beside the y axis."""
+    return [
+        each.text or ""
+        for each in ET.fromstring(svg).iter()
+        if each.get("class") == "tick" and each.get("dy")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [
+        ([0.829, 0.895], False, ["0.82", "0.84", "0.86", "0.88", "0.9"]),
+        ([-0.006, 0.004], True, ["-1.0%", "-0.5%", "0.0%", "0.5%"]),
+        ([0.0, 0.0], True, ["0%", "25%", "50%", "75%", "100%"]),
+        ([0.5, 0.5], False, ["0", "0.25", "0.5", "0.75", "1"]),
+    ],
+)
+def test_an_axis_that_need_not_begin_at_zero_has_round_numbers(values, percent, expected):
+    """Just around the values, also below zero and where all are the same."""
+    line = Line("a", "series-0", values)
+
+    assert ticks(line_plot("loss", [1, 2], [line], bottom=None, percent=percent)) == expected
+
+
+def test_lines_may_have_places_and_dots_of_their_own():
+    """Each line is drawn where it says, with a dot at every value that there is."""
+    lines = [
+        Line("ideal", "ideal", [0.0, 1.0], at=[0.0, 1.0]),
+        Line("a", "series-0", [0.5, None], at=[0.5, 1.0], marked=True),
+    ]
+    svg = line_plot("said and was", [0, 1], lines, top=1.0)
+
+    assert paths(svg) == ["M42.0,164.0L542.0,10.0", "M292.0,87.0"]
+    assert len(list(ET.fromstring(svg).iter("circle"))) == 1
+
+
+def test_the_x_axis_says_what_it_is_told():
+    """Dates, for instance; a hostile one stays text."""
+    svg = line_plot("dates", [0, 1], [], x_ticks=((0, "2017"), (0.5, "<b>"), (1, "2018")))
+
+    assert list(ET.fromstring(svg).itertext())[-3:] == ["2017", "<b>", "2018"]
