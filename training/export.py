@@ -145,8 +145,8 @@ def _onnx_form(
 
 
 def write_weights(network: Network) -> bytes:
-    """Return the trained weights of the core as safetensors."""
-    state = {name: value.detach().contiguous() for name, value in network.core.named_parameters()}
+    """Return the core's weights, and what else it answers with, as safetensors."""
+    state = {name: value.detach().contiguous() for name, value in network.core.state_dict().items()}
     return bytes(safetensors.torch.save(state))
 
 
