@@ -217,11 +217,11 @@ def test_the_forward_return_is_the_primary_outputs(label):
 def test_mirrored_twice_is_the_same_or_there_is_no_mirror(label):
     """Masks stay; a label that has no mirror image says so."""
     values = label.build(gappy()).values
-    try:
-        once = label.mirrored(values)
-    except ValueError as error:
-        assert "no mirror image" in str(error)
+    if label.outputs[0].kind == "score" or getattr(label.params, "edges", EDGES)[0] == -0.001:
+        with pytest.raises(ValueError, match="no mirror image"):
+            label.mirrored(values)
         return
+    once = label.mirrored(values)
 
     assert np.array_equal(np.isnan(once), np.isnan(values))
     assert np.allclose(label.mirrored(once), values, equal_nan=True, atol=1e-12)

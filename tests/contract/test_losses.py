@@ -199,7 +199,7 @@ def rank_loss():
 
 
 def test_only_the_order_within_a_group_is_learnt():
-    """Other levels and units in each group change nothing, nor does how far the truths lie apart."""
+    """Levels and units of each group change nothing, nor does how far the truths lie apart."""
     loss = rank_loss()
     raw, truth, group = batch(loss, rows=60)
     level, unit = torch.tensor([5.0, -3.0, 0.5, 80.0]), torch.tensor([1.0, 20.0, 3.0, 7.0])

@@ -149,6 +149,7 @@ class Newest(torch.nn.Module):
     """Say the newest row of the window."""
 
     def forward(self, windows):
+        """Forget the rest."""
         return windows[:, -1]
 
 
@@ -225,6 +226,7 @@ class Twice(torch.nn.Module):
     """Say eight numbers of the newest row, as two members."""
 
     def forward(self, windows):
+        """Forget the rest."""
         return windows[:, -1, :8].unflatten(1, (2, 4))
 
 
