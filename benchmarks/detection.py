@@ -247,7 +247,8 @@ def main() -> None:
             trained = time.process_time() - start
             start = time.process_time()
             learnt = Watcher(held.bundle)
-            explained = learnt.baseline.explained if learnt.baseline else None
+            primary = held.bundle.outputs.primary
+            explained = learnt.baseline.outputs[primary].explained if learnt.baseline else None
             print(
                 f"\n### {held.name}\n\n{len(held.bundle.reference):,} reference rows, "
                 f"{len(held):,} held-out bars, gate: {held.bundle.validation.verdict.value}; the "

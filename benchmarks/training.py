@@ -1,9 +1,9 @@
 """What the default training achieves and how long it takes, over seeds and over moments.
 
 A model is worth what it gains on the best constant in hindsight, on rows it has not seen: the
-skill, with the 90 % interval of a block bootstrap. The gate wants that interval above zero. Of a choice
-it is counted in nats, of a value in CRPS, and each relative to what the constant leaves; of a ranking
-it is a rank correlation.
+skill, with the 90 % interval of a block bootstrap. The gate wants that interval above zero. It is
+counted in nats of a choice, relative to the constant's log loss; in CRPS of a value, relative to
+its deviation; of a ranking it is a rank correlation.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import numpy as np
 from plumbline.training.bars import Bars
 from tests.support.markets import HOUR, START, write_csv
 
-
 _KEEP = 0.92
 """Of the slow part of the returns from bar to bar."""
 

@@ -151,8 +151,8 @@ def test_each_output_is_fitted_on_its_own_numbers_and_truths():
 def test_what_cannot_be_fitted_is_refused():
     """Numbers that are not finite, or no truth at all: the output is named."""
     logits, labels = truth(10)
-    with pytest.raises(TrainingError, match="output h6: .*no row has a truth"):
+    with pytest.raises(TrainingError, match=r"output h6: .*no row has a truth"):
         fit(logits, np.full(10, np.nan))
     logits[3, 1] = np.nan
-    with pytest.raises(TrainingError, match="output h6: .*not finite"):
+    with pytest.raises(TrainingError, match=r"output h6: .*not finite"):
         fit(logits, labels)

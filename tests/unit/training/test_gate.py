@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.calibration import (
-    ChoiceCalibration,
     ScoreCalibration,
     ValueCalibration,
     softmax,
