@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from plumbline.bundle.heads import build_head
-from plumbline.bundle.spec import BAR_COLUMNS, InputSpec
+from plumbline.bundle.spec import BAR_COLUMNS, FEATURES, InputSpec
 from plumbline.training.errors import TrainingError
 from plumbline.training.export import (
     OPSET,
@@ -22,7 +22,7 @@ from plumbline.training.feature_table import bar_array, build_table, resolve_fea
 from plumbline.training.fit import seeded
 from plumbline.training.losses import LOSSES
 from plumbline.training.network import BarNetwork, Network, ServedNetwork, fit_scaler
-from plumbline.training.onnx_model import FEATURES, OnnxModel
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.readout import Readout
 from plumbline.training.target import Target
 from tests.support.bundles import choice_output, score_output, value_output

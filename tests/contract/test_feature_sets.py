@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plumbline.bundle.spec import BAR_COLUMNS, InputSpec
+from plumbline.bundle.spec import BAR_COLUMNS, FEATURES, InputSpec
 from plumbline.training.data import read_bars, resolve
 from plumbline.training.export import export_network
 from plumbline.training.families import FAMILIES, Shape
@@ -22,7 +22,7 @@ from plumbline.training.feature_table import (
 )
 from plumbline.training.fit import seeded
 from plumbline.training.network import BarNetwork, Network, ServedNetwork, fit_scaler
-from plumbline.training.onnx_model import FEATURES, OnnxModel
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.readout import Readout
 from plumbline.training.target import Target
 from tests.support.bundles import choice_output

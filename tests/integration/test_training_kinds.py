@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.finding import Verdict
+from plumbline.bundle.spec import FEATURES
+from plumbline.bundle.verdict import Verdict
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.config import Experiment
 from plumbline.training.material import prepare
-from plumbline.training.onnx_model import FEATURES, OnnxModel
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import TrainingResult
 from plumbline.training.refit import refit
 from plumbline.training.run import train

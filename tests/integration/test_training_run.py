@@ -204,7 +204,8 @@ def test_the_replay_is_what_no_training_has_seen(real):
 
 def test_a_replay_file_can_be_read_without_the_training_room(real, tmp_path):
     """Plain arrays; the model's answer to a replayed window is finite."""
-    build_replay(read_experiment("eurusd-1h")).write(tmp_path / "replay.npz")
+    held_out = build_replay(read_experiment("eurusd-1h"))
+    (tmp_path / "replay.npz").write_bytes(held_out.to_bytes())
     with np.load(tmp_path / "replay.npz", allow_pickle=False) as data:
         first, length = int(data["first"]), int(data["window_length"])
         window = data["features"][first - length + 1 : first + 1]
@@ -281,7 +282,8 @@ def test_another_feature_set_is_a_line_in_the_configuration(tiny, objects):
 
 def test_a_feature_set_that_looks_ahead_is_refused(tiny, objects, monkeypatch):
     """Every training compares windows with the whole history, whoever wrote the feature set."""
-    monkeypatch.setitem(FEATURE_SETS, "ahead", LooksAhead)
+    monkeypatch.setattr(FEATURE_SETS, "_registered", {})  # gone again after the test
+    FEATURE_SETS.register("ahead")(LooksAhead)
     choice = {"kind": "ahead", "parameters": {}}
     with pytest.raises(FeatureError, match=r"default: 'return_8' is .*looks at later bars"):
         train(tiny.changed(features=choice), objects, MODEL)
