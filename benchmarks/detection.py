@@ -19,7 +19,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Verdict
@@ -29,6 +28,7 @@ from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.config import Experiment
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.replay import build_replay
 from plumbline.training.run import train
 from tests.support.faults import CALIBRATED, INPUT_FAULTS, OUTPUT_FAULTS
@@ -49,6 +49,7 @@ class Subject:
     windows: np.ndarray
     labels: np.ndarray
     logits: np.ndarray
+    """Raw numbers of the primary output, a choice."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -57,19 +58,26 @@ class Subject:
         self, windows: np.ndarray, logits: np.ndarray, symbol: str = "BARS"
     ) -> PredictionBatch:
         """Return what the log would hold; time goes on whatever the bars do."""
-        probabilities = self.bundle.calibration.apply(logits)
-        n = len(windows)
+        outputs, n = self.bundle.outputs, len(windows)
+        readings = outputs.read(logits)
+        decision = outputs.decide(readings)
         return PredictionBatch(
             prediction_id=np.arange(n).astype(str),
+            seq=np.arange(n),
             time=np.arange(n),
             bar_time=3_600_000_000 * np.arange(n),
             symbol=np.full(n, symbol),
+            group=np.full(n, ""),
+            client=np.full(n, ""),
             version=np.full(n, self.bundle.version),
-            action=self.bundle.manifest.policy.decide(probabilities).astype(np.int8),
-            logits=logits.astype(np.float32),
-            probabilities=probabilities.astype(np.float32),
+            action=np.asarray(decision.action, np.int8),
+            position=decision.position.astype(np.float32),
+            size=decision.size.astype(np.float32),
+            raw=logits.astype(np.float32),
+            centre=outputs.centres(readings).astype(np.float32),
+            epistemic=outputs.epistemics(readings).astype(np.float32),
             features=np.ascontiguousarray(windows[:, -1]),
-            window_hash=np.array([f"{hash(each.tobytes()):x}" for each in windows]),
+            inputs_hash=np.array([f"{hash(each.tobytes()):x}" for each in windows]),
         )
 
     def replayed(self, rows: np.ndarray) -> PredictionBatch:
@@ -79,15 +87,12 @@ class Subject:
 
 def answer(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
     """Return the exported graph's logits for windows ``(n, t, f)``."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(bundle.files["model.onnx"], options)
-    name = session.get_inputs()[0].name
-    parts = [
-        session.run(None, {name: np.ascontiguousarray(windows[i : i + 512], np.float32)})[0]
-        for i in range(0, len(windows), 512)
-    ]
-    return np.concatenate(parts)
+    manifest = bundle.manifest
+    model = OnnxModel(bundle.files["model.onnx"], manifest.inputs, manifest.outputs)
+    (given,) = manifest.inputs
+    return np.concatenate(
+        [model({given.name: windows[i : i + 512]}) for i in range(0, len(windows), 512)]
+    )
 
 
 def experiment(seed: int, data: Path | None) -> Experiment:
@@ -174,14 +179,16 @@ def faults(held: Subject, starts: int) -> None:
     print("|---|---|---|---|---|---|")
     rng = np.random.default_rng(1)
     begins = rng.integers(0, len(held) - ONSET - TAIL, starts)
-    reference = held.bundle.reference
+    reference, outputs = held.bundle.reference, held.bundle.outputs
+    calibration = outputs.calibrations[outputs.primary]
+    temperature = getattr(calibration, "temperature", 1.0)
     for name, (fault, right) in OUTPUT_FAULTS.items():
         found = []
         for begin in begins:
             rows = slice(begin, begin + ONSET + TAIL)
             logits = held.logits[rows].astype(np.float64)
-            unit = held.bundle.calibration.temperature if name in CALIBRATED else 1.0
-            logits[ONSET:] = unit * fault(logits[ONSET:] / unit, reference.logits / unit)
+            unit = temperature if name in CALIBRATED else 1.0
+            logits[ONSET:] = unit * fault(logits[ONSET:] / unit, reference.raw / unit)
             batch = held.served(held.windows[rows], logits)
             found.append(first_after(Watcher(held.bundle).feed(batch), ONSET))
         line(name, found, right)
@@ -240,7 +247,8 @@ def main() -> None:
             trained = time.process_time() - start
             start = time.process_time()
             learnt = Watcher(held.bundle)
-            explained = learnt.baseline.explained if learnt.baseline else None
+            primary = held.bundle.outputs.primary
+            explained = learnt.baseline.outputs[primary].explained if learnt.baseline else None
             print(
                 f"\n### {held.name}\n\n{len(held.bundle.reference):,} reference rows, "
                 f"{len(held):,} held-out bars, gate: {held.bundle.validation.verdict.value}; the "

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import psutil
 
 from plumbline.bundle.array import FloatArray
 from plumbline.training.bars import Bars
-from plumbline.training.export import OUTPUT, OnnxModel, write_onnx
+from plumbline.training.export import write_onnx
 from plumbline.training.feature_sets import FEATURE_SETS, FeatureSet
 from plumbline.training.feature_table import bar_array, build_table, resolve_feature_set
 
@@ -81,19 +82,21 @@ def export(feature_set: FeatureSet[Any], bars: Bars) -> tuple[int, bytes]:
     """Export the feature set alone; return how many nodes its graph has, and the graph."""
     needed = feature_set.bars_needed(WINDOW)
     example = np.stack([bar_array(bars)[start : start + needed] for start in (0, 1)])
-    graph = write_onnx(feature_set, example, "bars", (OUTPUT,))
+    graph = write_onnx(feature_set, example, "bars", ("features",))
     return len(onnx.load_from_string(graph).graph.node), graph
 
 
 def cost(graph: bytes, bars: Bars, needed: int, batch: int, rounds: int) -> float:
     """Return the median time of a run, in microseconds a sample."""
-    model = OnnxModel(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     table = bar_array(bars)
     windows: FloatArray = np.stack([table[start : start + needed] for start in range(batch)])
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
-        model(windows)
+        session.run(None, {"bars": windows})
         times.append(time.perf_counter() - began)
     return float(np.median(times)) * 1e6 / batch
 

@@ -1,7 +1,9 @@
 """What the default training achieves and how long it takes, over seeds and over moments.
 
-A model is worth its log loss against the best constant in hindsight, on rows it has not seen: the
-skill, with the 90 % interval of a block bootstrap. The gate wants that interval above zero.
+A model is worth what it gains on the best constant in hindsight, on rows it has not seen: the
+skill, with the 90 % interval of a block bootstrap. The gate wants that interval above zero. It is
+counted in nats of a choice, relative to the constant's log loss; in CRPS of a value, relative to
+its deviation; of a ranking it is a rank correlation.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from plumbline.training.config import Experiment, read_experiment
 from plumbline.training.run import train
 
 MOMENTS = tuple(datetime(2017, 9, 11, tzinfo=UTC) + timedelta(weeks=5 * n) for n in range(4))
+CONSTANTS = ("log_loss_constant", "rmse_constant")
 COLUMNS = "{:<24} {:>7} {:>8} {:>8}  {:<18} {:>18} {:>8}"
 
 
@@ -29,9 +32,7 @@ def main() -> None:
     experiment = read_experiment(given.config)
     objects = Objects("memory://benchmark")
     print(
-        COLUMNS.format(
-            "training", "seconds", "skill", "relative", "interval", "SELL/HOLD/BUY", "verdict"
-        )
+        COLUMNS.format("training", "seconds", "skill", "relative", "interval", "actions", "verdict")
     )
     rows = [
         measure(objects, experiment.changed(seed=seed), f"seed {seed}")
@@ -52,9 +53,14 @@ def measure(objects: Objects, experiment: Experiment, name: str) -> tuple[float,
     """Train once, print a line, and return seconds, relative skill and whether it passed."""
     result = train(experiment, objects, "benchmark")
     report = ModelRegistry(objects, "benchmark").open(result.version).validation
-    (skill,) = (f for f in report.validation.findings if f.name == "log_loss_skill")
-    relative = skill.value / result.metrics["log_loss_constant"]
-    shares = "/".join(f"{result.metrics[f'share_{a}']:.0%}" for a in ("sell", "hold", "buy"))
+    skill = next(f for f in report.validation.findings if f.name == "skill")
+    constant = next(
+        (result.metrics[name] for name in CONSTANTS if name in result.metrics), float("nan")
+    )
+    relative = skill.value / constant
+    shares = "/".join(
+        f"{value:.0%}" for name, value in result.metrics.items() if name.startswith("share_")
+    )
     interval = f"{skill.interval.low:+.4f} .. {skill.interval.high:+.4f}"
     print(
         COLUMNS.format(

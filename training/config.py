@@ -116,6 +116,13 @@ class Experiment(Record):
         resolved["plugins"] = _modules(chosen)
         return resolved
 
+    @model_validator(mode="after")
+    def _decidable(self) -> Self:
+        """Build the policy once, so that one that does not fit is refused before a training."""
+        width = self.outputs[0].width
+        self.build_policy((1 / width,) * width)
+        return self
+
     @classmethod
     def of_manifest(cls, training: Mapping[str, JsonValue]) -> Self:
         """Return the experiment a bundle came from; notes that others added are passed over.
@@ -150,10 +157,9 @@ class Experiment(Record):
 
     def build_policy(self, prior: tuple[float, ...] | None) -> Policy[Any]:
         """Return the policy, for the choice shares of the rows the calibration was fitted on."""
-        parameters = dict(self.policy.parameters)
-        if prior is not None:
+        kind, parameters = POLICIES[self.policy.kind], dict(self.policy.parameters)
+        if prior is not None and "prior" in kind.Params.model_fields:
             parameters["prior"] = list(prior)
-        kind = POLICIES[self.policy.kind]
         return kind(kind.Params.model_validate(parameters), self.outputs[0])
 
     @property

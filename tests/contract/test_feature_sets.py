@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.bundle.spec import BAR_COLUMNS, FEATURES, InputSpec
 from plumbline.training.data import read_bars, resolve
-from plumbline.training.export import OnnxModel, export_bar_network, export_network
+from plumbline.training.export import export_network
 from plumbline.training.families import FAMILIES, Shape
 from plumbline.training.feature_promises import check_feature_set
 from plumbline.training.feature_sets import FEATURE_SETS
@@ -20,7 +21,11 @@ from plumbline.training.feature_table import (
     resolve_feature_set,
 )
 from plumbline.training.fit import seeded
-from plumbline.training.network import BarNetwork, Network, fit_scaler
+from plumbline.training.network import BarNetwork, Network, ServedNetwork, fit_scaler
+from plumbline.training.onnx_model import OnnxModel
+from plumbline.training.readout import Readout
+from plumbline.training.target import Target
+from tests.support.bundles import choice_output
 from tests.support.markets import HOUR, walk
 
 LENGTH = 12
@@ -112,23 +117,28 @@ def test_the_market_turned_upside_down_differs_in_signs_alone(kind):
     assert 8 < turned.sum() < len(found.names) - 8
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_model_that_takes_bars_answers_as_one_that_takes_features(kind, family):
+def test_a_model_that_takes_bars_answers_as_one_that_takes_features(kind):
     """Feature set, scaler and network in one graph: the same logits, and the features beside."""
     bars = real_bars().take(slice(-600, None))
     feature_set = resolve_feature_set(kind, {}, [bars])
     table = build_table(feature_set, bars)
-    needed = feature_set.bars_needed(LENGTH)
-    made = FAMILIES[family]
+    needed, names = feature_set.bars_needed(LENGTH), feature_set.names
+    tfa = FAMILIES["tfa"]
     with seeded(0, threads=1):
-        core = made(made.Params()).build(Shape(LENGTH, len(feature_set.names), 3)).eval()
-    network = Network(core, fit_scaler(table[feature_set.memory :])).eval()
+        core = tfa(tfa.Params(layers=1)).build(Shape(LENGTH, len(names), 3)).eval()
+    spec, scaler = choice_output(), fit_scaler(table[feature_set.memory :])
+    network = Network(core, scaler, Readout([Target(spec)])).eval()
+    takes_bars = InputSpec(
+        name="bars", shape=(needed, 6), source="bars", names=BAR_COLUMNS, dtype="float64"
+    )
+    takes_features = InputSpec(name="features", shape=(LENGTH, len(names)), names=names)
     ends = np.array([needed, 400, 555, 600])
     raw = np.stack([bar_array(bars)[end - needed : end] for end in ends])
     windows = np.stack([table[end - LENGTH : end] for end in ends])
-    served = OnnxModel(export_bar_network(BarNetwork(feature_set, network), raw).onnx)
-    logits, features = served.all_outputs(raw)
+    one = export_network(BarNetwork(feature_set, network), (takes_bars,), raw)
+    other = export_network(ServedNetwork(network), (takes_features,), windows)
+    found = OnnxModel(one.onnx, (takes_bars,), (spec,)).by_output({"bars": raw})
+    expected = OnnxModel(other.onnx, (takes_features,), (spec,))({"features": windows})
 
-    assert np.abs(logits - OnnxModel(export_network(network, windows).onnx)(windows)).max() < 1e-4
-    scale = np.array(fit_scaler(table[feature_set.memory :]).scale)
-    assert (np.abs(features - windows[:, -1]) / scale).max() < 1e-4
+    assert np.abs(found[spec.name] - expected).max() < 1e-4
+    assert (np.abs(found[FEATURES] - windows[:, -1]) / scaler.scale).max() < 1e-4

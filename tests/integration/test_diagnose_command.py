@@ -46,7 +46,7 @@ def verdict(*words: str) -> tuple[str, int]:
 def broken(name: str) -> Stream:
     """Return four hundred rows of a broken model."""
     stream = healthy(400, 7)
-    reference = bundle().reference.logits.astype(np.float64)
+    reference = bundle().reference.raw.astype(np.float64)
     return stream.saying(OUTPUT_FAULTS[name][0](stream.logits, reference))
 
 
@@ -70,16 +70,22 @@ def log(store: str, folder: Path, stream: Stream) -> None:
     rows = [
         PredictionRow(
             prediction_id=str(batch.prediction_id[i]),
+            seq=i,
             time=START + i * 1_000,
             bar_time=START + i * HOUR,
             symbol="WALK",
+            group="",
+            client="",
             model=MODEL,
             version=str(batch.version[i]),
             action=int(batch.action[i]),
-            logits=batch.logits[i].tobytes(),
-            probabilities=batch.probabilities[i].tobytes(),
+            raw=batch.raw[i].tobytes(),
+            centre=batch.centre[i].tobytes(),
+            epistemic=batch.epistemic[i].tobytes(),
+            position=float(batch.position[i]),
+            size=float(batch.size[i]),
             features=batch.features[i].tobytes(),
-            window_hash=str(batch.window_hash[i]),
+            inputs_hash=str(batch.inputs_hash[i]),
             latency_us=1,
             window=None,
         )
@@ -95,7 +101,7 @@ def test_a_bundle_is_judged_by_its_own_rows(store: str) -> None:
     """Labels included; exit 0 if a size may be suggested."""
     done = ask("champion", "--store", store)
 
-    assert "log_loss_skill" in done.stdout
+    assert "skill" in done.stdout
     assert bundle().version in done.stdout
     assert (done.exit_code == 0) is ("healthy" in done.stdout)
 
@@ -118,12 +124,25 @@ def test_a_file_is_held_against_a_bundle(tmp_path: Path, store: str) -> None:
     assert verdict(str(biased), *held) == ("bias_shift", 1)
 
 
-def test_reference_rows_of_a_bundle_are_a_file(tmp_path: Path, store: str) -> None:
-    """An ``.npz`` without names is taken in the bundle's order."""
+def test_arrays_without_names_are_taken_in_the_bundles_order(tmp_path: Path, store: str) -> None:
+    """An ``.npz`` says the same as the table with names."""
+    held = ("--store", store, "--version", "champion")
+    for name, stream in {"sound": healthy(400, 7), "biased": broken("SELL +1.2")}.items():
+        table = write_csv(tmp_path / f"{name}.csv", stream)
+        arrays = {"probabilities": stream.probabilities, "features": stream.features}
+        np.savez(tmp_path / f"{name}.npz", actions=stream.actions, **arrays)
+
+        assert verdict(str(tmp_path / f"{name}.npz"), *held) == verdict(str(table), *held)
+
+
+def test_a_bundles_own_file_is_not_taken_for_a_table(tmp_path: Path, store: str) -> None:
+    """The message says what was expected; the bundle is asked for by its version instead."""
     path = tmp_path / "reference.npz"
     path.write_bytes(bundle().files["reference.npz"])
 
-    assert ask(str(path), "--store", store, "--version", "champion").exit_code in {0, 1}
+    done = ask(str(path), "--store", store, "--version", "champion")
+    assert done.exit_code == 1
+    assert "expected an array probabilities or logits of shape (n, k)" in done.stderr
 
 
 def test_the_log_is_shown_to_the_detectors(tmp_path: Path, store: str) -> None:

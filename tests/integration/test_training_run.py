@@ -19,10 +19,10 @@ from plumbline.store.spool import Spool
 from plumbline.training.bars import as_datetime, as_microseconds
 from plumbline.training.config import Experiment, read_experiment
 from plumbline.training.errors import FeatureError, LabelError, TrainingError
-from plumbline.training.export import OnnxModel
 from plumbline.training.feature_sets import FEATURE_SETS
 from plumbline.training.live import Stretch
 from plumbline.training.material import prepare
+from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import TrainingResult
 from plumbline.training.refit import refit
 from plumbline.training.replay import build_replay
@@ -128,22 +128,33 @@ def test_every_row_is_accounted_for(real):
     assert rows["masked"] / rows["read"] == pytest.approx(0.05, abs=0.01)
 
 
-def test_the_prior_is_that_of_the_training_labels(real):
-    """About 16/65/19 SELL/HOLD/BUY, in the manifest's policy."""
-    assert real.bundle.manifest.policy.prior == pytest.approx((0.16, 0.65, 0.19), abs=0.03)
-    assert real.bundle.manifest.policy.tau == 1
+def test_the_prior_is_that_of_the_rows_the_calibration_was_fitted_on(real):
+    """The market and its mirror image: as many SELL as BUY; not the shares of the train part."""
+    material = prepare(read_experiment("eurusd-1h"))
+    shares = {}
+    for part in ("train", "calibration"):
+        truth = material.lessons.truth[material.lessons.rows(material.split, part), 0]
+        shares[part] = np.bincount(truth.astype(int)) / len(truth)
+    policy = real.bundle.manifest.policy
+
+    assert policy.kind == "argmax"
+    assert policy.parameters["prior"] == pytest.approx(shares["calibration"].tolist())
+    assert policy.parameters["prior"][0] == pytest.approx(policy.parameters["prior"][2])
+    assert policy.parameters["prior"] != pytest.approx(shares["train"].tolist(), abs=1e-4)
+    assert policy.parameters["tau"] == 1
 
 
 def test_the_exported_model_gives_the_golden_rows(real):
     """What the service will load says what was written down, and so does the reference."""
-    answer = OnnxModel(real.bundle.files["model.onnx"])
-    reference = real.bundle.reference
+    bundle, golden = real.bundle, real.bundle.golden
+    answer = OnnxModel(bundle.files["model.onnx"], bundle.manifest.inputs, bundle.manifest.outputs)
+    reference, outputs = bundle.reference, bundle.outputs
 
-    assert real.bundle.golden.largest_error(answer(real.bundle.golden.inputs)) <= 1e-4
-    probabilities = real.bundle.calibration.apply(reference.logits)
-    assert np.abs(probabilities - reference.probabilities).max() < 1e-6
-    actions = real.bundle.manifest.policy.decide(reference.probabilities.astype(float))
-    assert (actions == reference.actions).mean() > 0.999
+    assert golden.largest_error(answer.by_output(golden.inputs)) <= 1e-4
+    readings = outputs.read(reference.raw)
+    assert np.abs(outputs.centres(readings) - reference.centre).max() < 1e-6
+    assert (outputs.decide(readings).action == reference.action).mean() > 0.999
+    assert not reference.epistemic.any()
 
 
 def test_the_reference_was_not_learnt_from(real):
@@ -172,7 +183,11 @@ def test_the_manifest_says_how_it_was_made(real):
     assert manifest.label.horizon_seconds == 21_600
     assert manifest.bar_interval_seconds == 3600
     assert manifest.data.symbols == ("EURUSD",)
-    assert len(manifest.scaler.mean) == len(manifest.features.names)
+    assert len(manifest.scaler.mean) == len(manifest.feature_set.names)
+    assert manifest.feature_names == manifest.feature_set.names
+    (given,), (said,) = manifest.inputs, manifest.outputs
+    assert (given.name, given.source, given.shape) == ("features", "features", (32, 31))
+    assert (said.name, said.choices) == ("direction_6h", ("SELL", "HOLD", "BUY"))
     assert {"torch", "onnx"} <= set(manifest.libraries)
 
 
@@ -189,15 +204,17 @@ def test_the_replay_is_what_no_training_has_seen(real):
 
 def test_a_replay_file_can_be_read_without_the_training_room(real, tmp_path):
     """Plain arrays; the model's answer to a replayed window is finite."""
-    build_replay(read_experiment("eurusd-1h")).write(tmp_path / "replay.npz")
+    held_out = build_replay(read_experiment("eurusd-1h"))
+    (tmp_path / "replay.npz").write_bytes(held_out.to_bytes())
     with np.load(tmp_path / "replay.npz", allow_pickle=False) as data:
         first, length = int(data["first"]), int(data["window_length"])
         window = data["features"][first - length + 1 : first + 1]
         names = tuple(str(name) for name in data["feature_names"])
 
-    assert names == real.bundle.manifest.features.names
-    answer = OnnxModel(real.bundle.files["model.onnx"])(window[None])
-    assert np.isfinite(answer).all()
+    manifest = real.bundle.manifest
+    assert names == manifest.feature_names
+    answer = OnnxModel(real.bundle.files["model.onnx"], manifest.inputs, manifest.outputs)
+    assert np.isfinite(answer({"features": window[None]})).all()
 
 
 def test_a_bias_is_refitted_without_touching_the_graph(real):
@@ -206,13 +223,15 @@ def test_a_bias_is_refitted_without_touching_the_graph(real):
     biased = real.registry.write(*with_graph(real.bundle, graph, drill="bias"))
     result = refit(real.objects, "eurusd-1h", biased.version)
     found = real.registry.open(result.version)
-    logits = found.golden.logits
+    primary = found.manifest.primary
+    after = found.outputs.read(found.golden.outputs[primary])[primary]
 
     assert result.passed
     assert result.parent == biased.version
     assert found.files["model.onnx"] == graph
-    before = real.bundle.calibration.apply(real.bundle.golden.logits)
-    assert np.abs(found.calibration.apply(logits) - before).max() < 0.01
+    before = real.bundle.outputs.read(real.bundle.golden.outputs[primary])[primary]
+    assert np.abs(after.centre - before.centre).max() < 0.01
+    assert found.manifest.policy == real.bundle.manifest.policy
     assert found.manifest.data.train_end == real.bundle.manifest.data.train_end
 
 
@@ -254,16 +273,17 @@ def test_another_feature_set_is_a_line_in_the_configuration(tiny, objects):
     registry = ModelRegistry(objects, MODEL)
     bundle = registry.open(result.version)
 
-    assert len(bundle.manifest.features.names) == 60
-    assert bundle.golden.inputs.shape[1:] == (8, 60)
+    assert len(bundle.manifest.feature_names) == 60
+    assert bundle.golden.inputs["features"].shape[1:] == (8, 60)
     assert bundle.manifest.training["features"]["parameters"]["bar_seconds"] == 3600
     again = registry.open(refit(objects, MODEL, result.version).version)
-    assert again.manifest.features == bundle.manifest.features
+    assert again.manifest.feature_set == bundle.manifest.feature_set
 
 
 def test_a_feature_set_that_looks_ahead_is_refused(tiny, objects, monkeypatch):
     """Every training compares windows with the whole history, whoever wrote the feature set."""
-    monkeypatch.setitem(FEATURE_SETS, "ahead", LooksAhead)
+    monkeypatch.setattr(FEATURE_SETS, "_registered", {})  # gone again after the test
+    FEATURE_SETS.register("ahead")(LooksAhead)
     choice = {"kind": "ahead", "parameters": {}}
     with pytest.raises(FeatureError, match=r"default: 'return_8' is .*looks at later bars"):
         train(tiny.changed(features=choice), objects, MODEL)
@@ -278,8 +298,14 @@ def test_logit_adjustment_puts_the_prior_back(tiny, objects):
     bundle = ModelRegistry(objects, MODEL).open(result.version)
 
     assert bundle.manifest.loss.tau == 0.5
-    expected = 0.5 * np.log(bundle.manifest.policy.prior)
-    assert bundle.calibration.prior_correction == pytest.approx(tuple(expected))
+    material = prepare(tiny)
+    truth = material.dataset.truth[material.dataset.rows(material.split, "train"), 0]
+    expected = 0.5 * np.log(np.bincount(truth.astype(int)) / len(truth))
+    (calibration,) = bundle.outputs.calibrations.values()
+    assert calibration.prior_correction == pytest.approx(tuple(expected))
+    again = ModelRegistry(objects, MODEL).open(refit(objects, MODEL, result.version).version)
+    (refitted,) = again.outputs.calibrations.values()
+    assert refitted.prior_correction == calibration.prior_correction
 
 
 def test_a_retrain_uses_everything_up_to_now_and_starts_from_its_parent(tiny, objects):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from plumbline.training.bars import COLUMNS, MICROSECOND
 from plumbline.training.feature_sets import FEATURE_SETS
 from plumbline.training.feature_table import build_table, resolve_feature_set
-from plumbline.training.labels import MASKED
 from plumbline.training.labels.forward_return import ForwardReturn, ForwardReturnParams
 from tests.support.markets import walk
 
@@ -81,16 +80,18 @@ def test_a_label_is_the_return_at_its_horizon_or_masked(hours, seed, missing):
     whole = walk(ROWS, seed=seed)
     bars = whole.take(np.array([row for row in range(ROWS) if row not in missing]))
     label = ForwardReturn(ForwardReturnParams(horizon_seconds=3600 * hours, threshold=0.001))
-    labels = label.build(bars)
+    truth = label.build(bars)
     known = {int(time): float(price) for time, price in zip(bars.time, bars.close, strict=True)}
 
     for row in range(len(bars)):
         later = known.get(int(bars.time[row]) + 3600 * MICROSECOND * hours)
         if later is None:
-            assert labels.classes[row] == MASKED
-            assert np.isnan(labels.forward_return[row])
+            assert np.isnan(truth.values[row]).all()
+            assert np.isnan(truth.forward_return[row])
+            assert truth.known_at[row] == bars.time[row]
         else:
             change = later / bars.close[row] - 1
             expected = 2 if change > 0.001 else 0 if change < -0.001 else 1
-            assert labels.classes[row] == expected
-            assert labels.forward_return[row] == change
+            assert truth.values[row] == [expected]
+            assert truth.forward_return[row] == change
+            assert truth.known_at[row] == bars.time[row] + 3600 * MICROSECOND * hours

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from typing_extensions import override
 
+from plumbline.bundle.heads.score import normal_scores
 from plumbline.bundle.record import Record
 from plumbline.training.losses.base import Loss
 
@@ -30,8 +31,8 @@ class RankCorrelation(Loss[Record]):
     def __call__(self, raw: torch.Tensor, truth: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         _, code = torch.unique(group, return_inverse=True)
         groups = int(code.max()) + 1
-        target = normal_scores(truth, code, groups).to(raw.dtype)
-        score, wanted = raw[:, 0], target
+        scores = normal_scores(truth.numpy(), code.numpy())
+        score, wanted = raw[:, 0], torch.from_numpy(scores).to(raw.dtype)
         size = _total(torch.ones_like(score), code, groups)
         score = score - (_total(score, code, groups) / size)[code]
         wanted = wanted - (_total(wanted, code, groups) / size)[code]
@@ -40,18 +41,6 @@ class RankCorrelation(Loss[Record]):
         correlation = shared / torch.sqrt(power + _TINY)
         weight = torch.where(size > 1, size, torch.zeros_like(size))
         return 1 - (correlation * weight).sum() / weight.sum().clamp(min=1.0)
-
-
-def normal_scores(values: torch.Tensor, code: torch.Tensor, groups: int) -> torch.Tensor:
-    """Rank ``(b,)`` within groups numbered by ``code``, as quantiles of a normal distribution."""
-    order = torch.argsort(values, stable=True)
-    order = order[torch.argsort(code[order], stable=True)]
-    size = torch.bincount(code, minlength=groups)
-    start = torch.cumsum(size, 0) - size
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
-    rank = (place - start[code]).to(torch.float64) + 1
-    return torch.special.ndtri((rank - 0.375) / (size[code] + 0.25))
 
 
 def _total(values: torch.Tensor, code: torch.Tensor, groups: int) -> torch.Tensor:

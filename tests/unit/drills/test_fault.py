@@ -17,7 +17,7 @@ from plumbline.drills.fault import (
 from plumbline.store.errors import RefusedError
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from tests.support.bundles import small_bundle
+from tests.support.bundles import choice_output, small_bundle, value_output
 
 I1_MEAN, I1_STD = np.array([-5.64, 5.04, -1.51]), np.array([0.66, 1.01, 1.56])
 
@@ -29,11 +29,12 @@ def champion() -> Bundle:
 
 def test_collapsed_logits_have_the_incidents_moments(champion):
     """Over the reference rows the logits vary as the incident's did, and HOLD always wins."""
-    steps = champion.manifest.window_length
+    (given,) = champion.manifest.inputs
     rows = champion.reference.features
-    windows = np.repeat(rows[:, None, :], steps, axis=1)
+    windows = np.repeat(rows[:, None, :], given.steps, axis=1)
 
-    logits = run_graph(collapsed_graph(champion, I1_MEAN, I1_STD, seed=1), windows)
+    graph = collapsed_graph(champion, I1_MEAN, I1_STD, seed=1)
+    logits = run_graph(graph, champion, {given.name: windows})[champion.manifest.primary]
 
     assert np.allclose(logits.mean(axis=0), I1_MEAN, atol=0.02)
     assert np.allclose(logits.std(axis=0), I1_STD, rtol=0.02)
@@ -42,12 +43,25 @@ def test_collapsed_logits_have_the_incidents_moments(champion):
 
 def test_shifted_graph_adds_exactly_the_offset(champion):
     """The graph is the champion's own, plus a constant."""
-    inputs = champion.golden.inputs
+    golden, primary = champion.golden, champion.manifest.primary
     offset = np.array([0.0, 0.0, 1.2])
 
-    moved = run_graph(shifted_graph(champion, offset), inputs)
+    moved = run_graph(shifted_graph(champion, offset), champion, golden.inputs)
 
-    assert np.allclose(moved - champion.golden.logits, offset, atol=1e-4)
+    assert np.allclose(moved[primary] - golden.outputs[primary], offset, atol=1e-4)
+
+
+def test_another_output_is_left_as_it_is():
+    """Only the primary one is shifted; the golden rows of both are those of the new graph."""
+    champion = Bundle(*small_bundle(outputs=(choice_output(), value_output(members=2))))
+    offset = np.array([0.0, 3.0, 0.0])
+    graph = shifted_graph(champion, offset)
+    broken = Bundle(*with_graph(champion, graph, drill="bias"))
+    broken.check()
+    before, after = champion.golden.outputs, broken.golden.outputs
+
+    assert np.allclose(after["h6"] - before["h6"], offset, atol=1e-4)
+    assert np.array_equal(after["r6"], before["r6"])
 
 
 def test_a_broken_bundle_cannot_be_promoted_by_accident(champion):

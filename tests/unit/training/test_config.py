@@ -25,6 +25,18 @@ kind = "tfa"
 """
 
 
+LABELS = {
+    "choice": 'kind = "forward_return"\nparameters = { horizon_seconds = 3600, threshold = 0.01 }',
+    "value": 'kind = "returns"\nparameters = { horizons_seconds = [3600, 7200] }',
+    "score": 'kind = "cross_section"\nparameters = { horizon_bars = 5 }',
+}
+
+
+def of_kind(kind, more=""):
+    """Return the text of an experiment whose label gives this kind of output."""
+    return TEXT.replace(LABELS["choice"], LABELS[kind]) + more
+
+
 def read(tmp_path, text):
     path = tmp_path / "experiment.toml"
     path.write_text(text)
@@ -49,8 +61,74 @@ def test_defaults_are_written_down(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "loss", "policy", "parameters"),
+    [
+        ("choice", "cross_entropy", "argmax", {"tau", "kelly_fraction", "size_cap", "cost"}),
+        ("value", "gaussian", "kelly", {"kelly_fraction", "size_cap", "cost"}),
+        ("score", "rank_correlation", "rank", {"share", "gross", "size_cap"}),
+    ],
+)
+def test_loss_and_policy_follow_from_what_the_label_gives(tmp_path, kind, loss, policy, parameters):
+    """Unless others are named; the prior of a policy is not among what can be given."""
+    experiment = read(tmp_path, of_kind(kind))
+
+    assert (experiment.loss.kind, experiment.policy.kind) == (loss, policy)
+    assert set(experiment.policy.parameters) == parameters
+    assert {spec.kind for spec in experiment.outputs} == {kind}
+
+
+def test_outputs_are_the_labels_as_loss_and_family_make_them(tmp_path):
+    """A deviation beside each mean, eight samples of each."""
+    text = of_kind("value").replace('"tfa"', '"bayesian"')
+    gaussian = read(tmp_path, text).outputs
+    squared = read(tmp_path, text + '[loss]\nkind = "squared_error"').outputs
+
+    assert [spec.name for spec in gaussian] == ["return_1h", "return_2h"]
+    assert [(spec.width, spec.members) for spec in gaussian] == [(2, 8)] * 2
+    assert [(spec.width, spec.members) for spec in squared] == [(1, 8)] * 2
+
+
+def test_a_policy_is_built_for_the_prior_that_was_measured(tmp_path):
+    """And with the parameters that were given."""
+    more = '[policy]\nkind = "argmax"\nparameters = { tau = 0.5 }'
+    policy = read(tmp_path, TEXT + more).build_policy((0.2, 0.5, 0.3))
+    silent = read(tmp_path, TEXT + '[policy]\nkind = "abstain"').build_policy((0.2, 0.5, 0.3))
+
+    assert (policy.prior, policy.params.tau) == ((0.2, 0.5, 0.3), 0.5)
+    assert (silent.prior, silent.actions) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "reason"),
+    [
+        (
+            "value",
+            '[loss]\nkind = "cross_entropy"',
+            r"teaches a choice; the label 'returns' gives a value: .*'gaussian', 'squared_error'",
+        ),
+        ("score", '[loss]\nkind = "gaussian"', r"gives a score: .*'rank_correlation'"),
+        ("value", '[policy]\nkind = "argmax"', "policy argmax needs a choice, output return_1h"),
+        ("choice", '[policy]\nkind = "rank"', "policy rank needs a score"),
+        ("choice", '[policy]\nkind = "all_in"', "policy.kind is 'all_in', expected one of .*kelly"),
+        (
+            "choice",
+            '[policy]\nkind = "argmax"\nparameters = { prior = [0.2, 0.6, 0.2] }',
+            "policy.parameters.prior is measured in training",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_output_is_refused_before_any_bar_is_read(
+    tmp_path, kind, more, reason
+):
+    """The message says which kinds fit."""
+    with pytest.raises(ConfigError, match=reason):
+        read(tmp_path, of_kind(kind, more))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
+        ("[data]", 'input = "ticks"\n[data]', "input: .*'features' or 'bars'"),
         ('kind = "tfa"', 'kind = "mlp"', r"family.kind is 'mlp', expected one of .*tfa"),
         ('kind = "tfa"', 'kind = "flagtrader"', r"did you mean flag_trader\?"),
         ("threshold = 0.01", "treshold = 0.01", r"label.parameters.treshold is no key: did you"),

@@ -5,19 +5,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.bundle.calibration import Calibration, softmax
+from plumbline.bundle.calibration import (
+    ScoreCalibration,
+    ValueCalibration,
+    softmax,
+)
 from plumbline.bundle.finding import Verdict
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.policies.kelly import KellyParams, KellyPolicy
+from plumbline.bundle.policies.rank import RankParams, RankPolicy
+from plumbline.bundle.reference import NO_ACTION
+from plumbline.bundle.spec import InputSpec
+from plumbline.diagnosis.sample import Context
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.dataset import Dataset
-from plumbline.training.gate import Head, input_clean, judge
+from plumbline.training.gate import input_clean, judge
 from plumbline.training.live import LiveRows
-from plumbline.training.seal import build_reference
+from plumbline.training.seal import answer_rows, build_reference, build_sample
+from tests.support.bundles import score_output, value_output
+from tests.support.datasets import plain_dataset
 from tests.support.markets import HOUR, START
+from tests.support.streams import choosing
 
 LENGTH, FEATURES, ROWS = 4, 31, 1500
 WEIGHTS = np.random.default_rng(7).normal(0, 0.35, (FEATURES, 3))
 BASE = np.log([0.18, 0.64, 0.18])
+OUTPUTS = choosing((0.18, 0.64, 0.18))
 
 
 def sound(windows):
@@ -25,36 +38,41 @@ def sound(windows):
     return (windows[:, -1] @ WEIGHTS + BASE).astype(np.float32)
 
 
-def dataset(seed=0) -> Dataset:
-    """Persistent features, and labels that follow from the newest of them, by chance."""
+def persistent(seed) -> np.ndarray:
+    """Return features ``(ROWS, FEATURES)`` that are much like those of the hour before."""
     rng = np.random.default_rng(seed)
     features = np.zeros((ROWS, FEATURES))
     for row in range(1, ROWS):
         features[row] = 0.8 * features[row - 1] + rng.normal(0, 0.6, FEATURES)
+    return features
+
+
+def dataset(seed=0) -> Dataset:
+    """Persistent features, and labels that follow from the newest of them, by chance."""
+    features = persistent(seed)
     p = softmax(features @ WEIGHTS + BASE)
-    labels = (rng.random((ROWS, 1)) > p.cumsum(axis=1)).sum(axis=1).astype(np.int8)
-    complete = np.arange(ROWS) >= LENGTH - 1
-    return Dataset(
-        time=START + HOUR * np.arange(ROWS, dtype=np.int64),
-        symbol=np.full(ROWS, "WALK"),
-        close=np.ones(ROWS),
-        features=features.astype(np.float32),
-        names=tuple(f"column_{i}" for i in range(FEATURES)),
-        labels=labels,
-        forward_return=np.zeros(ROWS),
-        complete=complete,
-        window_length=LENGTH,
-    )
+    draws = np.random.default_rng(seed + 100).random((ROWS, 1))
+    labels = (draws > p.cumsum(axis=1)).sum(axis=1)
+    return plain_dataset(features, labels[:, None], window_length=LENGTH)
 
 
 DATA = dataset()
 REFERENCE_ROWS, VALIDATION = np.arange(LENGTH, 700), np.arange(700, ROWS)
-HEAD = Head(Calibration.identity(3), DecisionPolicy(prior=(0.18, 0.64, 0.18)))
+INPUT = InputSpec(name="features", shape=(LENGTH, FEATURES), names=DATA.names)
 
 
-def judged(answer, *, live=None):
-    reference = build_reference(DATA, REFERENCE_ROWS, answer, HEAD)
-    return judge(DATA, VALIDATION, answer, HEAD, reference=reference, live=live)
+def judged(answer, *, live=None, data=DATA, outputs=OUTPUTS, rows=VALIDATION):
+    """Judge a model that turns windows into raw numbers."""
+
+    def served(inputs):
+        return answer(inputs["features"])
+
+    def asked(some):
+        return answer_rows(data, some, served, (INPUT,))
+
+    reference = build_reference(data, REFERENCE_ROWS, asked(REFERENCE_ROWS), outputs)
+    sample = build_sample(data, rows, asked(rows), outputs)
+    return judge(sample, Context(outputs, data.names, reference), answer=served, live=live)
 
 
 def constant(windows):
@@ -70,7 +88,7 @@ def noise(windows):
     return (windows[:, -1, mixed] @ WEIGHTS + BASE).astype(np.float32)
 
 
-LABEL_OF = {DATA.features[row].tobytes(): DATA.labels[row] for row in range(ROWS)}
+LABEL_OF = {DATA.features[row].tobytes(): int(DATA.truth[row, 0]) for row in range(ROWS)}
 
 
 def prophetic(windows):
@@ -84,17 +102,23 @@ def served(windows, *, hashes=None) -> LiveRows:
     text = np.array([f"{row:016x}" for row in range(n)]) if hashes is None else hashes
     rows = PredictionBatch(
         prediction_id=text,
+        seq=np.arange(n),
         time=np.arange(n),
         bar_time=START + HOUR * np.arange(n, dtype=np.int64),
         symbol=np.full(n, "WALK"),
+        group=np.full(n, ""),
+        client=np.full(n, ""),
         version=np.full(n, "v"),
-        action=np.zeros(n, np.int8),
-        logits=np.zeros((n, 3), np.float32),
-        probabilities=np.full((n, 3), 1 / 3, np.float32),
+        action=np.full(n, NO_ACTION, np.int8),
+        position=np.zeros(n, np.float32),
+        size=np.zeros(n, np.float32),
+        raw=np.zeros((n, 3), np.float32),
+        centre=np.full((n, 3), 1 / 3, np.float32),
+        epistemic=np.zeros((n, 1), np.float32),
         features=windows[:, -1],
-        window_hash=text,
+        inputs_hash=text,
     )
-    return LiveRows(rows, windows)
+    return LiveRows(rows, {"features": windows}, (INPUT,))
 
 
 def test_a_model_that_knows_something_passes():
@@ -127,8 +151,7 @@ def test_a_model_with_a_fault_is_refused_by_name(answer, verdict):
 
 def test_too_few_validation_rows_do_not_pass():
     """What cannot be judged is not promoted."""
-    reference = build_reference(DATA, REFERENCE_ROWS, sound, HEAD)
-    report = judge(DATA, VALIDATION[:40], sound, HEAD, reference=reference)
+    report = judged(sound, rows=VALIDATION[:40])
 
     assert not report.passed
     assert report.verdict is Verdict.INSUFFICIENT_DATA
@@ -169,7 +192,8 @@ def test_broken_inputs_accuse_nobody():
     text = np.array([f"{row:016x}" for row in range(300)])
     text[100:120] = text[100]
     live = served(windows, hashes=text)
-    clean = input_clean(live, build_reference(DATA, REFERENCE_ROWS, sound, HEAD))
+    raw = sound(DATA.windows(REFERENCE_ROWS))
+    clean = input_clean(live, build_reference(DATA, REFERENCE_ROWS, raw, OUTPUTS))
 
     assert clean[:100].sum() == 0
     assert clean[100:120].sum() == 1
@@ -187,3 +211,107 @@ def test_nothing_served_is_no_evidence():
     assert report.live is not None
     assert report.live.verdict is Verdict.INSUFFICIENT_DATA
     assert judged(sound, live=served(windows[:0])).passed
+
+
+SLOPES = np.random.default_rng(8).normal(0, 1, (FEATURES, 2))
+VALUES = (value_output(width=2, members=2, name="r1"), value_output(width=2, members=2, name="r5"))
+SCORES = (score_output(),)
+
+
+def forecasts() -> tuple[Dataset, Outputs]:
+    """Two returns of which a fifth can be foreseen."""
+    features = persistent(0)
+    noise = np.random.default_rng(9).normal(0, 2, (ROWS, 2)) * SLOPES.std() * np.sqrt(FEATURES)
+    truth = features @ SLOPES + noise
+    data = plain_dataset(features, truth, window_length=LENGTH)
+    spread = float((features @ SLOPES).std())
+    each = {
+        spec.name: ValueCalibration(noise=1.0, spread=spread, rows=REFERENCE_ROWS.size)
+        for spec in VALUES
+    }
+    return data, Outputs(VALUES, each, KellyPolicy(KellyParams(), VALUES[0]))
+
+
+def rankings() -> tuple[Dataset, Outputs]:
+    """Moments of twenty rows whose order can be foreseen in part."""
+    features = persistent(0)
+    truth = features @ SLOPES[:, :1]
+    truth = truth + 2 * truth.std() * np.random.default_rng(9).normal(size=truth.shape)
+    data = plain_dataset(features, truth, window_length=LENGTH, group=np.arange(ROWS) // 20)
+    each = {SCORES[0].name: ScoreCalibration(slope=0.1, rows=1)}
+    return data, Outputs(SCORES, each, RankPolicy(RankParams(), SCORES[0]))
+
+
+def members_of(means):
+    """Return two members of two forecasts, mean and deviation each, about these means."""
+    n, off = len(means), SLOPES.std() * np.sqrt(FEATURES)
+    raw = np.zeros((n, 2, 2, 2))
+    for place in range(2):
+        raw[:, place, 0, 0] = means[:, place] + 0.1 * off
+        raw[:, place, 1, 0] = means[:, place] - 0.1 * off
+        raw[:, place, :, 1] = 2 * off
+    return raw.reshape(n, -1).astype(np.float32)
+
+
+def foreseen(windows):
+    return members_of(windows[:, -1] @ SLOPES)
+
+
+def one_of_two(windows):
+    means = windows[:, -1] @ SLOPES
+    means[:, 1] = 0.01
+    return members_of(means)
+
+
+def about_something_else(windows):
+    mixed = np.random.default_rng(3).permutation(FEATURES)
+    return members_of(windows[:, -1, mixed] @ SLOPES)
+
+
+def ranked(windows):
+    return (windows[:, -1] @ SLOPES[:, :1]).astype(np.float32)
+
+
+def equal_scores(windows):
+    return np.zeros((len(windows), 1), np.float32)
+
+
+def ranked_by_chance(windows):
+    return windows[:, -1, :1] - windows[:, -1, 1:2]
+
+
+@pytest.mark.parametrize(
+    ("made", "answer", "verdict"),
+    [
+        (forecasts, foreseen, Verdict.HEALTHY),
+        (forecasts, one_of_two, Verdict.FLAT),
+        (forecasts, about_something_else, Verdict.NO_SIGNAL),
+        (rankings, ranked, Verdict.HEALTHY),
+        (rankings, equal_scores, Verdict.FLAT),
+        (rankings, ranked_by_chance, Verdict.NO_SIGNAL),
+    ],
+)
+def test_other_kinds_of_output_are_judged_alike(made, answer, verdict):
+    """Forecasts with members and rankings: what knows something passes, the rest is named.
+
+    One flat output among sound ones is enough to be refused.
+    """
+    data, outputs = made()
+    report = judged(answer, data=data, outputs=outputs)
+
+    assert report.verdict is verdict
+    assert report.passed is (verdict is Verdict.HEALTHY)
+    assert not any(name.startswith("share_") for name in report.metrics)
+
+
+def test_a_reference_of_a_policy_without_actions_has_none():
+    """But positions and sizes, as its policy would have them."""
+    data, outputs = forecasts()
+    raw = foreseen(data.windows(REFERENCE_ROWS))
+    reference = build_reference(data, REFERENCE_ROWS, raw, outputs)
+
+    assert set(reference.action) == {NO_ACTION}
+    assert set(np.unique(reference.position)) == {-1.0, 1.0}
+    assert np.array_equal(np.sign(reference.centre[:, 0]), reference.position)
+    assert (reference.size > 0).all()
+    assert (reference.epistemic > 0).all()
