@@ -237,8 +237,7 @@ def refuse_non_finite(predicted: Predicted) -> None:
 def finite_rows(predicted: Predicted) -> BoolArray:
     """Return which rows have a finite answer, ``(n,)``."""
     parts = [predicted.raw, *(reading.centre for reading in predicted.readings.values())]
-    finite: BoolArray = np.isfinite(np.concatenate(parts, axis=1)).all(axis=1)
-    return finite
+    return np.asarray(np.isfinite(np.concatenate(parts, axis=1)).all(axis=1))
 
 
 def build_answer(
