@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plumbline.cli.complete import complete_model
 from plumbline.cli.output import JsonOption, StoreOption, emit, fail
+from plumbline.cli.registry import open_registry
 from plumbline.cli.train import reporting
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ def predict(
     ],
     store: StoreOption,
     model: Annotated[
-        str | None, typer.Option(help="Name of the model; need not be said if it is alone.")
+        str | None,
+        typer.Option(
+            help="Name of the model; need not be said if it is alone.",
+            autocompletion=complete_model,
+        ),
     ] = None,
     version: Annotated[
         str, typer.Option(help="The bundle that answers: a version or an alias.")
@@ -89,7 +95,7 @@ def predict(
         columns = () if table is None else tuple(table.column_names)
         with _answerer(store, model, version, url, columns) as answerer:
             if table is not None:
-                _refuse_without_bars(answerer, file)
+                _refuse_without_bars(answerer, file, columns)
                 rows = sorted_rows(table, file, source=file)
             else:
                 rows = _bar_rows(file, answerer, store, symbol, time_format)
@@ -140,22 +146,28 @@ def _answerer(
     """Yield who answers: a bundle of the store, or a service."""
     from plumbline.cli.bulk_answer import BundleAnswerer, ServiceAnswerer, served_model
     from plumbline.client import Client
-    from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
 
     if url is None:
-        registry = ModelRegistry.choose(Objects(store), model)
+        registry = open_registry(store, model)
         yield BundleAnswerer(registry.open(registry.resolve(version)))
         return
     with Client(url, model=model, timeout=60.0) as client:
         yield ServiceAnswerer(client, served_model(client, model), columns)
 
 
-def _refuse_without_bars(answerer: Answerer, file: str) -> None:
+def _refuse_without_bars(answerer: Answerer, file: str, columns: Sequence[str]) -> None:
+    """Refuse a file of bars that nobody said is one."""
     if answerer.takes_bars:
         raise fail(
             f"{answerer.name} takes bars and computes its columns itself: if {file} holds bars, "
             "say --bars"
+        )
+    wanted = {name for spec in answerer.inputs for name in spec.names}
+    found = {name.lower() for name in columns}
+    if not wanted & set(columns) and {"open", "high", "low", "close"} <= found:
+        raise fail(
+            f"{file} holds bars and none of the {len(wanted)} columns that {answerer.name} takes: "
+            "say --bars to have them computed"
         )
 
 
@@ -163,8 +175,6 @@ def _bar_rows(
     file: str, answerer: Answerer, store: str, symbol: str | None, time_format: str | None
 ) -> Rows:
     """Read bars as the rows that are asked about."""
-    from plumbline.store.objects import Objects
-    from plumbline.store.registry import ModelRegistry
     from plumbline.training.bar_rows import read_bar_rows, read_feature_rows
 
     if answerer.takes_bars:
@@ -176,5 +186,5 @@ def _bar_rows(
         )
     manifest = answerer.manifest
     if manifest is None:  # a service does not say how its columns are computed; the bundle does
-        manifest = ModelRegistry.choose(Objects(store), answerer.name).manifest(answerer.version)
+        manifest = open_registry(store, answerer.name).manifest(answerer.version)
     return read_feature_rows(file, manifest, symbol=symbol, time_format=time_format)

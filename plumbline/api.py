@@ -18,11 +18,12 @@ from plumbline.bundle.array import AnyArray
 from plumbline.bundle.errors import FormatError
 from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.manifest import MANIFEST
+from plumbline.cli.registry import open_registry
 from plumbline.diagnosis.sample import Context, Sample, of_reference
 from plumbline.store.folder import read_folder
 from plumbline.store.location import VARIABLE, default_store, store_url
 from plumbline.store.objects import Objects
-from plumbline.store.registry import CHAMPION, ModelRegistry
+from plumbline.store.registry import CHAMPION
 
 if TYPE_CHECKING:
     from plumbline.training.packing.spec import PackSpec
@@ -62,7 +63,7 @@ def open_bundle(
         return read_folder(folder)
     if isinstance(name, os.PathLike) or os.sep in name:
         raise FormatError(f"{folder}: expected a folder with a {MANIFEST} in it")
-    registry = ModelRegistry.choose(_objects(store), model)
+    registry = open_registry(_url(store), model)
     return registry.open(registry.resolve(name))
 
 
@@ -187,7 +188,7 @@ def pack(
     else:
         data = read_graph(Path(graph))
     return run(
-        _objects(store),
+        Objects(_url(store)),
         data,
         said,
         reference=Path(reference),
@@ -197,11 +198,9 @@ def pack(
     )
 
 
-def _objects(store: AnyPath | None) -> Objects:
-    if store is None:
-        said = os.environ.get(VARIABLE)
-        return Objects(store_url(said) if said else default_store())
-    return Objects(store_url(os.fspath(store)))
+def _url(store: AnyPath | None) -> str:
+    said = os.environ.get(VARIABLE) if store is None else os.fspath(store)
+    return store_url(said) if said else default_store()
 
 
 def _of_raw(arrays: Mapping[str, AnyArray], held: Context) -> Sample:

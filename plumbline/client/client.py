@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from plumbline.client.answer import Prediction, ServedModel
-from plumbline.client.exchange import LOST, Asking, Call, Came, Retry
+from plumbline.client.exchange import LOST, Asking, Came, Retry, Sending
 from plumbline.client.instance import Instance, Outcome, Time
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _run(self, steps: Generator[Call | float, Came, T]) -> T:
+    def _run(self, steps: Generator[Sending | float, Came, T]) -> T:
         came: Came = None
         while True:
             try:
@@ -129,8 +129,8 @@ class Client:
                 return found
             came = self._do(step)
 
-    def _do(self, step: Call | float) -> Came:
-        if isinstance(step, Call):
+    def _do(self, step: Sending | float) -> Came:
+        if isinstance(step, Sending):
             try:
                 return self._http.request(
                     step.method,
@@ -209,7 +209,7 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
-    async def _run(self, steps: Generator[Call | float, Came, T]) -> T:
+    async def _run(self, steps: Generator[Sending | float, Came, T]) -> T:
         came: Came = None
         while True:
             try:
@@ -219,8 +219,8 @@ class AsyncClient:
                 return found
             came = await self._do(step)
 
-    async def _do(self, step: Call | float) -> Came:
-        if isinstance(step, Call):
+    async def _do(self, step: Sending | float) -> Came:
+        if isinstance(step, Sending):
             try:
                 return await self._http.request(
                     step.method,

@@ -40,7 +40,7 @@ _QUOTED = 200
 
 
 @dataclass(frozen=True)
-class Call:
+class Sending:
     """One HTTP request, ready to be sent as often as it takes."""
 
     method: str
@@ -83,8 +83,8 @@ class Retry:
 Came: TypeAlias = httpx.Response | httpx.TransportError | None
 """What a step is sent: an answer, a lost one, or nothing after a pause."""
 
-Ready: TypeAlias = Generator[Call | float, Came, bool]
-Exchange: TypeAlias = Generator[Call | float, Came, Mapping[str, Any]]
+Ready: TypeAlias = Generator[Sending | float, Came, bool]
+Exchange: TypeAlias = Generator[Sending | float, Came, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Asking:
 
     def predict(
         self, instances: Sequence[Instance | Mapping[str, Any]]
-    ) -> Generator[Call | float, Came, list[Prediction]]:
+    ) -> Generator[Sending | float, Came, list[Prediction]]:
         """Ask about instances, in one request."""
         wire = instances_to_wire(instances)
         body = self._body(instances=wire)
@@ -119,26 +119,26 @@ class Asking:
 
     def outcomes(
         self, outcomes: Sequence[Outcome | Mapping[str, Any]]
-    ) -> Generator[Call | float, Came, int]:
+    ) -> Generator[Sending | float, Came, int]:
         """Report outcomes, in one request; return how many were taken."""
         body = self._body(outcomes=outcomes_to_wire(outcomes))
         found = yield from self._exchange(_post("/outcomes", body))
         return int(found.get("accepted", 0))
 
-    def models(self) -> Generator[Call | float, Came, tuple[ServedModel, ...]]:
+    def models(self) -> Generator[Sending | float, Came, tuple[ServedModel, ...]]:
         """Ask what is served."""
-        found = yield from self._exchange(Call("GET", "/models"))
+        found = yield from self._exchange(Sending("GET", "/models"))
         return read_models(found)
 
     def ready(self) -> Ready:
         """Ask once whether the service wants traffic."""
-        came = yield Call("GET", "/readyz")
+        came = yield Sending("GET", "/readyz")
         return isinstance(came, httpx.Response) and came.status_code == HTTPStatus.OK
 
     def _body(self, **fields: Any) -> dict[str, Any]:
         return fields if self.model is None else {"model": self.model, **fields}
 
-    def _exchange(self, call: Call) -> Exchange:
+    def _exchange(self, call: Sending) -> Exchange:
         """Ask until an answer comes that another attempt would not change."""
         for attempt in range(1, self.retry.attempts + 1):
             came = yield call
@@ -156,8 +156,8 @@ class Asking:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _post(path: str, body: Mapping[str, Any]) -> Call:
-    return Call("POST", path, json.dumps(body, allow_nan=False).encode())
+def _post(path: str, body: Mapping[str, Any]) -> Sending:
+    return Sending("POST", path, json.dumps(body, allow_nan=False).encode())
 
 
 def _retry_after(came: Came) -> float:

@@ -24,7 +24,7 @@ from plumbline.client import (
     UnreachableError,
     ValueOutput,
 )
-from plumbline.client.exchange import Asking, Call
+from plumbline.client.exchange import Asking, Sending
 
 SHORT = {
     "prediction_id": "a1",
@@ -50,7 +50,7 @@ def said(status: int, content: object = None, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=content, headers=named, request=request)
 
 
-def run(steps: Any, *answers: Any) -> tuple[Any, list[Call], list[float]]:
+def run(steps: Any, *answers: Any) -> tuple[Any, list[Sending], list[float]]:
     """Drive an exchange with these answers; return its result, what was sent, and the pauses."""
     left, calls, pauses = list(answers), [], []
     came: Any = None
@@ -59,7 +59,7 @@ def run(steps: Any, *answers: Any) -> tuple[Any, list[Call], list[float]]:
             step = steps.send(came)
         except StopIteration as end:
             return end.value, calls, pauses
-        if isinstance(step, Call):
+        if isinstance(step, Sending):
             calls.append(step)
             came = left.pop(0)
         else:
