@@ -10,7 +10,17 @@ import pytest
 
 from tests.support.declared import ROOT
 
-ROOMS = ("bundle", "store", "diagnosis", "training", "service", "monitoring", "drills", "cli")
+ROOMS = (
+    "bundle",
+    "store",
+    "diagnosis",
+    "training",
+    "service",
+    "monitoring",
+    "drills",
+    "cli",
+    "plumbline/client",
+)
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 

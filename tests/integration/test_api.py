@@ -51,7 +51,7 @@ def test_a_bundle_is_found_by_alias_version_and_folder(store, tmp_path):
     ("arguments", "error", "match"),
     [
         ({"name": "nobody"}, NotFoundError, "no version or alias 'nobody'; it has"),
-        ({"model": "nobody"}, NotFoundError, "no model nobody in file://.*, only eurusd-1h"),
+        ({"model": "nobody"}, NotFoundError, "no model nobody in file://.*: there are eurusd-1h"),
         ({"name": "./no/folder"}, FormatError, "expected a folder with a manifest.json in it"),
     ],
 )
@@ -120,6 +120,7 @@ def test_a_file_is_diagnosed(store, tmp_path):
         ({"raw": np.zeros((5, 2))}, r"raw: expected \(5, 3\), found \(5, 2\)"),
         ({"raw": np.full((5, 3), np.nan)}, "raw: expected finite numbers"),
         ({"raw": np.zeros((5, 3)), "mood": np.zeros(5)}, r"\['mood'\] are unknown"),
+        ({"probabilities": [[0.5, 0.5]]}, "classes: expected .*, found .*class_1"),
         ({"actions": [1, 2]}, "expected an array probabilities or logits"),
         ("nothing.csv", "nothing.csv: there is no such file"),
     ],
