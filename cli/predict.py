@@ -108,7 +108,7 @@ def predict(
                     found = answerer.answer(some)
                     to.write(to_table(some, found, whole=answerer.whole))
                     done += len(some)
-                    report(f"{done:,} of {len(source):,} rows", done / len(source))
+                    report(f"judging, {done:,} of {len(source):,} rows", done / len(source))
     summary = {
         "model": answerer.name,
         "rows": done,
