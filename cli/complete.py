@@ -28,11 +28,11 @@ def complete_drill(incomplete: str) -> list[str]:
 
 def complete_model(context: typer.Context, incomplete: str) -> list[str]:
     """Return the models in the store that the command line, or the environment, names."""
-    from plumbline.cli.output import default_store, store_url
     from plumbline.cli.registry import existing_store
+    from plumbline.store.location import VARIABLE, default_store, store_url
     from plumbline.store.registry import ModelRegistry
 
-    given = context.params.get("store") or os.environ.get("PLUMBLINE_STORE") or default_store()
+    given = context.params.get("store") or os.environ.get(VARIABLE) or default_store()
     try:
         names = ModelRegistry.names(existing_store(store_url(given)))
     except StoreError:

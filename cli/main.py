@@ -14,6 +14,7 @@ from plumbline.cli.monitor import monitor
 from plumbline.cli.pack import pack
 from plumbline.cli.plugin_option import takes_plugins
 from plumbline.cli.plugins import plugins
+from plumbline.cli.predict import predict
 from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
@@ -37,7 +38,19 @@ app = typer.Typer(
     "`models show`, `serve` it, `monitor` it, ask `diagnose predictions live` what is the matter, "
     "and break it on purpose with `drill`.",
 )
-for command in (up, train, pack, calibrate, retrain, serve, window, monitor, drill, plugins):
+for command in (
+    up,
+    train,
+    pack,
+    calibrate,
+    retrain,
+    serve,
+    window,
+    predict,
+    monitor,
+    drill,
+    plugins,
+):
     app.command()(takes_plugins(command))
 app.command("replay-data")(takes_plugins(replay_data))
 app.add_typer(models.app, name="models")

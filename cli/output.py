@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from io import StringIO
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -19,26 +18,16 @@ from rich.table import Column, Table
 from plumbline.bundle.errors import BundleError
 from plumbline.cli.complete import complete_model
 from plumbline.store.errors import StoreError
+from plumbline.store.location import VARIABLE, default_store, store_url
 
 _WIDE = 100_000
 """Columns of what is printed where no terminal sets a width: more than any line has."""
-
-
-def default_store() -> str:
-    """Return the URL of the store in the present folder: ``./.state/store``, made absolute."""
-    return (Path.cwd() / ".state" / "store").as_uri()
-
-
-def store_url(text: str) -> str:
-    """Return a store URL; a plain path becomes an absolute ``file://`` URL."""
-    return text if "://" in text else Path(text).expanduser().resolve().as_uri()
-
 
 StoreOption: TypeAlias = Annotated[
     str,
     typer.Option(
         "--store",
-        envvar="PLUMBLINE_STORE",
+        envvar=VARIABLE,
         default_factory=default_store,
         show_default="./.state/store",
         callback=store_url,
@@ -49,7 +38,7 @@ StoreSetting: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--store",
-        envvar="PLUMBLINE_STORE",
+        envvar=VARIABLE,
         show_default="./.state/store",
         callback=lambda text: store_url(text) if text else None,
         help="Where everything lives: a path, or a file://, s3://, gs:// or az:// URL.",

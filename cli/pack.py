@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from plumbline.cli.output import JsonOption, StoreOption
 from plumbline.cli.train import PromoteOption, finish, reporting
-
-if TYPE_CHECKING:
-    from plumbline.training.packing.spec import PackSpec
 
 
 def pack(
@@ -53,7 +50,9 @@ def pack(
         said = PackSpec.read(spec)
         graph = b""
         if torchscript is not None:
-            graph = _converted(torchscript, said, reference)
+            from plumbline.training.packing.torchscript import convert_torchscript
+
+            graph = convert_torchscript(torchscript, said, reference)
         elif onnx is not None:
             graph = read_graph(onnx)
         result = run(
@@ -67,12 +66,3 @@ def pack(
             progress=report,
         )
     finish(result, as_json)
-
-
-def _converted(path: Path, spec: PackSpec, reference: Path) -> bytes:
-    from plumbline.training.packing.rows import read_rows
-    from plumbline.training.packing.torchscript import read_torchscript
-
-    truths = {output.label or output.name for output in spec.outputs}
-    names = [name for name in read_rows(reference).names if name not in truths]
-    return read_torchscript(path, spec, len(names))

@@ -18,7 +18,7 @@ of a bundle's own reference ask by its version instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,10 +161,20 @@ def read_predictions(path: Path) -> PredictionFile:
 
 def _from_arrays(path: Path) -> PredictionFile:
     with np.load(path, allow_pickle=False) as archive:
-        found = {name: archive[name] for name in archive.files}
+        return of_arrays({name: archive[name] for name in archive.files}, source=str(path))
+
+
+def of_arrays(found: Mapping[str, AnyArray], *, source: str) -> PredictionFile:
+    """Take predictions from arrays, named as those of an ``.npz``.
+
+    Raises
+    ------
+    FormatError
+        If there are no probabilities and no logits, of shape ``(n, k)``; names the source.
+    """
     outputs = found.get("probabilities", found.get("logits"))
     if outputs is None or outputs.ndim != 2:
-        raise FormatError(f"{path}: expected an array probabilities or logits of shape (n, k)")
+        raise FormatError(f"{source}: expected an array probabilities or logits of shape (n, k)")
     classes = tuple(str(name) for name in found.get("classes", ()))
     if not classes:
         classes = _numbered(outputs.shape[1])

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from plumbline.bundle import purpose
-from plumbline.bundle.array import FloatArray
+from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.inputs import input_bytes, inputs_hash
 from plumbline.service.answer import OutputsPrediction, PredictAnswer, Prediction
 from plumbline.service.errors import (
@@ -226,14 +226,18 @@ def refuse_non_finite(predicted: Predicted) -> None:
     NonFiniteOutputError
         Naming the instance.
     """
-    finite = np.isfinite(predicted.raw).all(axis=1)
-    for reading in predicted.readings.values():
-        finite &= np.isfinite(reading.centre).all(axis=1)
+    finite = finite_rows(predicted)
     if not finite.all():
         raise NonFiniteOutputError(
             f"the model's output for instances[{int((~finite).argmax())}] is not finite: its "
             "features are far outside of what the model was trained on"
         )
+
+
+def finite_rows(predicted: Predicted) -> BoolArray:
+    """Return which rows have a finite answer, ``(n,)``."""
+    parts = [predicted.raw, *(reading.centre for reading in predicted.readings.values())]
+    return np.asarray(np.isfinite(np.concatenate(parts, axis=1)).all(axis=1))
 
 
 def build_answer(

@@ -10,13 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.bundle.archive import Bundle, open_bundle
-from plumbline.bundle.errors import IntegrityError
+from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Diagnosis
-from plumbline.bundle.manifest import MANIFEST, version_of
 from plumbline.bundle.market import Market
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, of_reference
+from plumbline.store.folder import read_folder
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.gate import accuses, judge_live, reason_of
@@ -73,24 +72,6 @@ def take_in(
         promoted=False,
         seconds=round(time.monotonic() - began, 2),
     )
-
-
-def read_folder(folder: Path) -> Bundle:
-    """Read and verify a bundle that lies in a folder.
-
-    Raises
-    ------
-    BundleError
-        If a file is missing or is not the one the manifest names.
-    """
-
-    def read(name: str) -> bytes:
-        try:
-            return (folder / name).read_bytes()
-        except OSError as error:
-            raise IntegrityError(f"{folder / name}: {error.strerror}") from error
-
-    return open_bundle(version_of(read(MANIFEST)), read)
 
 
 def _judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,13 +96,7 @@ def read_window(
     refuse_defects([report], refuse_also=data.refuse_also)
     bars = found[0]
     row = _newest_closed(bars, manifest, at, location)
-    features = experiment.features
-    feature_set = resolve_feature_set(features.kind, features.parameters, [bars])
-    if feature_set.names != manifest.feature_names:
-        raise TrainingError(
-            f"{manifest.name} {manifest.version} has other features than this version of plumbline "
-            "computes: train a new one with `plumbline train`"
-        )
+    feature_set = same_feature_set(manifest, experiment, [bars])
     steps = experiment.window_length
     _refuse_too_few(bars.take(slice(row + 1)), steps, feature_set, location)
     if manifest.inputs[0].source == "bars":
@@ -111,6 +106,26 @@ def read_window(
     # Of the whole file, as in training: a row is the same to the last bit then.
     table = build_table(feature_set, bars)[: row + 1]
     return Window(name, int(bars.time[row]), table[-steps:])
+
+
+def same_feature_set(
+    manifest: Manifest, experiment: Experiment, bars: Sequence[Bars]
+) -> FeatureSet[Any]:
+    """Return the feature set that a bundle was taught on.
+
+    Raises
+    ------
+    TrainingError
+        If this version of the software computes other features.
+    """
+    features = experiment.features
+    feature_set = resolve_feature_set(features.kind, features.parameters, bars)
+    if feature_set.names != manifest.feature_names:
+        raise TrainingError(
+            f"{manifest.name} {manifest.version} has other features than this version of plumbline "
+            "computes: train a new one with `plumbline train`"
+        )
+    return feature_set
 
 
 def _known_symbol(manifest: Manifest, symbol: str | None) -> str:

@@ -20,6 +20,7 @@ ROOMS = (
     "monitoring",
     "drills",
     "cli",
+    "plumbline/client",
 )
 GLOSSARY = ROOT / "docs" / "glossary.md"
 

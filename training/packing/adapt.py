@@ -13,7 +13,7 @@ from onnx import helper
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.spec import InputSpec, OutputSpec
-from plumbline.training.errors import ConfigError, DataError, ExportError
+from plumbline.training.errors import ConfigError, ExportError
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.graph import (
     DYNAMIC,
@@ -25,6 +25,7 @@ from plumbline.training.packing.graph import (
 )
 from plumbline.training.packing.rows import Rows
 from plumbline.training.packing.spec import PackedInput, PackedOutput, PackSpec
+from plumbline.training.packing.windows import Windows, whole_rows
 
 _LOOK = 256
 _TOLERANCE = 1e-5
@@ -76,7 +77,7 @@ def adapt(data: bytes, spec: PackSpec, rows: Rows) -> Adapted:
         _input_spec(each, described.get(each.name), rows, reserved, alone=len(graph.inputs) == 1)
         for each in graph.inputs
     )
-    some = windows_of(inputs, rows, _first_rows(inputs, rows))
+    some = Windows(inputs, rows).at(_first_rows(inputs, rows))
     plans = [_plan(graph, output, some, inputs) for output in spec.outputs]
     for given, made in zip(graph.inputs, inputs, strict=True):
         graph.take(given, made.name, made.shape, made.dtype)
@@ -85,38 +86,6 @@ def adapt(data: bytes, spec: PackSpec, rows: Rows) -> Adapted:
     adapted = Adapted(graph.to_bytes(), inputs, outputs, graph.opset)
     _check_batch(adapted, some, rows_are_alone=not spec.is_cross_section)
     return adapted
-
-
-def windows_of(inputs: Sequence[InputSpec], rows: Rows, ends: np.ndarray) -> dict[str, FloatArray]:
-    """Return what the graph is given for the rows at these places, each the last of its window."""
-    found: dict[str, FloatArray] = {}
-    for spec in inputs:
-        if spec.source == "bundle":
-            continue
-        table = rows.columns(spec.names)
-        if len(spec.shape) == 1:
-            found[spec.name] = table[ends].astype(spec.dtype)
-        else:
-            steps = ends[:, None] + np.arange(1 - spec.steps, 1)
-            found[spec.name] = table[steps].astype(spec.dtype)
-    return found
-
-
-def whole_rows(inputs: Sequence[InputSpec], rows: Rows) -> np.ndarray:
-    """Return the places of rows that have a whole window of their own symbol before them.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-    """
-    steps = max(spec.steps for spec in inputs)
-    begins = np.append(True, rows.symbol[1:] != rows.symbol[:-1])
-    start = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))
-    whole = np.flatnonzero(np.arange(len(rows)) - start + 1 >= steps)
-    if not len(whole):
-        raise DataError(f"reference: {len(rows)} rows hold no window of {steps}")
-    return whole
 
 
 def _first_rows(inputs: Sequence[InputSpec], rows: Rows) -> np.ndarray:

@@ -32,10 +32,11 @@ from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.errors import ConfigError, DataError
 from plumbline.training.gate import judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
-from plumbline.training.packing.adapt import Adapted, adapt, whole_rows, windows_of
+from plumbline.training.packing.adapt import Adapted, adapt
 from plumbline.training.packing.packed import Asked, Packed
 from plumbline.training.packing.rows import Rows, read_rows
 from plumbline.training.packing.spec import PackSpec
+from plumbline.training.packing.windows import Windows, whole_rows
 from plumbline.training.publish import Progress, TrainingResult, publish
 
 CALIBRATING = 0.4
@@ -112,7 +113,8 @@ def _ask(adapted: Adapted, spec: PackSpec, rows: Rows) -> Asked:
     answer = OnnxModel(adapted.graph, adapted.inputs, adapted.outputs)
     order = ends if not spec.is_cross_section else ends[np.argsort(rows.group[ends], kind="stable")]
     pieces = _pieces(order, rows.group[order], whole=spec.is_cross_section)
-    answers = np.concatenate([answer(windows_of(adapted.inputs, rows, some)) for some in pieces])
+    windows = Windows(adapted.inputs, rows)
+    answers = np.concatenate([answer(windows.at(some)) for some in pieces])
     back = np.argsort(order, kind="stable")
     truth = np.full((len(ends), len(spec.outputs)), np.nan)
     for place, (said, made) in enumerate(zip(spec.outputs, adapted.outputs, strict=True)):

@@ -18,9 +18,10 @@ from plumbline.bundle.outputs import Outputs, write_calibrations
 from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
 from plumbline.training.onnx_model import OnnxModel
-from plumbline.training.packing.adapt import Adapted, windows_of
+from plumbline.training.packing.adapt import Adapted
 from plumbline.training.packing.rows import Rows
 from plumbline.training.packing.spec import PackSpec
+from plumbline.training.packing.windows import Windows
 
 GOLDEN_ROWS = 64
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
@@ -109,7 +110,7 @@ class Packed:
         else:
             spread = np.linspace(0, len(group) - 1, min(GOLDEN_ROWS, len(group)))
             places = np.unique(spread.round().astype(int))
-        inputs = windows_of(adapted.inputs, rows, asked.ends[places])
+        inputs = Windows(adapted.inputs, rows).at(asked.ends[places])
         model = OnnxModel(adapted.graph, adapted.inputs, adapted.outputs)
         found = model.by_output(inputs)
         outputs = {made.name: found[made.name] for made in adapted.outputs}

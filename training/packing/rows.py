@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.moment import SECOND, moment_of
 from plumbline.training.errors import DataError
 
 TIME, SYMBOL, GROUP = "time", "symbol", "group"
@@ -34,6 +35,8 @@ class Rows:
         Rows of one moment, or of one value of the column ``group``.
     labels
         Columns that came from a file of their own: no model is shown them.
+    source
+        What complaints call them.
     """
 
     table: pa.Table
@@ -41,6 +44,7 @@ class Rows:
     symbol: np.ndarray
     group: IntArray
     labels: frozenset[str] = frozenset()
+    source: str = "reference"
 
     def __len__(self) -> int:
         return len(self.time)
@@ -56,7 +60,7 @@ class Rows:
         )
 
     def columns(self, names: Sequence[str]) -> FloatArray:
-        """Return columns beside each other, ``(n, len(names)) float64``.
+        """Return columns beside each other, ``(n, len(names)) float64``; ``time`` in seconds.
 
         Raises
         ------
@@ -65,21 +69,30 @@ class Rows:
         """
         found = []
         for name in names:
+            if name == TIME:
+                found.append(self.time / SECOND)
+                continue
             if name not in self.table.column_names:
                 near = ", ".join(self.table.column_names)
-                raise DataError(f"reference: there is no column {name!r} among {near}")
+                raise DataError(f"{self.source}: there is no column {name!r} among {near}")
             column = self.table[name]
             if not _is_number(column.type):
-                raise DataError(f"reference: column {name!r} holds {column.type}, no numbers")
+                raise DataError(
+                    f"{self.source}: column {name!r} holds {column.type}, expected numbers"
+                )
             values = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
             if not np.isfinite(values).all():
                 row = int((~np.isfinite(values)).argmax())
                 raise DataError(
-                    f"reference: column {name!r} is {values[row]} in row {row}: leave rows out "
-                    "that the model would not be asked about"
+                    f"{self.source}: column {name!r} is {values[row]} for {self.place(row)}: leave "
+                    "rows out that the model would not be asked about"
                 )
             found.append(values)
         return np.stack(found, axis=1)
+
+    def place(self, row: int) -> str:
+        """Say whose row this is, and of when."""
+        return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
 
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
@@ -126,15 +139,16 @@ def read_rows(reference: Path, labels: Path | None = None) -> Rows:
     DataError
         If a file cannot be read, or a column is missing.
     """
-    table = _read(reference)
+    table = read_table(reference)
     if labels is None:
-        return _sorted(table, str(reference), frozenset())
-    truths = _read(labels)
+        return sorted_rows(table, str(reference))
+    truths = read_table(labels)
     others = frozenset(truths.column_names) - {TIME, SYMBOL, GROUP}
-    return _sorted(_joined(table, truths, str(labels)), str(reference), others)
+    return sorted_rows(_joined(table, truths, str(labels)), str(reference), labels=others)
 
 
-def _read(path: Path) -> pa.Table:
+def read_table(path: Path) -> pa.Table:
+    """Read a CSV or Parquet file as it is; raises `DataError` where that cannot be."""
     try:
         if path.suffix == ".parquet":
             return pyarrow.parquet.read_table(path)
@@ -163,10 +177,28 @@ def _others(labels: pa.Table, keys: Sequence[str]) -> list[str]:
     return [name for name in labels.column_names if name not in keys]
 
 
-def _sorted(table: pa.Table, source: str, labels: frozenset[str]) -> Rows:
+def sorted_rows(
+    table: pa.Table, path: str, *, labels: frozenset[str] = frozenset(), source: str = "reference"
+) -> Rows:
+    """Return the rows of a table, sorted.
+
+    Parameters
+    ----------
+    table
+        As `read_rows` describes it.
+    path
+        Where it was read, for complaints about its time.
+    labels, source
+        Of the rows.
+
+    Raises
+    ------
+    DataError
+        If there is no time, or a symbol has two rows of one.
+    """
     if TIME not in table.column_names:
-        raise DataError(f"{source}: expected a column {TIME!r}, found {table.column_names}")
-    time = _microseconds(table[TIME], source)
+        raise DataError(f"{path}: expected a column {TIME!r}, found {table.column_names}")
+    time = _microseconds(table[TIME], path)
     symbol = np.full(len(table), _ALONE)
     if SYMBOL in table.column_names:
         symbol = np.asarray(table[SYMBOL].cast(pa.string()).to_pylist(), dtype=str)
@@ -175,10 +207,12 @@ def _sorted(table: pa.Table, source: str, labels: frozenset[str]) -> Rows:
     again = (symbol[1:] == symbol[:-1]) & (time[1:] == time[:-1])
     if again.any():
         row = int(again.argmax())
-        raise DataError(f"{source}: {symbol[row]} has two rows of the time {time[row]}")
+        raise DataError(
+            f"{path}: {symbol[row]} has two rows of the time {moment_of(int(time[row]))}"
+        )
     keys = table[GROUP].to_pylist() if GROUP in table.column_names else time
     group = np.unique(np.asarray(keys), return_inverse=True)[1]
-    return Rows(table, time, symbol, group, labels)
+    return Rows(table, time, symbol, group, labels, source)
 
 
 def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:

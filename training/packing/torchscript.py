@@ -15,9 +15,17 @@ from typing import Final
 import torch
 
 from plumbline.training.errors import ConfigError, ExportError
+from plumbline.training.packing.rows import read_rows
 from plumbline.training.packing.spec import PackSpec
 
 OPSET: Final = 20
+
+
+def convert_torchscript(path: Path, spec: PackSpec, reference: Path) -> bytes:
+    """Convert a module for the columns that a file of reference rows has; as `read_torchscript`."""
+    truths = {output.label or output.name for output in spec.outputs}
+    names = [name for name in read_rows(reference).names if name not in truths]
+    return read_torchscript(path, spec, len(names))
 
 
 def read_torchscript(path: Path, spec: PackSpec, width: int) -> bytes:
