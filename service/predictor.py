@@ -162,11 +162,11 @@ class Predictor:
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             readings = self.outputs.read(ran.raw, group)
             decision = self.outputs.decide(readings, group)
-        features = ran.features
-        if features is None and not self.watched:
-            features = np.empty((n, 0), np.float32)
-        elif features is None:
-            features = last_steps(self.manifest.inputs, inputs)
+            features = ran.features
+            if features is None and self.watched:
+                features = last_steps(self.manifest.inputs, inputs)
+            elif features is None:
+                features = np.empty((n, 0), np.float32)
         return Predicted(ran.raw, readings, decision, features)
 
     def _run(self, inputs: Mapping[str, FloatArray], pieces: Sequence[AnyArray]) -> Ran:
