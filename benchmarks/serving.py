@@ -140,7 +140,10 @@ def copy_champion(store: str | None, model: str, folder: Path) -> str:
         for i in range(len(bundle.golden))
     ]
     for count in {load.instances for load in LOADS}:
-        instances = [{"inputs": rows[i % len(rows)]} for i in range(count)]
+        instances = [
+            {"features": row["features"]} if set(row) == {"features"} else {"inputs": row}
+            for row in (rows[i % len(rows)] for i in range(count))
+        ]
         (folder / f"body-{count}.json").write_text(json.dumps({"instances": instances}))
     shapes = [" × ".join(map(str, spec.shape)) for spec in manifest.inputs]
     return f"{manifest.family}, {', '.join(shapes)}"

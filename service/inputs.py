@@ -31,6 +31,7 @@ from plumbline.service.schema import Instance, PredictRequest, microseconds
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(len(BAR_COLUMNS))
 _SECONDS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (np.inf, 1e9))
 """By size: seconds, milliseconds, microseconds, nanoseconds since 1970."""
+_CODES = {"float32": "f", "float64": "d"}
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _NEARLY = 0.1
 """How far a distance of bars may be off: where clocks change, a day has 23 hours."""
@@ -73,9 +74,9 @@ def build_inputs(
         if spec.source == "bars":
             interval = manifest.bar_interval_seconds
             values = np.stack([_bars(place, rows, spec, interval) for place, rows in sent])
+            found[spec.name] = _typed(values, spec, [place for place, _ in sent])
         else:
-            values = _columns(sent, spec)
-        found[spec.name] = _typed(values, spec, [place for place, _ in sent])
+            found[spec.name] = _columns(sent, spec)
     return found
 
 
@@ -163,13 +164,22 @@ def _expected(specs: Sequence[InputSpec]) -> dict[str, object]:
 
 
 def _columns(sent: Sequence[tuple[str, Sequence[object]]], spec: InputSpec) -> FloatArray:
-    """Return columns of all instances ``(n, *shape) float64`` after comparing every length."""
+    """Return columns of all instances ``(n, *shape)`` in the input's type, every length compared.
+
+    Packing takes half the time of `numpy.array` and a cast; what a type cannot hold it makes
+    infinite, and the slow way then says which it was.
+    """
     for place, rows in sent:
         _check_shape(place, rows, spec)
-    flat = (rows if isinstance(rows[0], float) else chain.from_iterable(rows) for _, rows in sent)  # type: ignore[arg-type]  # lists, as has been checked
-    count = len(sent) * math.prod(spec.shape)
-    packed = struct.pack(f"{count}d", *chain.from_iterable(flat))  # a third faster than np.array
-    return np.frombuffer(packed, np.float64).reshape(len(sent), *spec.shape)
+    flat = [rows if isinstance(rows[0], float) else chain.from_iterable(rows) for _, rows in sent]  # type: ignore[arg-type]  # lists, as has been checked
+    shape = (len(sent), *spec.shape)
+    packed = struct.pack(f"{math.prod(shape)}{_CODES[spec.dtype]}", *chain.from_iterable(flat))
+    values = np.frombuffer(packed, spec.dtype).reshape(shape)
+    typed: FloatArray = values + 0.0  # -0.0 becomes 0.0, so that equal inputs have equal hashes
+    if not np.isfinite(typed).all():
+        exact = np.array([rows for _, rows in sent], np.float64).reshape(shape)
+        return _typed(exact, spec, [place for place, _ in sent])
+    return typed
 
 
 def _check_shape(place: str, rows: Sequence[object], spec: InputSpec) -> None:

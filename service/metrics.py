@@ -199,6 +199,7 @@ class Metrics:
             self._reference_std.labels(*labels, coordinate).set(std)
         return OutputMetrics(
             scale=scale,
+            members=spec.members,
             epistemic=self._epistemic.labels(*labels),
             probability=[self._probability.labels(*labels, c) for c in spec.choices],
             positive=[self._positive.labels(*labels, c) for c in coordinates],
@@ -273,6 +274,7 @@ class OutputMetrics:
     """The children of one output of a version, looked up once."""
 
     scale: OutputScale
+    members: int
     epistemic: Counter
     probability: list[Counter]
     positive: list[Counter]
@@ -293,9 +295,8 @@ class OutputMetrics:
             if falling:
                 negative.inc(falling)
             square.inc(sum(u * u for u in column))
-        epistemic = float(np.add.reduce(reading.epistemic))
-        if epistemic > 0:
-            self.epistemic.inc(epistemic)
+        if self.members > 1:
+            self.epistemic.inc(float(reading.epistemic.sum()))
         if self.entropy is None or self.confidence is None:
             return
         rows = reading.centre.tolist()

@@ -85,10 +85,11 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
         calibrations: Mapping[str, Calibration],
         group: AnyArray | None = None,
     ) -> Decision:
-        probabilities = readings[self.output.name].centre
-        action = self.choose(probabilities)
+        reading = readings[self.output.name]
+        # log p less its mean, which moves no choice and has been computed
+        action: IntArray = (reading.coordinates - self._bias).argmax(axis=-1)
         position: FloatArray = self._positions[action]
-        return Decision(action, position, self.size(probabilities, position))
+        return Decision(action, position, self.size(reading.centre, position))
 
     def choose(self, probabilities: FloatArray) -> IntArray:
         """Return the choice of each row, ``(n, k)`` to ``(n,) int64``; ties go to the first."""

@@ -90,8 +90,8 @@ def beside(found: Sequence[FloatArray], outputs: Sequence[OutputSpec], rows: int
     """
     parts = []
     for spec, values in zip(outputs, found, strict=True):
-        shape = np.shape(values)
-        if shape not in ((rows, spec.numbers), (rows, spec.members, spec.width)):
+        shape = values.shape
+        if shape != (rows, spec.numbers) and shape != (rows, spec.members, spec.width):  # noqa: PLR1714 -- half the time
             raise BackendError(
                 f"output {spec.name}: expected ({rows}, {spec.numbers}) or "
                 f"({rows}, {spec.members}, {spec.width}) for {rows} rows, found {shape}"
