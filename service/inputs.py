@@ -25,7 +25,7 @@ from plumbline.service.errors import (
     NonFiniteFeaturesError,
     RequestRejectedError,
 )
-from plumbline.service.memory import Memory
+from plumbline.service.memory import AnswerMemory
 from plumbline.service.schema import Instance, PredictRequest, microseconds
 
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(len(BAR_COLUMNS))
@@ -40,7 +40,7 @@ _TELLING = 4
 
 
 def build_inputs(
-    request: PredictRequest, manifest: Manifest, memory: Memory, ids: Sequence[str]
+    request: PredictRequest, manifest: Manifest, memory: AnswerMemory, ids: Sequence[str]
 ) -> dict[str, FloatArray]:
     """Return the inputs of all instances by name: ``(n, *shape)``.
 
@@ -134,7 +134,7 @@ def _remembered(
     instances: Sequence[Instance],
     sent: Sequence[tuple[str, Sequence[object]]],
     spec: InputSpec,
-    memory: Memory,
+    memory: AnswerMemory,
     ids: Sequence[str],
 ) -> list[tuple[str, Sequence[object]]]:
     """Fill in the worker's own past answers where the request has none."""

@@ -15,7 +15,7 @@ STEPS = 1024
 _COLUMNS = ("action", "position", "size")
 
 
-class Memory:
+class AnswerMemory:
     """The newest actions, positions and sizes of each symbol; the symbols longest silent go.
 
     Of several workers each remembers its own answers alone: a client that may meet any of them

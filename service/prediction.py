@@ -30,7 +30,7 @@ from plumbline.service.errors import (
 )
 from plumbline.service.http import Answer, Request
 from plumbline.service.inputs import bar_times, build_inputs, occasion
-from plumbline.service.memory import Memory
+from plumbline.service.memory import AnswerMemory
 from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Serving
 from plumbline.service.predictor import Predicted, Predictor
@@ -107,7 +107,7 @@ class PredictHandler:
         self._log = row_log
         self._metrics = metrics
         self._sampled_below = round(window_sample_ratio * 2**32)
-        self._memories = {slot.model: Memory() for slot in slots.all}
+        self._memories = {slot.model: AnswerMemory() for slot in slots.all}
         self._sequence = count(time_ns() // 1000)
 
     async def __call__(self, request: Request) -> Answer:

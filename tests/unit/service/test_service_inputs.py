@@ -14,7 +14,7 @@ from plumbline.service.errors import (
     RequestRejectedError,
 )
 from plumbline.service.inputs import bar_times, build_inputs
-from plumbline.service.memory import Memory
+from plumbline.service.memory import AnswerMemory
 from plumbline.service.schema import PREDICT, PredictRequest
 from tests.support.bundles import small_bundle
 from tests.support.graphs import BARS, SEVERAL, bars, bars_bundle, several_bundle
@@ -41,7 +41,7 @@ def decode(*instances: object, **fields: object) -> PredictRequest:
 def build(request, manifest=MANIFEST, memory=None):
     """Return the inputs of a request."""
     ids = [f"id-{i}" for i in range(len(request.instances))]
-    return build_inputs(request, manifest, memory or Memory(), ids)
+    return build_inputs(request, manifest, memory or AnswerMemory(), ids)
 
 
 def refuse(kind, message, *instances, manifest=MANIFEST):
@@ -207,7 +207,7 @@ class TestMemory:
 
     def test_the_newest_answers_come_last_and_zeros_before_the_first(self):
         """Of this symbol alone."""
-        memory = Memory()
+        memory = AnswerMemory()
         assert self.ask(memory, "a", symbol="X") == [[0, 0], [0, 0]]
         memory.note("X", "a", 2, 1.0, 0.05)
         memory.note("Y", "b", 0, -1.0, 0.05)
@@ -218,7 +218,7 @@ class TestMemory:
 
     def test_an_answer_that_is_asked_for_again_is_not_its_own_past(self):
         """The same id, or the same bar, sees what it saw at first, and is remembered once."""
-        memory = Memory()
+        memory = AnswerMemory()
         for occasion in ("a", "b", "b"):
             memory.note("X", occasion, 1, 0.0, 0.0)
         memory.note("Z", "2020-01-01T00:00:00+00:00", 2, 1.0, 0.0)
@@ -238,7 +238,7 @@ class TestMemory:
     def test_what_is_remembered_is_bounded(self, monkeypatch):
         """The symbols longest silent go first."""
         monkeypatch.setattr("plumbline.service.memory.SYMBOLS", 2)
-        memory = Memory()
+        memory = AnswerMemory()
         for symbol in ("X", "Y", "X", "Z"):
             memory.note(symbol, symbol, 1, 0.5, 0.0)
 
