@@ -49,17 +49,23 @@ def rows(n: int) -> list[PredictionRow]:
     return [
         PredictionRow(
             prediction_id=f"{now:016d}-{next(_numbers):012d}",
+            seq=next(_numbers),
             time=now + i,
             bar_time=now,
             symbol="EURUSD",
+            group="",
+            client="",
             model=MODEL,
             version="0123456789abcdef",
-            action=1,
-            logits=three[i].tobytes(),
-            probabilities=three[i].tobytes(),
-            features=features[i].tobytes(),
-            window_hash=f"{i:016x}",
             latency_us=900,
+            raw=three[i].tobytes(),
+            centre=three[i].tobytes(),
+            epistemic=three[i, :1].tobytes(),
+            action=1,
+            position=0.0,
+            size=0.0,
+            features=features[i].tobytes(),
+            inputs_hash=f"{i:016x}",
             window=None,
         )
         for i in range(n)

@@ -133,12 +133,20 @@ def copy_champion(store: str | None, model: str, folder: Path) -> str:
         bundle = source.open(head.value.version)
         manifest, files = bundle.manifest.model_copy(update={"name": MODEL}), dict(bundle.files)
     bundle = target.write(manifest, files)
+    golden = bundle.golden.inputs
     target.promote(bundle.version, actor="benchmark", reason="benchmark", force=True)
-    rows = bundle.golden.inputs.astype(float).round(6)
+    rows = [
+        {name: array[i].astype(float).round(6).tolist() for name, array in golden.items()}
+        for i in range(len(bundle.golden))
+    ]
     for count in {load.instances for load in LOADS}:
-        instances = [{"features": rows[i % len(rows)].tolist()} for i in range(count)]
+        instances = [
+            {"features": row["features"]} if set(row) == {"features"} else {"inputs": row}
+            for row in (rows[i % len(rows)] for i in range(count))
+        ]
         (folder / f"body-{count}.json").write_text(json.dumps({"instances": instances}))
-    return f"{manifest.family}, {manifest.window_length} × {len(manifest.features.names)}"
+    shapes = [" × ".join(map(str, spec.shape)) for spec in manifest.inputs]
+    return f"{manifest.family}, {', '.join(shapes)}"
 
 
 def onnxruntime_rate(folder: Path, seconds: float) -> float:
@@ -155,11 +163,12 @@ def one_process_rate(url: str, seconds: float) -> float:
     assert head is not None
     bundle = registry.open(head.value.version)
     backend = Predictor.load(bundle, device="cpu").backend
-    windows = np.repeat(bundle.golden.inputs[:1], 8, axis=0)
+    golden = bundle.golden.inputs
+    inputs = {name: np.repeat(array[:1], 8, axis=0) for name, array in golden.items()}
     rounds = 0
     began = time.perf_counter()
     while time.perf_counter() - began < seconds:
-        backend.run(windows)
+        backend.run(inputs)
         rounds += 1
     return 8 * rounds / (time.perf_counter() - began)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Self, TypeAlias
 
 import numpy as np
@@ -24,8 +25,8 @@ def softmax(logits: FloatArray) -> FloatArray:
     (..., k) float64
         Sums to one over the last axis.
     """
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    total: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    shifted = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    total: FloatArray = shifted / np.add.reduce(shifted, axis=-1, keepdims=True)
     return total
 
 
@@ -74,8 +75,12 @@ class ChoiceCalibration(Calibration):
     def apply(self, logits: FloatArray) -> FloatArray:
         """Turn raw logits ``(..., k)`` into probabilities ``(..., k) float64`` that sum to one."""
         raw = np.asarray(logits, dtype=np.float64)
-        scaled = (raw + np.asarray(self.prior_correction)) / self.temperature
-        return softmax(scaled + np.asarray(self.bias))
+        correction, bias = self._offsets
+        return softmax((raw + correction) / self.temperature + bias)
+
+    @cached_property
+    def _offsets(self) -> tuple[FloatArray, FloatArray]:
+        return np.asarray(self.prior_correction), np.asarray(self.bias)
 
 
 class ValueCalibration(Calibration):

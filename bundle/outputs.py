@@ -103,11 +103,15 @@ class Outputs:
 
     def centres(self, readings: Mapping[str, Reading]) -> FloatArray:
         """Return all centres beside each other, ``(n, Σ width)``, as they are logged."""
-        return np.concatenate([readings[name].centre for name in self.names], axis=1)
+        return _beside([readings[name].centre for name in self.names])
 
     def epistemics(self, readings: Mapping[str, Reading]) -> FloatArray:
         """Return the members' disagreement of each output, ``(n, outputs)``, as it is logged."""
-        return np.stack([readings[name].epistemic for name in self.names], axis=1)
+        return _beside([readings[name].epistemic[:, None] for name in self.names])
+
+
+def _beside(columns: list[FloatArray]) -> FloatArray:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
 
 def _slices(widths: Mapping[str, int]) -> dict[str, slice]:

@@ -19,6 +19,40 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     confidence: float
     position: float
     size: float
+    epistemic: float | msgspec.UnsetType = msgspec.UNSET
+    """How far the members disagree, in nats; of a model with several."""
+
+
+class ChoiceAnswer(msgspec.Struct, frozen=True, tag_field="kind", tag="choice"):
+    """What a choice among classes says."""
+
+    probabilities: dict[str, float]
+    confidence: float
+    epistemic: float
+
+
+class ValueAnswer(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
+    """What a forecast says: the interval holds nine in ten of what will come."""
+
+    mean: float
+    deviation: float
+    interval: tuple[float, float]
+    epistemic: float
+
+
+class ScoreAnswer(msgspec.Struct, frozen=True, tag_field="kind", tag="score"):
+    """What a ranking says: the rank is a share of the cross-section, 1 being the best."""
+
+    score: float
+    rank: float
+    expected: float
+    epistemic: float
+
+
+class PluginAnswer(msgspec.Struct, frozen=True):
+    """What an output of a plug-in's kind says, beside whatever else its head adds."""
+
+    kind: str
 
 
 class OutputsPrediction(msgspec.Struct, frozen=True, gc=False):
@@ -52,8 +86,11 @@ class ServedInput(msgspec.Struct, frozen=True):
     name: str
     source: str
     shape: list[int]
+    dtype: str
     columns: list[str]
     columns_hash: str
+    bars_needed: int | None
+    """Of an input of raw bars: send so many or more."""
 
 
 class ServedOutput(msgspec.Struct, frozen=True):
@@ -64,6 +101,7 @@ class ServedOutput(msgspec.Struct, frozen=True):
     horizon_seconds: int
     members: int
     choices: list[str]
+    positions: list[float]
 
 
 class ServedModel(msgspec.Struct, frozen=True):

@@ -12,7 +12,10 @@ SYMBOLS = 4096
 STEPS = 1024
 
 
-class Memory:
+_COLUMNS = ("action", "position", "size")
+
+
+class AnswerMemory:
     """The newest actions, positions and sizes of each symbol; the symbols longest silent go.
 
     Of several workers each remembers its own answers alone: a client that may meet any of them
@@ -20,32 +23,39 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._past: OrderedDict[str, deque[tuple[float, float, float]]] = OrderedDict()
+        self._past: OrderedDict[str, deque[tuple[str, tuple[float, ...]]]] = OrderedDict()
 
-    def note(self, symbol: str, action: int | None, position: float, size: float) -> None:
-        """Remember one answer."""
+    def note(
+        self, symbol: str, occasion: str, action: int | None, position: float, size: float
+    ) -> None:
+        """Remember one answer, instead of the last one if that had the same occasion."""
         past = self._past.setdefault(symbol, deque(maxlen=STEPS))
         self._past.move_to_end(symbol)
-        past.append((-1.0 if action is None else float(action), position, size))
+        if past and past[-1][0] == occasion:
+            past.pop()
+        past.append((occasion, (-1.0 if action is None else float(action), position, size)))
         if len(self._past) > SYMBOLS:
             self._past.popitem(last=False)
 
-    def recall(self, symbol: str, spec: InputSpec) -> list[list[float]]:
-        """Return the newest steps of an input from the log, zero before the first answer.
+    def recall(self, symbol: str, occasion: str, spec: InputSpec) -> list[list[float]]:
+        """Return the newest steps before an occasion, oldest first, zero before the first answer.
 
         Its columns are called ``action``, ``position`` and ``size``.
-
-        Raises
-        ------
-        ValueError
-            If it has another column: the log of answers holds no such thing.
         """
-        known = {"action": 0, "position": 1, "size": 2}
-        if strange := sorted(set(spec.names) - set(known)):
-            raise ValueError(f"input {spec.name}: the log has {sorted(known)}, not {strange}")
-        table = np.zeros((spec.steps, len(spec.names)))
-        past = list(self._past.get(symbol, ()))[-spec.steps :]
+        columns = [_COLUMNS.index(name) for name in spec.names]
+        table = np.zeros((spec.steps, len(columns)))
+        known = self._past.get(symbol, ())
+        past = [row for each, row in known if each != occasion][-spec.steps :]
         for step, row in enumerate(past, start=spec.steps - len(past)):
-            table[step] = [row[known[name]] for name in spec.names]
+            table[step] = [row[column] for column in columns]
         steps: list[list[float]] = table.tolist()
         return steps
+
+
+def unknown_to_memory(spec: InputSpec) -> str | None:
+    """Say why an input from the log cannot be filled from here; None where it can."""
+    if strange := sorted(set(spec.names) - set(_COLUMNS)):
+        return f"input {spec.name}: the log has the columns {list(_COLUMNS)}, not {strange}"
+    if spec.steps > STEPS:
+        return f"input {spec.name}: {spec.steps} steps, and a worker remembers {STEPS}"
+    return None

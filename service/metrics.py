@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,6 @@ _SECONDS = (
     2.5,
     5,
 )
-_TINY = 1e-300
 _SYMBOLS = 4096
 
 
@@ -194,11 +194,12 @@ class Metrics:
         self, names: tuple[str, str], spec: OutputSpec, scale: OutputScale
     ) -> OutputMetrics:
         labels = (*names, spec.name)
-        coordinates = spec.choices or (spec.kind,)
+        coordinates = coordinate_names(spec, len(scale.std))
         for coordinate, std in zip(coordinates, scale.std, strict=True):
             self._reference_std.labels(*labels, coordinate).set(std)
         return OutputMetrics(
             scale=scale,
+            members=spec.members,
             epistemic=self._epistemic.labels(*labels),
             probability=[self._probability.labels(*labels, c) for c in spec.choices],
             positive=[self._positive.labels(*labels, c) for c in coordinates],
@@ -220,7 +221,12 @@ class Metrics:
         predictor = serving.predictor
         version = self._versions[predictor.manifest.name, predictor.version]
         version.count_outputs(predicted)
-        version.count_inputs(inputs, symbols, hashes)
+        watched = [
+            inputs[spec.name]
+            for spec in predictor.manifest.inputs
+            if spec.source == "features" and len(spec.shape) > 1
+        ]
+        version.count_inputs(watched, symbols, hashes)
         if not serving.sized:
             self._withheld.labels(predictor.manifest.name).inc(len(predicted))
 
@@ -268,6 +274,7 @@ class OutputMetrics:
     """The children of one output of a version, looked up once."""
 
     scale: OutputScale
+    members: int
     epistemic: Counter
     probability: list[Counter]
     positive: list[Counter]
@@ -279,27 +286,25 @@ class OutputMetrics:
     def count(self, reading: Reading) -> None:
         """Count coordinates and, of a choice, probabilities, entropy and confidence."""
         shifted = self.scale.apply(reading.coordinates)
-        sums = zip(
-            np.maximum(shifted, 0.0).sum(axis=0).tolist(),
-            np.maximum(-shifted, 0.0).sum(axis=0).tolist(),
-            np.square(shifted).sum(axis=0).tolist(),
-            strict=True,
-        )
-        for k, (positive, negative, square) in enumerate(sums):
-            self.positive[k].inc(positive)
-            self.negative[k].inc(negative)
-            self.square[k].inc(square)
-        epistemic = float(reading.epistemic.sum())
-        if epistemic > 0:
-            self.epistemic.inc(epistemic)
+        columns = zip(self.positive, self.negative, self.square, shifted.T.tolist(), strict=True)
+        for positive, negative, square, column in columns:
+            rising = sum(u for u in column if u > 0)
+            if rising:
+                positive.inc(rising)
+            falling = -sum(u for u in column if u < 0)
+            if falling:
+                negative.inc(falling)
+            square.inc(sum(u * u for u in column))
+        if self.members > 1:
+            self.epistemic.inc(float(reading.epistemic.sum()))
         if self.entropy is None or self.confidence is None:
             return
-        p = reading.centre
-        for counter, probability in zip(self.probability, p.sum(axis=0).tolist(), strict=True):
-            counter.inc(probability)
-        self.entropy.inc(max(float(-(p * np.log(np.maximum(p, _TINY))).sum()), 0.0))
-        for confidence in p.max(axis=1).tolist():
-            self.confidence.observe(confidence)
+        rows = reading.centre.tolist()
+        for counter, chosen in zip(self.probability, zip(*rows, strict=True), strict=True):
+            counter.inc(sum(chosen))
+        self.entropy.inc(max(-sum(p * log(p) for row in rows for p in row if p > 0), 0.0))
+        for row in rows:
+            self.confidence.observe(max(row))
 
 
 @dataclass(frozen=True)
@@ -326,10 +331,10 @@ class VersionMetrics:
             output.count(predicted.readings[name])
 
     def count_inputs(
-        self, inputs: Mapping[str, FloatArray], symbols: Sequence[str], hashes: Sequence[str]
+        self, windows: Sequence[FloatArray], symbols: Sequence[str], hashes: Sequence[str]
     ) -> None:
         """Count inputs that repeat, and columns that are zero throughout a window."""
-        zero = sum(int((~each.any(axis=1)).sum()) for each in inputs.values() if each.ndim > 2)
+        zero = sum(int((~each.any(axis=1)).sum()) for each in windows)
         if zero:
             self.zero_columns.inc(zero)
         last = self.last_inputs
@@ -340,6 +345,13 @@ class VersionMetrics:
             last.move_to_end(symbol)
             if len(last) > _SYMBOLS:
                 last.popitem(last=False)
+
+
+def coordinate_names(spec: OutputSpec, count: int) -> tuple[str, ...]:
+    """Name the coordinates of an output: its choices, or its kind where there is one."""
+    if len(spec.choices) == count:
+        return spec.choices
+    return (spec.kind,) if count == 1 else tuple(f"{spec.kind}_{i}" for i in range(count))
 
 
 def sweep(directory: Path) -> None:

@@ -7,10 +7,20 @@ from typing import Any
 import msgspec
 
 from plumbline.bundle import purpose
-from plumbline.service.answer import ErrorAnswer
+from plumbline.service.answer import (
+    ChoiceAnswer,
+    ErrorAnswer,
+    OutputsPrediction,
+    PluginAnswer,
+    Prediction,
+    ScoreAnswer,
+    ValueAnswer,
+)
 from plumbline.service.endpoint import ENDPOINTS, Endpoint
 
 _REF = "#/components/schemas/{name}"
+_PREDICTIONS = (Prediction, OutputsPrediction)
+_OUTPUTS = (ChoiceAnswer, ValueAnswer, ScoreAnswer, PluginAnswer)
 _CANARY = {
     "name": purpose.HEADER,
     "in": "header",
@@ -24,9 +34,18 @@ def build_openapi(version: str) -> dict[str, Any]:
     """Return the document; ``version`` is the software's."""
     spoken = [kind for each in ENDPOINTS for kind in (each.body, each.answer)]
     structures = [k for k in spoken if k is not None and issubclass(k, msgspec.Struct)]
-    kinds = tuple(dict.fromkeys([*structures, ErrorAnswer]))
+    kinds = tuple(dict.fromkeys([*structures, ErrorAnswer, *_PREDICTIONS, *_OUTPUTS]))
     references, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     refs = dict(zip(kinds, references, strict=True))
+    # msgspec has no unions of structures without a tag
+    components["PredictAnswer"]["properties"]["predictions"]["items"] = {
+        "anyOf": [refs[kind] for kind in _PREDICTIONS]
+    }
+    known = [kind.__struct_config__.tag for kind in (ChoiceAnswer, ValueAnswer, ScoreAnswer)]
+    components["PluginAnswer"]["properties"]["kind"]["not"] = {"enum": known}
+    components["OutputsPrediction"]["properties"]["outputs"]["additionalProperties"] = {
+        "anyOf": [refs[kind] for kind in _OUTPUTS]
+    }
     paths: dict[str, dict[str, Any]] = {}
     for each in ENDPOINTS:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, refs)

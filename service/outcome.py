@@ -72,6 +72,12 @@ def _check_output(outcome: Outcome, place: str, manifest: Manifest) -> None:
             f"{place}.output is {outcome.output!r}", expected={"outputs": names}
         )
     spec = manifest.output(outcome.output or manifest.primary)
+    if outcome.label is not None and not spec.choices:
+        raise UnknownLabelError(
+            f"{place}.label is {outcome.label!r}, and output {spec.name} is a {spec.kind} without "
+            "choices",
+            expected="value",
+        )
     if outcome.label is not None and outcome.label not in spec.choices:
         raise UnknownLabelError(
             f"{place}.label is {outcome.label!r}", expected={"choices": list(spec.choices)}

@@ -7,10 +7,10 @@ any, so that one bad row fails its own request and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count
+from itertools import count, repeat
 from time import perf_counter, time_ns
 from typing import Any
 from uuid import uuid4
@@ -29,13 +29,13 @@ from plumbline.service.errors import (
     RequestRejectedError,
 )
 from plumbline.service.http import Answer, Request
-from plumbline.service.inputs import build_inputs, last_bar_time
-from plumbline.service.memory import Memory
+from plumbline.service.inputs import bar_times, build_inputs, occasion
+from plumbline.service.memory import AnswerMemory
 from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Serving
 from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.row_log import RowLog
-from plumbline.service.schema import PREDICT, Instance, PredictRequest, microseconds
+from plumbline.service.schema import PREDICT, Instance, PredictRequest
 from plumbline.store.prediction import PredictionRow
 
 _PURPOSE, _CANARY = purpose.HEADER.encode(), purpose.CANARY.encode()
@@ -107,7 +107,7 @@ class PredictHandler:
         self._log = row_log
         self._metrics = metrics
         self._sampled_below = round(window_sample_ratio * 2**32)
-        self._memories = {slot.model: Memory() for slot in slots.all}
+        self._memories = {slot.model: AnswerMemory() for slot in slots.all}
         self._sequence = count(time_ns() // 1000)
 
     async def __call__(self, request: Request) -> Answer:
@@ -118,15 +118,15 @@ class PredictHandler:
         if serving is None:
             raise ModelUnavailableError(f"model {slot.model} cannot answer yet: {slot.reason}")
         predictor = serving.predictor
-        inputs = build_inputs(body, predictor.manifest, self._memories[slot.model])
         ids = prediction_ids(slot.model, body.instances)
-        bar_times = _bar_times(body)
+        inputs = build_inputs(body, predictor.manifest, self._memories[slot.model], ids)
+        times = bar_times(body, predictor.manifest)
         groups = groups_of(body.instances) if predictor.takes_cross_sections else []
         predicted = predictor.predict(inputs, np.array(groups) if groups else None)
         refuse_non_finite(predicted)
         canary = request.headers.get(_PURPOSE) == _CANARY
         if not canary:
-            judged = Judged(request, body, serving, inputs, predicted, ids, groups, bar_times)
+            judged = Judged(request, body, serving, inputs, predicted, ids, groups, times)
             await self._record(judged)
         answer = build_answer(serving, predicted, ids, sized=serving.sized and not canary)
         return Answer(_encoder.encode(answer), counted=not canary)
@@ -142,7 +142,7 @@ class PredictHandler:
             judged.serving, judged.predicted, judged.inputs, symbols, hashes
         )
         if any(spec.source == "log" for spec in specs):
-            self._remember(judged, symbols)
+            self._remember(judged)
 
     def _rows(self, judged: Judged, inputs: list[bytes], hashes: list[str]) -> list[PredictionRow]:
         predictor, predicted = judged.serving.predictor, judged.predicted
@@ -178,12 +178,17 @@ class PredictHandler:
             for i, instance in enumerate(judged.body.instances)
         ]
 
-    def _remember(self, judged: Judged, symbols: list[str]) -> None:
+    def _remember(self, judged: Judged) -> None:
         memory = self._memories[judged.serving.predictor.manifest.name]
         decision = judged.predicted.decision
-        for i, symbol in enumerate(symbols):
-            action = None if decision.action is None else int(decision.action[i])
-            memory.note(symbol, action, float(decision.position[i]), float(decision.size[i]))
+        for i, instance in enumerate(judged.body.instances):
+            memory.note(
+                instance.symbol,
+                occasion(instance, judged.ids[i]),
+                None if decision.action is None else int(decision.action[i]),
+                float(decision.position[i]),
+                float(decision.size[i]),
+            )
 
     def _sampled(self, prediction_id: str) -> bool:
         return int(prediction_id[:8], 16) < self._sampled_below
@@ -226,18 +231,28 @@ def refuse_non_finite(predicted: Predicted) -> None:
     NonFiniteOutputError
         Naming the instance.
     """
-    finite = finite_rows(predicted)
-    if not finite.all():
-        raise NonFiniteOutputError(
-            f"the model's output for instances[{int((~finite).argmax())}] is not finite: its "
-            "features are far outside of what the model was trained on"
-        )
+    for what, array in _numbers(predicted):
+        finite = np.isfinite(array)
+        if not np.logical_and.reduce(finite, axis=None):
+            row = int((~finite.all(axis=1)).argmax())
+            raise NonFiniteOutputError(
+                f"the model's {what} for instances[{row}] are not finite: what was sent is far "
+                "outside of what the model was trained on"
+            )
 
 
 def finite_rows(predicted: Predicted) -> BoolArray:
     """Return which rows have a finite answer, ``(n,)``."""
-    parts = [predicted.raw, *(reading.centre for reading in predicted.readings.values())]
-    return np.asarray(np.isfinite(np.concatenate(parts, axis=1)).all(axis=1))
+    return np.logical_and.reduce(
+        [np.isfinite(array).all(axis=1) for _, array in _numbers(predicted)]
+    )
+
+
+def _numbers(predicted: Predicted) -> Iterator[tuple[str, FloatArray]]:
+    yield "outputs", predicted.raw
+    yield "features", predicted.features
+    for reading in predicted.readings.values():
+        yield "outputs", reading.centre
 
 
 def build_answer(
@@ -246,7 +261,7 @@ def build_answer(
     """Return the answer's body; of a model with a single choice it has the short form."""
     predictor = serving.predictor
     decision = predicted.decision
-    names = predictor.manifest.actions
+    names = predictor.outputs.policy.actions
     taken = decision.action
     actions = [None] * len(ids) if taken is None else [names[place] for place in taken.tolist()]
     sizes = decision.size.tolist() if sized else [0.0] * len(ids)
@@ -255,7 +270,11 @@ def build_answer(
     predictions: list[Prediction] | list[OutputsPrediction]
     if len(specs) == 1 and specs[0].kind == "choice" and taken is not None:
         (spec,) = specs
-        rows = predicted.readings[spec.name].centre.tolist()
+        reading = predicted.readings[spec.name]
+        rows = reading.centre.tolist()
+        apart: list[float] | repeat[msgspec.UnsetType] = (
+            reading.epistemic.tolist() if spec.members > 1 else repeat(msgspec.UNSET, len(ids))
+        )
         predictions = [
             Prediction(
                 prediction_id=name,
@@ -264,9 +283,10 @@ def build_answer(
                 confidence=max(row),
                 position=position,
                 size=size,
+                epistemic=epistemic,
             )
-            for name, action, row, position, size in zip(
-                ids, actions, rows, positions, sizes, strict=True
+            for name, action, row, position, size, epistemic in zip(
+                ids, actions, rows, positions, sizes, apart, strict=True
             )
         ]
     else:
@@ -291,14 +311,3 @@ def _wire(predictor: Predictor, predicted: Predicted, i: int) -> dict[str, dict[
         name: outputs.heads[name].to_wire(reading, i, outputs.calibrations[name])
         for name, reading in predicted.readings.items()
     }
-
-
-def _bar_times(body: PredictRequest) -> list[int | None]:
-    return [
-        microseconds(instance.time, f"instances[{index}].time")
-        if instance.time is not None
-        else last_bar_time(instance.bars)
-        if instance.bars is not None
-        else None
-        for index, instance in enumerate(body.instances)
-    ]

@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import AnyArray, FloatArray
-from plumbline.bundle.errors import BundleError, IntegrityError
+from plumbline.bundle.errors import BundleError, FormatError, IntegrityError
 from plumbline.bundle.inputs import last_steps
-from plumbline.bundle.manifest import Manifest
+from plumbline.bundle.manifest import MANIFEST, Manifest
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Decision, Reading
 from plumbline.service.backends.base import Backend, Device, Ran, backend_class
+from plumbline.service.memory import unknown_to_memory
 
 MAX_BATCH = 32
 """Rows the graph gets at once; larger ones are no faster on one core and hold the event loop."""
 
 _SMALLEST_STD = 1e-9
+_MOST = 50.0
 
 
 class GoldenRowsError(BundleError):
@@ -76,7 +79,8 @@ class OutputScale:
 
     def apply(self, coordinates: FloatArray) -> FloatArray:
         """Return ``u``, clipped to ±50 so that one row cannot outweigh an hour."""
-        shifted: FloatArray = np.clip((coordinates - self.centre) / self.std, -50.0, 50.0)
+        units = (coordinates - self.centre) / self.std
+        shifted: FloatArray = np.minimum(np.maximum(units, -_MOST), _MOST)
         return shifted
 
 
@@ -104,6 +108,10 @@ class Predictor:
         kind = backend_class(backend)
         if kind.FILE not in bundle.files:
             raise IntegrityError(f"{kind.FILE}: not in the bundle; export it or choose a backend")
+        for spec in bundle.manifest.inputs:
+            fault = unknown_to_memory(spec) if spec.source == "log" else None
+            if fault:
+                raise FormatError(f"{MANIFEST}: {fault}")
         loaded = kind(bundle.files[kind.FILE], bundle.manifest, device)
         error = golden_error(loaded, bundle)
         if not error <= bundle.manifest.tolerance:
@@ -121,6 +129,11 @@ class Predictor:
             scales={name: OutputScale.of(reading) for name, reading in readings.items()},
             loaded_at=datetime.now(UTC),
         )
+
+    @cached_property
+    def watched(self) -> bool:
+        """Whether any input has columns of its own to be logged."""
+        return any(spec.source == "features" for spec in self.manifest.inputs)
 
     @property
     def takes_cross_sections(self) -> bool:
@@ -141,22 +154,23 @@ class Predictor:
         if self.takes_cross_sections:
             names = np.zeros(n, np.int64) if group is None else group
             pieces = [np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())]
+            ran = self.backend.run(inputs) if len(pieces) == 1 else self._run(inputs, pieces)
         else:
-            group = None
-            pieces = [np.arange(i, min(i + MAX_BATCH, n)) for i in range(0, n, MAX_BATCH)]
-        ran = self._run(inputs, pieces)
+            group = np.arange(n)  # each row is judged by itself
+            pieces = [] if n <= MAX_BATCH else np.split(group, range(MAX_BATCH, n, MAX_BATCH))
+            ran = self._run(inputs, pieces) if pieces else self.backend.run(inputs)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             readings = self.outputs.read(ran.raw, group)
             decision = self.outputs.decide(readings, group)
-        features = ran.features
-        if features is None:
-            features = last_steps(self.manifest.inputs, inputs)
+            features = ran.features
+            if features is None and self.watched:
+                features = last_steps(self.manifest.inputs, inputs)
+            elif features is None:
+                features = np.empty((n, 0), np.float32)
         return Predicted(ran.raw, readings, decision, features)
 
     def _run(self, inputs: Mapping[str, FloatArray], pieces: Sequence[AnyArray]) -> Ran:
         """Ask the graph about each piece, and put the answers where the rows were."""
-        if len(pieces) == 1:
-            return self.backend.run(inputs)
         ran = [self.backend.run({k: v[rows] for k, v in inputs.items()}) for rows in pieces]
         back = np.argsort(np.concatenate(pieces), kind="stable")
         features = [each.features for each in ran if each.features is not None]
@@ -181,7 +195,15 @@ def golden_error(backend: Backend, bundle: Bundle) -> float:
     expected = np.concatenate([golden.outputs[spec.name] for spec in manifest.outputs], axis=1)
     worst = 0.0
     for rows in pieces:
-        raw = backend.run({name: each[rows] for name, each in golden.inputs.items()}).raw
+        given = {name: each[rows] for name, each in golden.inputs.items()}
+        try:
+            raw = backend.run(given).raw
+        except BundleError:
+            raise
+        except Exception as error:
+            raise GoldenRowsError(
+                f"golden.npz: {backend.FILE} cannot answer {len(rows)} of them together: {error}"
+            ) from error
         if raw.shape != expected[rows].shape or not np.isfinite(raw).all():
             return float("inf")
         apart = np.abs(np.asarray(raw, np.float64) - expected[rows])

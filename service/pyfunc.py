@@ -19,7 +19,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.bundle.inputs import given
 from plumbline.service.errors import RequestRejectedError
 from plumbline.service.inputs import build_inputs
-from plumbline.service.memory import Memory
+from plumbline.service.memory import AnswerMemory
 from plumbline.service.model_slot import Serving
 from plumbline.service.prediction import build_answer, groups_of, prediction_ids, refuse_non_finite
 from plumbline.service.predictor import Predicted, Predictor
@@ -61,10 +61,11 @@ class BundleModel:
             ids = prediction_ids(predictor.manifest.name, [Instance()] * _rows(arrays))
             return self._said(predictor.predict(arrays), ids)
         body = PREDICT.decode(msgspec.json.encode({"instances": _instances(model_input)}))
-        inputs = build_inputs(body, predictor.manifest, Memory())
+        ids = prediction_ids(predictor.manifest.name, body.instances)
+        inputs = build_inputs(body, predictor.manifest, AnswerMemory(), ids)
         groups = groups_of(body.instances) if predictor.takes_cross_sections else []
         predicted = predictor.predict(inputs, np.array(groups) if groups else None)
-        return self._said(predicted, prediction_ids(predictor.manifest.name, body.instances))
+        return self._said(predicted, ids)
 
     def _said(self, predicted: Predicted, ids: list[str]) -> list[dict[str, Any]]:
         refuse_non_finite(predicted)

@@ -166,12 +166,25 @@ def _describe(serving: Serving) -> ServedModel:
         family=manifest.family,
         unit=manifest.unit,
         inputs=[
-            ServedInput(spec.name, spec.source, list(spec.shape), list(spec.names), spec.sha256)
+            ServedInput(
+                name=spec.name,
+                source=spec.source,
+                shape=list(spec.shape),
+                dtype=spec.dtype,
+                columns=list(spec.names),
+                columns_hash=spec.sha256,
+                bars_needed=spec.steps if spec.source == "bars" else None,
+            )
             for spec in manifest.inputs
         ],
         outputs=[
             ServedOutput(
-                spec.name, spec.kind, spec.horizon_seconds, spec.members, list(spec.choices)
+                name=spec.name,
+                kind=spec.kind,
+                horizon_seconds=spec.horizon_seconds,
+                members=spec.members,
+                choices=list(spec.choices),
+                positions=list(spec.positions),
             )
             for spec in manifest.outputs
         ],

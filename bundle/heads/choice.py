@@ -26,7 +26,7 @@ def clr(probabilities: FloatArray) -> FloatArray:
     Aitchison (1986), "The Statistical Analysis of Compositional Data", section 4.6.
     """
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
-    centred: FloatArray = logs - logs.mean(axis=-1, keepdims=True)
+    centred: FloatArray = logs - np.add.reduce(logs, axis=-1, keepdims=True) / logs.shape[-1]
     return centred
 
 

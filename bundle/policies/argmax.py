@@ -66,7 +66,7 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
         super().__init__(params, output)
         self._bias = params.tau * np.log(params.prior)
         self._positions = np.asarray(output.positions or (0.0,) * output.width)
-        self._up, self._down = self._positions > 0, self._positions < 0
+        self._sides = np.stack([self._positions > 0, self._positions < 0], axis=1).astype(float)
 
     @property
     @override
@@ -85,10 +85,11 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
         calibrations: Mapping[str, Calibration],
         group: AnyArray | None = None,
     ) -> Decision:
-        probabilities = readings[self.output.name].centre
-        action = self.choose(probabilities)
+        reading = readings[self.output.name]
+        # log p less its mean, which moves no choice and has been computed
+        action: IntArray = (reading.coordinates - self._bias).argmax(axis=-1)
         position: FloatArray = self._positions[action]
-        return Decision(action, position, self.size(probabilities, position))
+        return Decision(action, position, self.size(reading.centre, position))
 
     def choose(self, probabilities: FloatArray) -> IntArray:
         """Return the choice of each row, ``(n, k)`` to ``(n,) int64``; ties go to the first."""
@@ -116,12 +117,12 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
             Between 0 and ``size_cap``; zero where the position is zero.
         """
         params = self.params
-        up = probabilities[:, self._up].sum(axis=1)
-        down = probabilities[:, self._down].sum(axis=1)
-        win = np.where(position > 0, up, down)
-        lose = np.where(position > 0, down, up)
+        sides = probabilities @ self._sides
+        rising = position > 0
+        win = np.where(rising, sides[:, 0], sides[:, 1])
+        lose = np.where(rising, sides[:, 1], sides[:, 0])
         gain, loss = 1.0 - params.cost, 1.0 + params.cost
         full = (win * gain - lose * loss) / np.maximum(gain * loss * (win + lose), _TINY)
-        share = np.clip(params.kelly_fraction * full, 0.0, params.size_cap)
+        share = np.minimum(np.maximum(params.kelly_fraction * full, 0.0), params.size_cap)
         size: FloatArray = share * np.abs(position)
         return size

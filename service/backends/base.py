@@ -12,7 +12,7 @@ import numpy as np
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.manifest import Manifest
-from plumbline.bundle.spec import OutputSpec
+from plumbline.bundle.spec import FEATURES, OutputSpec
 from plumbline.service.backends import BACKENDS
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -85,17 +85,33 @@ def beside(found: Sequence[FloatArray], outputs: Sequence[OutputSpec], rows: int
     Raises
     ------
     BackendError
-        If one has another number of numbers than its specification.
+        If one is of another shape than its specification: numbers in another order would pass for
+        other members' or other rows'.
     """
     parts = []
     for spec, values in zip(outputs, found, strict=True):
-        if np.size(values) != rows * spec.numbers:
+        shape = values.shape
+        if shape != (rows, spec.numbers) and shape != (rows, spec.members, spec.width):  # noqa: PLR1714 -- half the time
             raise BackendError(
-                f"output {spec.name}: expected {spec.numbers} numbers a row, "
-                f"found {np.shape(values)} for {rows} rows"
+                f"output {spec.name}: expected ({rows}, {spec.numbers}) or "
+                f"({rows}, {spec.members}, {spec.width}) for {rows} rows, found {shape}"
             )
         parts.append(np.asarray(values, np.float32).reshape(rows, spec.numbers))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def watched(values: FloatArray, manifest: Manifest, rows: int) -> FloatArray:
+    """Return the columns that a graph has computed from bars: ``(n, f) float32``.
+
+    Raises
+    ------
+    BackendError
+        If there are more or fewer than the manifest names.
+    """
+    expected = (rows, len(manifest.feature_names))
+    if np.shape(values) != expected:
+        raise BackendError(f"output {FEATURES}: expected {expected}, found {np.shape(values)}")
+    return np.asarray(values, np.float32)
 
 
 def backend_class(name: str) -> type[Backend]:

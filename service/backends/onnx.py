@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import Manifest
-from plumbline.bundle.spec import FEATURES, InputSpec
-from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside
+from plumbline.bundle.spec import FEATURES, InputSpec, OutputSpec
+from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside, watched
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -41,14 +40,14 @@ class OnnxBackend(Backend):
             raise BackendError(f"{self.FILE}: onnxruntime refused it: {error}") from error
         if device == "cuda" and self.device != "cuda":
             raise BackendError(f"{self.FILE}: CUDA could not be started for it; see the log")
-        self._inputs, self._outputs = manifest.inputs, manifest.outputs
+        self._manifest = manifest
         self._constant = any(spec.source == "bundle" for spec in manifest.inputs)
         self._names = [spec.name for spec in manifest.outputs]
         self._features = any(spec.source == "bars" for spec in manifest.inputs)
         if self._features:
             self._names.append(FEATURES)
         _check_inputs(self._session.get_inputs(), manifest.inputs)
-        _check_outputs(self._session.get_outputs(), self._names)
+        _check_outputs(self._session.get_outputs(), self._names, manifest.outputs)
 
     @property
     @override
@@ -58,10 +57,11 @@ class OnnxBackend(Backend):
     @override
     def run(self, inputs: Mapping[str, FloatArray]) -> Ran:
         rows = len(next(iter(inputs.values())))
-        given = with_constants(self._inputs, inputs, rows) if self._constant else inputs
+        manifest = self._manifest
+        given = with_constants(manifest.inputs, inputs, rows) if self._constant else inputs
         found = self._session.run(self._names, given)
-        features = np.asarray(found.pop(), np.float32) if self._features else None
-        return Ran(beside(found, self._outputs, rows), features)
+        features = watched(found.pop(), manifest, rows) if self._features else None
+        return Ran(beside(found, manifest.outputs, rows), features)
 
 
 def _providers(device: Device) -> list[str]:
@@ -84,10 +84,12 @@ def _check_inputs(found: list[Any], specs: Sequence[InputSpec]) -> None:
     by_name = {each.name: each for each in found}
     for spec in specs:
         shape, expected = by_name[spec.name].shape, ["batch", *spec.shape]
-        fits = len(shape) == len(expected) and not isinstance(shape[0], int)
-        if not fits or any(
-            isinstance(f, int) and f != e for f, e in zip(shape, expected, strict=True)
-        ):
+        if shape and isinstance(shape[0], int):
+            raise BackendError(
+                f"model.onnx: input {spec.name}: its batch is fixed at {shape[0]}: export it with "
+                "a batch of any size (dynamic_shapes, dynamic_axes), or let plumbline pack open it"
+            )
+        if len(shape) != len(expected) or _differs(shape[1:], spec.shape):
             raise BackendError(f"model.onnx: input {spec.name}: expected {expected}, found {shape}")
         kind = _KINDS[spec.dtype]
         if by_name[spec.name].type != kind:
@@ -96,7 +98,27 @@ def _check_inputs(found: list[Any], specs: Sequence[InputSpec]) -> None:
             )
 
 
-def _check_outputs(found: list[Any], names: Sequence[str]) -> None:
-    missing = sorted(set(names) - {each.name for each in found})
+def _check_outputs(found: list[Any], names: Sequence[str], specs: Sequence[OutputSpec]) -> None:
+    """Refuse a graph that lacks an output; what else it gives is not asked for."""
+    by_name = {each.name: each for each in found}
+    missing = sorted(set(names) - set(by_name))
     if missing:
         raise BackendError(f"model.onnx: expected the outputs {list(names)}, there is no {missing}")
+    for spec in specs:
+        shape, kind = by_name[spec.name].shape[1:], by_name[spec.name].type
+        fits = [(spec.numbers,), (spec.members, spec.width)]
+        if shape and all(len(shape) != len(fit) or _differs(shape, fit) for fit in fits):
+            raise BackendError(
+                f"model.onnx: output {spec.name}: expected a row of {' or '.join(map(str, fits))}, "
+                f"found {tuple(shape)}"
+            )
+        if kind not in _KINDS.values():
+            raise BackendError(
+                f"model.onnx: output {spec.name}: expected {' or '.join(_KINDS.values())}, "
+                f"found {kind}"
+            )
+
+
+def _differs(shape: Sequence[Any], expected: Sequence[int]) -> bool:
+    """Whether a dimension that is fixed is another; symbolic ones fit anything."""
+    return any(isinstance(f, int) and f != e for f, e in zip(shape, expected, strict=True))

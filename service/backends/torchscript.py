@@ -21,7 +21,8 @@ from typing_extensions import override
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.inputs import with_constants
 from plumbline.bundle.manifest import Manifest
-from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside
+from plumbline.bundle.spec import FEATURES
+from plumbline.service.backends.base import Backend, BackendError, Device, Ran, beside, watched
 
 _FORBIDDEN = re.compile(rb"__setstate__|torch\.save|from_file|aten::save|__torch__\.torch\.classes")
 _MAX_CODE_BYTES = 16 * 2**20
@@ -44,7 +45,8 @@ class TorchScriptBackend(Backend):
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{self.FILE}: torch refused it: {error}") from error
         self._module = module.eval()
-        self._inputs, self._outputs = manifest.inputs, manifest.outputs
+        self._manifest = manifest
+        self._features = any(spec.source == "bars" for spec in manifest.inputs)
 
     @property
     @override
@@ -54,17 +56,21 @@ class TorchScriptBackend(Backend):
     @override
     def run(self, inputs: Mapping[str, FloatArray]) -> Ran:
         rows = len(next(iter(inputs.values())))
-        given = with_constants(self._inputs, inputs, rows)
+        manifest = self._manifest
+        given = with_constants(manifest.inputs, inputs, rows)
         with torch.inference_mode():
             found = self._module(
-                *(torch.from_numpy(given[spec.name]).to(self._device) for spec in self._inputs)
+                *(torch.from_numpy(given[spec.name]).to(self._device) for spec in manifest.inputs)
             )
         tensors = found if isinstance(found, tuple) else (found,)
-        if len(tensors) != len(self._outputs):
+        arrays = [each.cpu().numpy() for each in tensors]
+        expected = [spec.name for spec in manifest.outputs] + [FEATURES] * self._features
+        if len(arrays) != len(expected):
             raise BackendError(
-                f"{self.FILE}: expected {len(self._outputs)} outputs, found {len(tensors)}"
+                f"{self.FILE}: expected the outputs {expected} in this order, found {len(arrays)}"
             )
-        return Ran(beside([each.cpu().numpy() for each in tensors], self._outputs, rows), None)
+        features = watched(arrays.pop(), manifest, rows) if self._features else None
+        return Ran(beside(arrays, manifest.outputs, rows), features)
 
 
 def _inspect(graph: bytes) -> None:

@@ -28,7 +28,7 @@ from plumbline.service.predictor import Predictor
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
-from tests.support.bundles import small_bundle
+from tests.support.bundles import score_output, small_bundle, value_output
 from tests.support.served import LAUNCH, MODEL, ROOT, Served, body, promoted, serving, window
 
 
@@ -71,6 +71,32 @@ def test_prediction_over_http(served):
 
     assert answer.status_code == 200
     assert set(answer.json()) == {"model", "version", "verdict", "predictions"}
+
+
+def test_a_swap_to_another_kind_of_model_is_followed(tmp_path):
+    """A forecast replaces a choice, and a cross-section that: each answers in its own words."""
+    url = (tmp_path / "store").as_uri()
+    promoted(url)
+    made = {
+        "value": small_bundle(outputs=(value_output(width=2, members=3),)),
+        "score": small_bundle(outputs=(score_output(),)),
+    }
+    with serving(tmp_path) as served, served.client() as client:
+        served.wait_until(lambda: len(served.workers()) == 2)
+        before = client.post("/predict", json=body(1)).json()["predictions"][0]
+        after = {}
+        for kind, bundle in made.items():
+            version = promoted(url, made=bundle).version
+            served.wait_until(lambda v=version: serves(served, v), 10)
+            after[kind] = client.post("/predict", json=body(*range(40))).json()["predictions"]
+        metrics = served.get("/metrics").text
+
+    assert before["action"] in ("SELL", "HOLD", "BUY")
+    assert [each["outputs"]["r6"]["kind"] for each in after["value"]] == ["value"] * 40
+    assert sorted(each["outputs"]["s6"]["rank"] for each in after["score"])[-1] > 0.97
+    assert {each["action"] for kind in after for each in after[kind]} == {None}
+    assert reading(metrics, "service_predictions_total{") == 81
+    assert reading(metrics, "service_decisions_total{") == 1
 
 
 @pytest.mark.parametrize(
@@ -326,8 +352,9 @@ def flip_a_bit(path: str) -> None:
 
 def answer_of(bundle) -> list[float]:
     """Return the probabilities this bundle has for window 1."""
-    predicted = Predictor.load(bundle).predict(np.array([window(1)], np.float32))
-    return predicted.probabilities[0].tolist()
+    windows = {"features": np.array([window(1)], np.float32)}
+    predicted = Predictor.load(bundle).predict(windows)
+    return predicted.readings["h6"].centre[0].tolist()
 
 
 def test_killed_worker_loses_no_acknowledged_row_and_is_replaced(tmp_path):

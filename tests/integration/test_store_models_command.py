@@ -77,7 +77,8 @@ def test_a_bundle_is_shown_by_alias_or_by_its_first_characters(registry, version
     shown = [run_json("show", name) for name in ("champion", versions[1], versions[1][:6])]
 
     assert shown[0] == shown[1] == shown[2]
-    assert shown[0]["manifest"]["classes"] == ["SELL", "HOLD", "BUY"]
+    (output,) = shown[0]["manifest"]["outputs"]
+    assert output["choices"] == ["SELL", "HOLD", "BUY"]
     assert shown[0]["reference"]["rows"] == 300
     assert "300 rows, too few for a false-alarm bound" in run("show")[1]
 
@@ -204,7 +205,8 @@ def test_a_graph_of_another_shape_or_other_numbers_is_refused(registry):
     problems = [check["problem"] for check in json.loads(out)["checks"]]
 
     assert code == 1
-    assert "model.onnx: expected an input of ['batch', 3, 4], found ['batch', 3, 5]" in problems[0]
+    found = "model.onnx: input features: expected ['batch', 3, 4], found ['batch', 3, 5]"
+    assert found in problems[0]
     assert "model.onnx: golden rows differ by" in problems[1]
 
 
@@ -212,13 +214,13 @@ def test_an_unknown_format_is_refused(store, registry):
     """A bundle of a newer program is not half understood."""
     from plumbline.bundle.manifest import version_of
 
-    data = b'{"format": 2}'
+    data = b'{"format": 3}'
     version = version_of(data)
     store.create(f"models/eurusd-1h/versions/{version}/manifest.json", data)
     code, _, err = run("verify", version)
 
     assert code == 1
-    assert "manifest.json: format 2 is unknown, this version reads 1" in err
+    assert "manifest.json: format 3 is unknown, this version reads 2" in err
 
 
 def test_of_several_models_one_must_be_said(store, versions):

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.manifest import Manifest
 from plumbline.service.settings import ServiceSettings
 from plumbline.service.worker import Worker
 from plumbline.store.objects import Objects
@@ -33,10 +34,17 @@ LAUNCH = "import typer; from plumbline.cli.serve import serve; typer.run(serve)"
 T = TypeVar("T")
 
 
-def promoted(url: str, model: str = MODEL, *, seed: int = 0, passed: bool = True) -> Bundle:
-    """Write a small bundle to a store and make it champion."""
+def promoted(
+    url: str,
+    model: str = MODEL,
+    *,
+    seed: int = 0,
+    passed: bool = True,
+    made: tuple[Manifest, dict[str, bytes]] | None = None,
+) -> Bundle:
+    """Write a bundle to a store, the small one by default, and make it champion."""
     registry = ModelRegistry(Objects(url), model)
-    bundle = registry.write(*small_bundle(model, seed=seed, passed=passed))
+    bundle = registry.write(*(made or small_bundle(model, seed=seed, passed=passed)))
     registry.promote(bundle.version, actor="test", reason="test", force=True)
     return bundle
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import onnxruntime
+import pytest
 
 from plumbline.bundle.archive import Bundle
-from tests.support.bundles import small_bundle
+from tests.support.bundles import choice_output, score_output, small_bundle, value_output
 
 
-def test_the_small_bundle_runs_and_reproduces_its_golden_rows():
-    """Its graph takes `features` of any batch size and gives the recorded `logits`."""
-    manifest, files = small_bundle()
+@pytest.mark.parametrize(
+    "outputs",
+    [(choice_output(),), (value_output(width=2, members=3),), (choice_output(), score_output())],
+)
+def test_the_small_bundle_runs_and_reproduces_its_golden_rows(outputs):
+    """Its graph takes any batch size and gives the recorded numbers of each output."""
+    manifest, files = small_bundle(outputs=outputs)
     bundle = Bundle(manifest, files)
     bundle.check()
     session = onnxruntime.InferenceSession(files["model.onnx"])
-    (logits,) = session.run(["logits"], {"features": bundle.golden.inputs})
-    (one,) = session.run(["logits"], {"features": bundle.golden.inputs[:1]})
+    names = [spec.name for spec in outputs]
+    golden = bundle.golden
+    whole = dict(zip(names, session.run(names, dict(golden.inputs)), strict=True))
+    one = session.run(names, {name: each[:1] for name, each in golden.inputs.items()})
 
-    assert bundle.golden.largest_error(logits) < manifest.tolerance
-    assert np.allclose(one, bundle.golden.logits[:1], atol=1e-5)
+    assert golden.largest_error(whole) < manifest.tolerance
+    for name, found in zip(names, one, strict=True):
+        assert np.allclose(found, golden.outputs[name][:1], atol=1e-5)
 
 
 def test_the_small_bundle_is_deterministic():

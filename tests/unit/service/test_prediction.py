@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.finding import Diagnosis, Verdict
-from plumbline.bundle.policy import DecisionPolicy
+from plumbline.bundle.heads.choice import clr
+from plumbline.bundle.inputs import inputs_hash
+from plumbline.bundle.policies.argmax import ArgmaxPolicy
 from plumbline.service.prediction import prediction_ids
 from plumbline.service.predictor import Predictor
 from plumbline.service.schema import Instance
@@ -20,6 +22,7 @@ from plumbline.store.objects import Objects
 from plumbline.store.outcome import OutcomeLog
 from plumbline.store.registry import ModelRegistry
 from plumbline.store.shipper import Shipper
+from tests.support.bundles import ACTIONS
 from tests.support.served import MODEL, ask, body, promoted, window
 
 
@@ -46,19 +49,24 @@ def test_answer_is_what_the_bundle_says(settings):
     answer = ask(settings, scenario)
     bundle = ModelRegistry(Objects(settings.store), MODEL).open(answer["version"])
     windows = np.array([window(1), window(2)], np.float32)
-    expected = Predictor.load(bundle).predict(windows)
+    expected = Predictor.load(bundle).predict({"features": windows})
+    probabilities, decision = expected.readings["h6"].centre, expected.decision
 
     assert (answer["model"], answer["verdict"]) == (MODEL, "insufficient_data")
     for i, given in enumerate(answer["predictions"]):
-        assert given["action"] == bundle.manifest.classes[expected.actions[i]]
-        assert list(given["probabilities"]) == list(bundle.manifest.classes)
-        assert list(given["probabilities"].values()) == expected.probabilities[i].tolist()
-        assert given["confidence"] == expected.probabilities[i].max()
-        assert given["size"] == expected.sizes[i]
+        assert given["action"] == ACTIONS[decision.action[i]]
+        assert given["position"] == (-1.0, 0.0, 1.0)[decision.action[i]]
+        assert list(given["probabilities"]) == list(ACTIONS)
+        assert list(given["probabilities"].values()) == probabilities[i].tolist()
+        assert given["confidence"] == probabilities[i].max()
+        assert given["size"] == decision.size[i]
+        assert set(given) == {
+            *("prediction_id", "action", "probabilities", "confidence", "position", "size")
+        }
 
 
 def test_answered_rows_are_in_the_log_as_they_were_answered(settings):
-    """Id, time, symbol, version, outputs, last step and window hash: what was really served."""
+    """Id, time, symbol, version, outputs, last step and inputs' hash: what was really served."""
 
     async def scenario(client, worker):
         request = body(3, symbol="EURUSD", time="2017-06-01T12:00:00Z")
@@ -74,11 +82,17 @@ def test_answered_rows_are_in_the_log_as_they_were_answered(settings):
     assert (
         rows.bar_time.tolist() == [int(datetime(2017, 6, 1, 12, tzinfo=UTC).timestamp() * 1e6)] * 2
     )
-    assert rows.window_hash[0] == rows.window_hash[1]
-    np.testing.assert_array_equal(rows.features[0], np.array(window(3)[-1], np.float32))
-    np.testing.assert_allclose(
-        rows.probabilities[0], list(first["predictions"][0]["probabilities"].values()), rtol=1e-6
-    )
+    sent = np.array(window(3), np.float32)
+    answered = first["predictions"][0]
+
+    assert rows.inputs_hash.tolist() == [inputs_hash(sent.tobytes())] * 2
+    assert rows.seq[1] == rows.seq[0] + 1
+    assert (rows.group.tolist(), rows.client.tolist()) == ([""] * 2, [""] * 2)
+    assert ACTIONS[rows.action[0]] == answered["action"]
+    assert (rows.position[0], rows.size[0]) == (answered["position"], answered["size"])
+    assert rows.epistemic.tolist() == [[0.0]] * 2
+    np.testing.assert_array_equal(rows.features[0], sent[-1])
+    np.testing.assert_allclose(rows.centre[0], list(answered["probabilities"].values()), rtol=1e-6)
 
 
 def test_retry_with_the_same_id_is_the_same_row(settings):
@@ -95,8 +109,8 @@ def test_retry_with_the_same_id_is_the_same_row(settings):
 
 def test_ids_depend_on_model_and_client_id_alone():
     """Another model's bar-7 is another prediction; without an id every prediction is its own."""
-    one = Instance(features=[], id="bar-7")
-    nameless = [Instance(features=[]), Instance(features=[])]
+    one = Instance(id="bar-7")
+    nameless = [Instance(), Instance()]
 
     assert prediction_ids("a", [one]) == prediction_ids("a", [one])
     assert prediction_ids("a", [one]) != prediction_ids("b", [one])
@@ -135,7 +149,7 @@ def test_row_without_a_finite_answer_is_refused(tmp_path, settings):
     rng = np.random.default_rng(0)
     while True:
         huge = (rng.choice([-3e38, 3e38], size=(1, 3, 4))).astype(np.float32)
-        if not np.isfinite(predictor.predict(huge).logits).all():
+        if not np.isfinite(predictor.predict({"features": huge}).raw).all():
             break
 
     async def scenario(client, worker):
@@ -170,7 +184,7 @@ def test_canary_is_answered_but_leaves_no_trace(settings):
 
 def sized_settings(settings, monkeypatch):
     """Make the policy suggest a size for everything, so that withholding shows."""
-    monkeypatch.setattr(DecisionPolicy, "size", lambda _, __, actions: np.full(len(actions), 0.05))
+    monkeypatch.setattr(ArgmaxPolicy, "size", lambda _, __, position: np.full(len(position), 0.05))
     return settings
 
 
@@ -211,9 +225,9 @@ def test_share_of_rows_with_whole_windows_is_as_set(settings, ratio, least, most
     batch, windows = PredictionLog(Objects(settings.store), MODEL).windows(1000)
     assert least <= len(batch) <= most
     if ratio == 1.0:
-        order = {i: seed for seed, i in enumerate(batch.prediction_id.tolist())}
-        assert windows.shape == (300, 3, 4)
-        assert len(order) == 300
+        sent = {np.array(window(seed), np.float32).tobytes() for seed in range(300)}
+        assert len(set(batch.prediction_id.tolist())) == 300
+        assert set(windows) == sent
 
 
 def test_without_a_champion_the_service_lives_but_is_not_ready(tmp_path):
@@ -272,9 +286,32 @@ def test_models_says_what_a_client_must_know(settings):
     (model,) = ask(settings, scenario)
     manifest = ModelRegistry(Objects(settings.store), MODEL).open(model["version"]).manifest
 
-    assert model["features"] == list(manifest.features.names)
-    assert model["features_hash"] == manifest.features.sha256
-    assert (model["window_length"], model["bar_interval_seconds"]) == (3, 3600)
+    (spec,) = manifest.inputs
+    assert model["inputs"] == [
+        {
+            "name": "features",
+            "source": "features",
+            "shape": [3, 4],
+            "dtype": "float32",
+            "columns": list(spec.names),
+            "columns_hash": spec.sha256,
+            "bars_needed": None,
+        }
+    ]
+    assert model["outputs"] == [
+        {
+            "name": "h6",
+            "kind": "choice",
+            "horizon_seconds": 21600,
+            "members": 1,
+            "choices": list(ACTIONS),
+            "positions": [-1.0, 0.0, 1.0],
+        }
+    ]
+    assert (model["primary"], model["policy"], model["unit"]) == ("h6", "argmax", "row")
+    assert model["actions"] == list(ACTIONS)
+    assert model["features_hash"] == spec.sha256
+    assert model["bar_interval_seconds"] == 3600
     assert (model["generation"], model["device"], model["sized"]) == (1, "cpu", True)
     assert datetime.fromisoformat(model["loaded_at"]).tzinfo is not None
 
@@ -284,23 +321,39 @@ def test_outcomes_are_durable(settings):
 
     async def scenario(client, worker):
         outcomes = [
-            {"prediction_id": "a" * 32, "label": "BUY", "forward_return": 0.001},
-            {"prediction_id": "b" * 32, "forward_return": -0.002, "time": "2017-06-01T18:00:00Z"},
+            {"prediction_id": "a" * 32, "label": "BUY", "value": 0.001},
+            {
+                "prediction_id": "b" * 32,
+                "output": "h6",
+                "value": -0.002,
+                "known_at": "2017-06-01T18:00:00Z",
+            },
         ]
         return (await client.post("/outcomes", json={"outcomes": outcomes})).json()
 
     assert ask(settings, scenario) == {"accepted": 2}
     logged(settings)
     found = OutcomeLog(Objects(settings.store), MODEL).read()
-    assert sorted(found.prediction_id.tolist()) == ["a" * 32, "b" * 32]
+    assert found.prediction_id.tolist() == ["a" * 32, "b" * 32]
+    assert found.output.tolist() == ["h6", "h6"]
+    assert found.label.tolist() == ["BUY", ""]
+    assert found.value.tolist() == [0.001, -0.002]
+    assert found.known_at[1] == int(datetime(2017, 6, 1, 18, tzinfo=UTC).timestamp() * 1e6)
 
 
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
         ({"prediction_id": "a", "label": "SIDEWAYS"}, "unknown_label"),
+        ({"prediction_id": "a", "label": "BUY", "output": "h9"}, "unknown_label"),
         ({"prediction_id": "a"}, "request_rejected"),
-        ({"prediction_id": "a", "forward_return": "0.1"}, "request_rejected"),
+        ({"prediction_id": "a", "output": "h6"}, "request_rejected"),
+        ({"prediction_id": "a", "value": "0.1"}, "request_rejected"),
+        ({"prediction_id": "a", "forward_return": 0.1}, "request_rejected"),
+        (
+            {"prediction_id": "a", "value": 0.1, "known_at": "1900-01-01T00:00:00Z"},
+            "request_rejected",
+        ),
     ],
 )
 def test_outcomes_that_say_nothing_or_nonsense_are_refused(settings, outcome, code):
@@ -331,9 +384,9 @@ def test_full_spool_is_503_and_not_ready(settings):
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
     assert (ready.status_code, ready.json()["error"]["code"]) == (503, "not_ready")
     assert "log: spool" in ready.json()["error"]["message"]
-    answered = sum(
-        reading(metrics, f'service_predictions_total{{action="{action}"')
-        for action in ("SELL", "HOLD", "BUY")
+    answered = reading(metrics, "service_predictions_total{")
+    assert answered == sum(
+        reading(metrics, f'service_decisions_total{{action="{action}"') for action in ACTIONS
     )
     assert answered == reading(metrics, 'service_spooled_rows_total{table="predictions"}')
     assert len(logged(settings)) == answered
@@ -404,16 +457,19 @@ def test_metrics_add_up_to_what_was_answered(settings):
 
     answer, metrics, serving = ask(settings, scenario)
     p = np.array([list(row["probabilities"].values()) for row in answer["predictions"]])
-    u = serving.predictor.output_scale.apply(p)
-    version = f'model="{MODEL}",version="{answer["version"]}"'
+    u = serving.predictor.scales["h6"].apply(clr(p))
+    model, its_version = f'model="{MODEL}"', f'version="{answer["version"]}"'
+    version, output = f"{model},{its_version}", f'{model},output="h6",{its_version}'
 
-    for k, action in enumerate(("SELL", "HOLD", "BUY")):
-        labels = f'{{action="{action}",{version}}}'
+    assert reading(metrics, f"service_predictions_total{{{version}}}") == 4
+    assert reading(metrics, f"service_epistemic_total{{{output}}}") == 0
+    for k, action in enumerate(ACTIONS):
         count = sum(row["action"] == action for row in answer["predictions"])
-        assert reading(metrics, f"service_predictions_total{labels}") == count
-        assert reading(metrics, f"service_probability_total{labels}") == pytest.approx(
-            p[:, k].sum()
-        )
+        decided = f'service_decisions_total{{action="{action}",{version}}}'
+        assert reading(metrics, decided) == count
+        chosen = f'service_probability_total{{choice="{action}",{model},output="h6",{its_version}}}'
+        assert reading(metrics, chosen) == pytest.approx(p[:, k].sum())
+        labels = f'{{coordinate="{action}",{model},output="h6",{its_version}}}'
         for name, values in (
             ("positive", np.maximum(u, 0)),
             ("negative", np.maximum(-u, 0)),
@@ -421,13 +477,13 @@ def test_metrics_add_up_to_what_was_answered(settings):
         ):
             found = reading(metrics, f"service_output_{name}_total{labels}")
             assert found == pytest.approx(values[:, k].sum())
-        std = serving.predictor.output_scale.std[k]
+        std = serving.predictor.scales["h6"].std[k]
         assert reading(metrics, f"service_reference_output_std_ratio{labels}") == pytest.approx(std)
     entropy = -(p * np.log(p)).sum()
-    assert reading(metrics, f"service_entropy_nats_total{{{version}}}") == pytest.approx(entropy)
+    assert reading(metrics, f"service_entropy_nats_total{{{output}}}") == pytest.approx(entropy)
     assert reading(metrics, f"service_repeated_inputs_total{{{version}}}") == 1
     assert reading(metrics, f"service_zero_columns_total{{{version}}}") == 1
-    assert reading(metrics, f"service_confidence_ratio_count{{{version}}}") == 4
+    assert reading(metrics, f"service_confidence_ratio_count{{{output}}}") == 4
     assert reading(metrics, 'service_request_seconds_count{route="/predict"}') == 1
 
 

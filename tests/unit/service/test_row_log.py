@@ -14,7 +14,7 @@ from plumbline.store.errors import SpoolFullError, StoreError
 from plumbline.store.outcome import OutcomeRow
 from plumbline.store.spool import Row
 
-ROW = OutcomeRow("a" * 32, 0, 0, "eurusd-1h", "BUY", None)
+ROW = OutcomeRow("a" * 32, 0, 0, "eurusd-1h", "h6", "BUY", None)
 
 
 class Disk:

@@ -32,13 +32,13 @@ def write(objects, rows, table=OUTCOMES):
 
 def test_the_last_by_event_time_wins(objects):
     """The order of arrival does not matter, unless the event times are equal."""
-    write(objects, [outcome_row("a", time=3, received=NOON, label="BUY")])
-    write(objects, [outcome_row("a", time=1, received=NOON + 9, label="SELL")])
+    write(objects, [outcome_row("a", known_at=3, received=NOON, label="BUY")])
+    write(objects, [outcome_row("a", known_at=1, received=NOON + 9, label="SELL")])
     write(
         objects,
         [
-            outcome_row("b", time=1, received=NOON + 2, label="HOLD"),
-            outcome_row("b", time=1, received=NOON + 1, label="SELL"),
+            outcome_row("b", known_at=1, received=NOON + 2, label="HOLD"),
+            outcome_row("b", known_at=1, received=NOON + 1, label="SELL"),
         ],
     )
     batch = OutcomeLog(objects, "eurusd-1h").read()
@@ -48,12 +48,12 @@ def test_the_last_by_event_time_wins(objects):
 
 
 def test_what_a_client_does_not_say_is_empty(objects):
-    """No label is an empty text, no return is NaN."""
-    write(objects, [outcome_row("a", label=None), outcome_row("b", forward_return=None)])
+    """No label is an empty text, no value is NaN."""
+    write(objects, [outcome_row("a", label=None), outcome_row("b", value=None)])
     batch = OutcomeLog(objects, "eurusd-1h").read()
 
     assert batch.label.tolist() == ["", "BUY"]
-    assert np.isnan(batch.forward_return).tolist() == [False, True]
+    assert np.isnan(batch.value).tolist() == [False, True]
 
 
 def test_outcomes_are_joined_by_id_in_the_order_of_the_predictions(objects):
@@ -62,27 +62,49 @@ def test_outcomes_are_joined_by_id_in_the_order_of_the_predictions(objects):
     write(
         objects,
         [
-            outcome_row("p-000002", received=NOON + 10**12, label="SELL", forward_return=-0.1),
-            outcome_row("p-000000", label="BUY", forward_return=0.1),
+            outcome_row("p-000002", received=NOON + 10**12, label="SELL", value=-0.1),
+            outcome_row("p-000000", label="BUY", value=0.1),
             outcome_row("unknown"),
         ],
     )
-    joined = OutcomeLog(objects, "eurusd-1h").join(PredictionLog(objects, "eurusd-1h").read())
+    predictions = PredictionLog(objects, "eurusd-1h").read()
+    joined = OutcomeLog(objects, "eurusd-1h").join(predictions, "h6")
 
     assert joined.known.tolist() == [True, False, True, False]
     assert joined.label.tolist() == ["BUY", "", "SELL", ""]
-    assert np.array_equal(joined.forward_return, [0.1, np.nan, -0.1, np.nan], equal_nan=True)
+    assert np.array_equal(joined.value, [0.1, np.nan, -0.1, np.nan], equal_nan=True)
 
 
 def test_joining_nothing_gives_nothing(objects):
     """No predictions, or no outcomes, are not an error."""
     empty = PredictionLog(objects, "eurusd-1h").read()
     outcomes = OutcomeLog(objects, "eurusd-1h")
-    without = outcomes.join(empty)
+    without = outcomes.join(empty, "h6")
     write(objects, prediction_rows(range(2)), PREDICTIONS)
 
     assert len(without.known) == 0
-    assert outcomes.join(PredictionLog(objects, "eurusd-1h").read()).known.tolist() == [False] * 2
+    written = PredictionLog(objects, "eurusd-1h").read()
+    assert outcomes.join(written, "h6").known.tolist() == [False] * 2
+
+
+def test_each_output_of_a_prediction_has_an_outcome_of_its_own(objects):
+    """One does not replace the other, and each is joined to its own output."""
+    write(objects, prediction_rows(range(2)), PREDICTIONS)
+    write(
+        objects,
+        [
+            outcome_row("p-000000", output="h6", label="BUY", value=None),
+            outcome_row("p-000000", output="r24", label=None, value=0.3, known_at=NOON + 1),
+            outcome_row("p-000000", output="r24", label=None, value=0.1),
+        ],
+    )
+    log = OutcomeLog(objects, "eurusd-1h")
+    predictions = PredictionLog(objects, "eurusd-1h").read()
+
+    assert log.read().output.tolist() == ["h6", "r24"]
+    assert log.join(predictions, "h6").label.tolist() == ["BUY", ""]
+    assert log.join(predictions, "r24").value[0] == 0.3
+    assert log.join(predictions, "nope").known.tolist() == [False, False]
 
 
 def test_a_range_is_of_arrival(objects):

@@ -65,7 +65,7 @@ def test_an_empty_log_gives_an_empty_batch(log):
     batch, windows = log.windows(10)
 
     assert len(log.read_new()) == len(log.read()) == len(batch) == 0
-    assert windows.shape == (0, 0, 0)
+    assert windows == []
 
 
 def test_cells_arrive_as_they_were_written(objects, log):
@@ -77,11 +77,22 @@ def test_cells_arrive_as_they_were_written(objects, log):
     assert batch.time.tolist() == [row.time for row in rows]
     assert batch.bar_time.tolist() == [NOON, -1, NOON]
     assert batch.features.tobytes() == b"".join(row.features for row in rows)
-    assert batch.logits.tobytes() == b"".join(row.logits for row in rows)
-    assert batch.probabilities.tobytes() == b"".join(row.probabilities for row in rows)
+    for name in ("raw", "centre", "epistemic"):
+        written = b"".join(getattr(row, name) for row in rows)
+        assert getattr(batch, name).tobytes() == written
+    for name in ("seq", "symbol", "group", "client", "position", "size", "inputs_hash"):
+        assert getattr(batch, name).tolist() == [getattr(row, name) for row in rows]
     assert batch.action.tolist() == [row.action for row in rows]
-    assert batch.window_hash.tolist() == [row.window_hash for row in rows]
     assert batch.features.shape == (3, 4)
+
+
+def test_a_policy_without_actions_leaves_none(objects, log):
+    """Which is -1 among the numbers, and never the first action."""
+    write(objects, [prediction_row(4), prediction_row(5)])
+    batch = log.read_new()
+
+    assert prediction_row(4).action is None
+    assert batch.action.tolist() == [-1, prediction_row(5).action]
 
 
 def test_rows_of_several_workers_come_in_one_order(objects, log):
@@ -222,8 +233,9 @@ def test_windows_are_whole_and_spread_over_the_time(objects, log):
         write(objects, prediction_rows(range(start, start + 10), window=window))
     batch, windows = log.windows(50)
 
-    assert windows.shape == (50, 3, 4)
-    assert np.array_equal(windows[:, -1], batch.features)
+    arrays = np.array([np.frombuffer(each, np.float32).reshape(3, 4) for each in windows])
+    assert np.array_equal(arrays[:, -1], batch.features)
+    assert len(windows) == 50
     assert np.all(np.diff(batch.time) > 0)
     assert np.diff(ids(batch)).max() <= 30
     assert ids(batch)[0] < 30
