@@ -243,9 +243,10 @@ def refuse_non_finite(predicted: Predicted) -> None:
 
 def finite_rows(predicted: Predicted) -> BoolArray:
     """Return which rows have a finite answer, ``(n,)``."""
-    return np.logical_and.reduce(
+    whole: BoolArray = np.logical_and.reduce(
         [np.isfinite(array).all(axis=1) for _, array in _numbers(predicted)]
     )
+    return whole
 
 
 def _numbers(predicted: Predicted) -> Iterator[tuple[str, FloatArray]]:
