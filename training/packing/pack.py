@@ -89,6 +89,7 @@ def pack(
         raise ConfigError("the model has no name: say name in the specification, or --model")
     progress("reading the reference", 0.05)
     rows = read_rows(reference, labels)
+    rows.refuse_interval(spec.bar_interval)
     progress("adapting the graph", 0.15)
     adapted = adapt(graph, spec, rows)
     progress("asking the model", 0.3)

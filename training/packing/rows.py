@@ -94,6 +94,22 @@ class Rows:
         """Say whose row this is, and of when."""
         return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
 
+    def refuse_interval(self, seconds: int) -> None:
+        """Refuse rows that mostly follow each other at another interval.
+
+        Raises
+        ------
+        DataError
+            Naming both.
+        """
+        within = self.symbol[1:] == self.symbol[:-1]
+        steps, counts = np.unique(np.diff(self.time)[within], return_counts=True)
+        if len(steps) and (usual := steps[counts.argmax()] / SECOND) != seconds:
+            raise DataError(
+                f"{self.source}: rows of a symbol are {usual:g} s apart, and bar_interval says "
+                f"{seconds} s: give every row of the stream, or mend bar_interval"
+            )
+
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
         return name in self.table.column_names

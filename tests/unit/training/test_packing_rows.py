@@ -1,0 +1,46 @@
+"""Rows a stranger's model is measured on, as they come from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from plumbline.training.errors import DataError
+from plumbline.training.packing.rows import Rows, read_rows
+
+HOURS = 1_700_000_000 // 3600 * 3600 + 3600 * np.arange(6)
+
+
+def rows(folder: Path, time: object, **columns: object) -> Rows:
+    """Write a file, and read it."""
+    path = folder / "rows.parquet"
+    pq.write_table(pa.table({"time": time, "x": np.arange(6.0), **columns}), path)
+    return read_rows(path)
+
+
+@pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])
+def test_a_time_in_numbers_tells_its_unit_by_its_size(tmp_path: Path, factor: int) -> None:
+    """Seconds, milliseconds, microseconds, nanoseconds."""
+    found = rows(tmp_path, HOURS * factor)
+
+    assert np.array_equal(found.time, HOURS * 1_000_000)
+
+
+def test_rows_of_another_interval_than_was_said_are_refused(tmp_path: Path) -> None:
+    """The commonest distance counts: a weekend is none."""
+    weekend = rows(tmp_path, HOURS + np.where(HOURS > HOURS[3], 48 * 3600, 0))
+    weekend.refuse_interval(3600)
+    with pytest.raises(DataError, match="are 3600 s apart, and bar_interval says 900 s"):
+        weekend.refuse_interval(900)
+
+
+def test_distances_are_those_of_each_symbol(tmp_path: Path) -> None:
+    """Two symbols row by row are hours of each."""
+    found = rows(tmp_path, HOURS[[0, 0, 1, 1, 2, 2]], symbol=["a", "b"] * 3)
+    found.refuse_interval(3600)
+
+    assert list(found.symbol) == ["a", "a", "a", "b", "b", "b"]
