@@ -233,20 +233,36 @@ def sorted_rows(
 
 def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:
     """Read times of any type; of numbers the unit is told by their size."""
+    if column.null_count:
+        raise DataError(f"{source}: column {TIME!r} is empty in {column.null_count} rows")
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = _moments(column, source)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy())
-    if pa.types.is_string(column.type):
-        try:
-            parsed = pc.cast(column, pa.timestamp("us"))
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{source}: column {TIME!r}: {error}") from error
-        return np.asarray(parsed.cast(pa.int64()).to_numpy())
-    numbers = np.asarray(column.cast(pa.float64()).to_numpy())
+        micros = column.cast(pa.timestamp("us"), safe=False)
+        return np.asarray(micros.cast(pa.int64()).to_numpy())
+    if not _is_number(column.type):
+        raise DataError(f"{source}: column {TIME!r} holds {column.type}, expected moments")
+    numbers = column.to_numpy()
     size = float(np.median(np.abs(numbers)))
-    for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0)):
+    for limit, factor in ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1)):
         if size < limit:
-            return np.asarray((numbers * factor).round(), np.int64)
-    return np.asarray(numbers / 1e3, np.int64)
+            return np.asarray(np.round(numbers * factor), np.int64)
+    return np.asarray(numbers // 1_000, np.int64)
+
+
+def _moments(texts: pa.ChunkedArray, source: str) -> pa.ChunkedArray:
+    """Read ISO 8601; where no text names its zone all are UTC."""
+    try:
+        return texts.cast(pa.timestamp("us", tz="UTC"))
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return texts.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid as error:
+        reason = str(error).partition(" as a scalar")[0]
+        raise DataError(
+            f"{source}: column {TIME!r}: {reason}: expected ISO 8601, with a zone in all or none"
+        ) from error
 
 
 def _is_number(kind: pa.DataType) -> bool:

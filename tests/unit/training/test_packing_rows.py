@@ -30,9 +30,42 @@ def test_a_time_in_numbers_tells_its_unit_by_its_size(tmp_path: Path, factor: in
     assert np.array_equal(found.time, HOURS * 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (pa.array([*HOURS[:5], None]), "'time' is empty in 1 rows"),
+        (pa.array(["soon"] * 6), "'time': .*soon"),
+        (pa.array([[1]] * 6), "'time' holds list<element: int64>, expected moments"),
+    ],
+)
+def test_a_time_that_is_none_is_said(tmp_path: Path, times: pa.Array, message: str) -> None:
+    """With what stands there."""
+    with pytest.raises(DataError, match=message):
+        rows(tmp_path, times)
+
+
+def test_texts_may_say_their_zone(tmp_path: Path) -> None:
+    """As ISO 8601 has it; without one they are UTC."""
+    moments = [f"2026-01-02T{hour:02d}:00:00" for hour in range(6)]
+    zoned = rows(tmp_path, [f"{each}+02:00" for each in moments]).time
+    plain = rows(tmp_path, moments).time
+
+    assert np.array_equal(plain - zoned, np.full(6, 2 * 3600 * 1_000_000))
+    assert np.array_equal(rows(tmp_path, [f"{each}Z" for each in moments]).time, plain)
+    large = pa.array(moments, pa.large_string())
+    assert np.array_equal(rows(tmp_path, large).time, plain)
+
+
+def test_nanoseconds_are_rounded_down(tmp_path: Path) -> None:
+    """A file's clock may be finer than ours."""
+    exact = pa.array(HOURS * 10**9 + 7, pa.timestamp("ns", tz="UTC"))
+
+    assert np.array_equal(rows(tmp_path, exact).time, HOURS * 10**6)
+
+
 def test_rows_of_another_interval_than_was_said_are_refused(tmp_path: Path) -> None:
     """The commonest distance counts: a weekend is none."""
-    weekend = rows(tmp_path, HOURS + np.where(HOURS > HOURS[3], 48 * 3600, 0))
+    weekend = rows(tmp_path, HOURS + np.where(HOURS[3] < HOURS, 48 * 3600, 0))
     weekend.refuse_interval(3600)
     with pytest.raises(DataError, match="are 3600 s apart, and bar_interval says 900 s"):
         weekend.refuse_interval(900)
