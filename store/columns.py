@@ -50,7 +50,7 @@ def once(rows: pa.Table) -> pa.Table:
 
 
 def evenly(rows: pa.Table, limit: int) -> pa.Table:
-    """Keep at most ``limit`` rows, at even distances; of cross-sections whole ones, one at least."""
+    """Keep at most ``limit`` rows, at even distances; of cross-sections whole ones, one or more."""
     if len(rows) <= limit:
         return rows
     group = np.asarray(rows.column("group").to_pylist(), str)
