@@ -172,3 +172,9 @@ def test_outcomes_are_joined_by_time_however_it_is_written(tmp_path: Path, form:
     pq.write_table(pa.table({"time": seconds + 7, "move": X[:, 0]}), tmp_path / "labels.parquet")
     with pytest.raises(DataError, match="none of its 400 rows has time of a row of"):
         read_rows(tmp_path / "rows.parquet", tmp_path / "labels.parquet")
+
+
+def test_a_row_without_a_time_is_refused() -> None:
+    """It would be sorted to the beginning of time."""
+    with pytest.raises(DataError, match="column 'time' has 1 gaps"):
+        sorted_rows(pa.table({"time": [START, None], "y": [1.0, 2.0]}), "rows")

@@ -275,6 +275,8 @@ def sorted_rows(
 
 def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:
     """Read times of any type; of numbers the unit is told by their size."""
+    if column.null_count:
+        raise DataError(f"{source}: column {TIME!r} has {column.null_count} gaps: a row has a time")
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy())
     if pa.types.is_string(column.type):
@@ -288,7 +290,7 @@ def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:
     for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0)):
         if size < limit:
             return np.asarray((numbers * factor).round(), np.int64)
-    return np.asarray(numbers / 1e3, np.int64)
+    return np.asarray((numbers / 1e3).round(), np.int64)
 
 
 def _plain(value: object) -> str:

@@ -37,7 +37,7 @@ def ranking(seed: int, *, symbols: int = SYMBOLS, market: float = 1.0, skill: fl
 
 
 def test_symbols_that_move_together_are_one_trial():
-    """By its rows a third of these models would have skill, and none has."""
+    """By its rows every fifth of these models would have skill, and none has."""
     skilled = [not no_signal.rule(ranking(seed)).holds for seed in range(40)]
 
     assert np.mean(skilled) <= 0.15
