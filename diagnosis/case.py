@@ -235,7 +235,7 @@ class Case:
         if not known.any():
             return None
         _, code = np.unique(np.asarray(moment)[known], return_inverse=True)
-        sums: FloatArray = np.bincount(code, gain[known])
+        sums = np.asarray(np.bincount(code, gain[known]), np.float64)
         return sums * (len(sums) / int(known.sum()))
 
     @cached_property
