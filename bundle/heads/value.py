@@ -92,7 +92,8 @@ class ValueHead(Head[ValueCalibration]):
     ) -> ValueCalibration:
         """Regress the truth on the forecast; what is left over is the noise.
 
-        A forecast that does not rise with the truth is left as it is: turning it round would hide
+        What the members' disagreement explains of it is no noise, or it would be counted twice. A
+        forecast that does not rise with the truth is left as it is: turning it round would hide
         from the gate that it knows nothing.
         """
         known = np.isfinite(truth)
@@ -107,10 +108,11 @@ class ValueHead(Head[ValueCalibration]):
         slope = slope if slope > _TINY else 1.0
         intercept = float(y.mean() - slope * x.mean())
         left = y - intercept - slope * x
-        noise = float(left.std())
+        apart = slope**2 * numbers[:, :, 0].var(axis=1)
+        own = np.ones(len(y))
         if self.spec.width == 2:
-            own = np.sqrt((numbers[:, :, 1] ** 2).mean(axis=1))
-            noise = float(np.sqrt(((left / np.maximum(own, _TINY)) ** 2).mean()))
+            own = (np.maximum(numbers[:, :, 1], _TINY) ** 2).mean(axis=1)
+        noise = _noise(left**2, own, apart)
         return ValueCalibration(
             intercept=intercept,
             slope=slope,
@@ -155,6 +157,22 @@ class ValueHead(Head[ValueCalibration]):
             "interval": [mean - INTERVAL * deviation, mean + INTERVAL * deviation],
             "epistemic": float(reading.epistemic[i]),
         }
+
+
+def _noise(errors: FloatArray, own: FloatArray, apart: FloatArray) -> float:
+    """Return the factor whose square makes ``noise² · own + apart`` as large as squared errors.
+
+    As large in the mean of one over the other; for members that agree there is a formula.
+    """
+    plain = sqrt(float((errors / own).mean()))
+    if not apart.any():
+        return plain
+    low, high = 0.0, plain  # without members' disagreement it would have to be so large
+    for _ in range(60):
+        middle = (low + high) / 2
+        short = float((errors / np.maximum(middle**2 * own + apart, _TINY**2)).mean()) > 1
+        low, high = (middle, high) if short else (low, middle)
+    return high
 
 
 def crps(truth: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:

@@ -34,7 +34,7 @@ from plumbline.training.gate import judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.adapt import Adapted, adapt
 from plumbline.training.packing.packed import Asked, Packed
-from plumbline.training.packing.rows import Rows, read_rows
+from plumbline.training.packing.rows import LABEL, Rows, read_rows
 from plumbline.training.packing.spec import PackSpec
 from plumbline.training.packing.windows import Windows, whole_rows
 from plumbline.training.publish import Progress, TrainingResult, publish
@@ -89,7 +89,7 @@ def pack(
         raise ConfigError("the model has no name: say name in the specification, or --model")
     progress("reading the reference", 0.05)
     rows = read_rows(reference, labels)
-    rows.refuse_interval(spec.bar_interval)
+    rows.refuse_another_interval(spec.bar_interval)
     progress("adapting the graph", 0.15)
     adapted = adapt(graph, spec, rows)
     progress("asking the model", 0.3)
@@ -119,7 +119,7 @@ def _ask(adapted: Adapted, spec: PackSpec, rows: Rows) -> Asked:
     back = np.argsort(order, kind="stable")
     truth = np.full((len(ends), len(spec.outputs)), np.nan)
     for place, (said, made) in enumerate(zip(spec.outputs, adapted.outputs, strict=True)):
-        column = said.label or (said.name if rows.has(said.name) else "label")
+        column = said.label or (said.name if rows.has(said.name) else LABEL)
         if rows.has(column):
             truth[:, place] = rows.truth(column, made.choices)[ends]
         elif said.label is not None:

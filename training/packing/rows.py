@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,13 @@ from plumbline.bundle.moment import SECOND, moment_of
 from plumbline.training.errors import DataError
 
 TIME, SYMBOL, GROUP = "time", "symbol", "group"
+LABEL = "label"
+"""Column of the truth of an output that has no column of its own name."""
 _ALONE = "default"
+_NEARLY = 0.1
+"""How far a distance of bars may be off: where clocks change, a day has 23 hours."""
+_TELLING = 4
+_NUMBER = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True)
@@ -90,25 +97,28 @@ class Rows:
             found.append(values)
         return np.stack(found, axis=1)
 
-    def place(self, row: int) -> str:
-        """Say whose row this is, and of when."""
-        return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
-
-    def refuse_interval(self, seconds: int) -> None:
-        """Refuse rows that mostly follow each other at another interval.
+    def refuse_another_interval(self, seconds: int) -> None:
+        """Refuse rows that cannot be bars of this length.
 
         Raises
         ------
         DataError
-            Naming both.
+            If most are nearer to each other than that, or none is as near.
         """
-        within = self.symbol[1:] == self.symbol[:-1]
-        steps, counts = np.unique(np.diff(self.time)[within], return_counts=True)
-        if len(steps) and (usual := steps[counts.argmax()] / SECOND) != seconds:
+        own = self.symbol[1:] == self.symbol[:-1]
+        steps = np.diff(self.time)[own] / SECOND
+        if len(steps) < _TELLING:
+            return
+        usual, least = float(np.median(steps)), float(steps.min())
+        if usual < seconds * (1 - _NEARLY) or least > seconds * (1 + _NEARLY):
             raise DataError(
-                f"{self.source}: rows of a symbol are {usual:g} s apart, and bar_interval says "
-                f"{seconds} s: give every row of the stream, or mend bar_interval"
+                f"{self.source}: rows of a symbol are {usual:g} s apart, {least:g} s at least, and "
+                f"bar_interval says {seconds} s: correct whichever is wrong"
             )
+
+    def place(self, row: int) -> str:
+        """Say whose row this is, and of when."""
+        return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
 
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
@@ -117,7 +127,7 @@ class Rows:
     def truth(self, name: str, choices: Sequence[str]) -> FloatArray:
         """Return what came true, ``(n,)``, NaN where the file does not say.
 
-        A choice is given by name or by place.
+        A choice is given by name or, where no choice is called like a number, by its place.
 
         Raises
         ------
@@ -127,14 +137,17 @@ class Rows:
         column = self.table[name]
         if not choices:
             return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy())
-        places = {choice: float(place) for place, choice in enumerate(choices)}
-        places |= {str(place): float(place) for place in range(len(choices))}
-        places |= {"None": np.nan, "nan": np.nan, "": np.nan, "-1": np.nan}
-        texts = [str(value).removesuffix(".0") for value in column.to_pylist()]
+        named = {_plain(choice): float(place) for place, choice in enumerate(choices)}
+        places: dict[str, float] = dict.fromkeys(("None", "nan", ""), np.nan)
+        if not any(_NUMBER.fullmatch(name) for name in named):
+            places |= {str(place): float(place) for place in range(len(choices))}
+            places["-1"] = np.nan
+        places |= named
+        texts = [_plain(value) for value in column.to_pylist()]
         if unknown := sorted(set(texts) - set(places)):
             raise DataError(
-                f"labels: column {name!r} holds {unknown[:5]}, expected {list(choices)} or their "
-                "places from 0"
+                f"labels: column {name!r} holds {unknown[:5]}, expected {list(choices)}"
+                + (" or their places from 0" if "0" in places and "0" not in named else "")
             )
         return np.array([places[text] for text in texts])
 
@@ -160,7 +173,11 @@ def read_rows(reference: Path, labels: Path | None = None) -> Rows:
         return sorted_rows(table, str(reference))
     truths = read_table(labels)
     others = frozenset(truths.column_names) - {TIME, SYMBOL, GROUP}
-    return sorted_rows(_joined(table, truths, str(labels)), str(reference), labels=others)
+    if GROUP in table.column_names and GROUP in truths.column_names:
+        truths = truths.drop_columns([GROUP])
+    return sorted_rows(
+        _joined(table, truths, str(reference), str(labels)), str(reference), labels=others
+    )
 
 
 def read_table(path: Path) -> pa.Table:
@@ -175,18 +192,43 @@ def read_table(path: Path) -> pa.Table:
     raise DataError(f"{path}: expected a .csv or a .parquet file")
 
 
-def _joined(table: pa.Table, labels: pa.Table, source: str) -> pa.Table:
+def _joined(table: pa.Table, labels: pa.Table, reference: str, source: str) -> pa.Table:
+    """Put beside each row what came of it; times are compared, not how they are written.
+
+    Raises
+    ------
+    DataError
+        If the labels lack a column to join by, or are of none of the rows.
+    """
     keys = [name for name in (TIME, SYMBOL) if name in table.column_names]
     missing = [name for name in keys if name not in labels.column_names]
     if missing:
         raise DataError(f"{source}: expected the columns {keys} to join by, missing {missing}")
-    for name in keys:
-        labels = labels.set_column(
-            labels.column_names.index(name), name, labels[name].cast(table[name].type)
-        )
+    table, labels = _timed(table, reference), _timed(labels, source)
+    if SYMBOL in keys:
+        table, labels = _with_text(table, SYMBOL), _with_text(labels, SYMBOL)
     twice = [n for n in labels.column_names if n in table.column_names and n not in keys]
-    joined = table.drop_columns(twice).join(labels, keys=keys, join_type="left outer")
-    return joined.select([*table.drop_columns(twice).column_names, *_others(labels, keys)])
+    table = table.drop_columns(twice)
+    if not len(table.join(labels, keys=keys, join_type="left semi")):
+        raise DataError(
+            f"{source}: none of its {len(labels)} rows has {' and '.join(keys)} of a row of "
+            f"{reference}: give the outcomes of the same rows"
+        )
+    joined = table.join(labels, keys=keys, join_type="left outer")
+    return joined.select([*table.column_names, *_others(labels, keys)])
+
+
+def _timed(table: pa.Table, source: str) -> pa.Table:
+    """Return a table with its times in microseconds, however they are written."""
+    if TIME not in table.column_names:
+        raise DataError(f"{source}: expected a column {TIME!r}, found {table.column_names}")
+    times = pa.array(_microseconds(table[TIME], source), pa.timestamp("us"))
+    return table.set_column(table.column_names.index(TIME), TIME, times)
+
+
+def _with_text(table: pa.Table, name: str) -> pa.Table:
+    place = table.column_names.index(name)
+    return table.set_column(place, name, table[name].cast(pa.string()))
 
 
 def _others(labels: pa.Table, keys: Sequence[str]) -> list[str]:
@@ -263,6 +305,11 @@ def _moments(texts: pa.ChunkedArray, source: str) -> pa.ChunkedArray:
         raise DataError(
             f"{source}: column {TIME!r}: {reason}: expected ISO 8601, with a zone in all or none"
         ) from error
+
+
+def _plain(value: object) -> str:
+    """Return a label as text; whole numbers alike, whatever their type."""
+    return str(value).removesuffix(".0")
 
 
 def _is_number(kind: pa.DataType) -> bool:

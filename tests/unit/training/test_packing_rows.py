@@ -66,14 +66,16 @@ def test_nanoseconds_are_rounded_down(tmp_path: Path) -> None:
 def test_rows_of_another_interval_than_was_said_are_refused(tmp_path: Path) -> None:
     """The commonest distance counts: a weekend is none."""
     weekend = rows(tmp_path, HOURS + np.where(HOURS[3] < HOURS, 48 * 3600, 0))
-    weekend.refuse_interval(3600)
-    with pytest.raises(DataError, match="are 3600 s apart, and bar_interval says 900 s"):
-        weekend.refuse_interval(900)
+    weekend.refuse_another_interval(3600)
+    with pytest.raises(
+        DataError, match="are 3600 s apart, 3600 s at least, and bar_interval says 900 s"
+    ):
+        weekend.refuse_another_interval(900)
 
 
 def test_distances_are_those_of_each_symbol(tmp_path: Path) -> None:
     """Two symbols row by row are hours of each."""
     found = rows(tmp_path, HOURS[[0, 0, 1, 1, 2, 2]], symbol=["a", "b"] * 3)
-    found.refuse_interval(3600)
+    found.refuse_another_interval(3600)
 
     assert list(found.symbol) == ["a", "a", "a", "b", "b", "b"]
