@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,17 @@ import pyarrow.parquet
 
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.moment import SECOND, moment_of
+from plumbline.training.bar_value import Column, read_times
+from plumbline.training.bars import NO_TIME
 from plumbline.training.errors import DataError
 
 TIME, SYMBOL, GROUP = "time", "symbol", "group"
 _ALONE = "default"
+_TELLING, _NEARLY = 4, 0.1
+"""Distances that are enough to tell an interval by, and the share it may be off."""
+_DELIMITERS = ",;\t"
+_INDEX = re.compile(r"__index_level_\d+__")
+"""Columns that pandas adds to a Parquet file; no model takes them."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,25 @@ class Rows:
         """Say whose row this is, and of when."""
         return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
 
+    def refuse_interval(self, seconds: int) -> None:
+        """Refuse rows that mostly do not stand this far apart, if there are enough to tell.
+
+        Raises
+        ------
+        DataError
+            With how far apart they stand.
+        """
+        apart = np.diff(self.time)[self.symbol[1:] == self.symbol[:-1]]
+        if len(apart) < _TELLING:
+            return
+        values, counts = np.unique(apart, return_counts=True)
+        usual = int(values[counts.argmax()])
+        if abs(usual - seconds * SECOND) > _NEARLY * seconds * SECOND:
+            raise DataError(
+                f"{self.source}: rows of a symbol stand {usual / SECOND:g} s apart, and the "
+                f"description says bar_interval = {seconds} s: correct it, or give every bar's row"
+            )
+
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
         return name in self.table.column_names
@@ -106,10 +133,15 @@ class Rows:
         Raises
         ------
         DataError
-            If a value is none of the choices.
+            If a value is none of the choices, or no number where there are none.
         """
         column = self.table[name]
         if not choices:
+            if not (_is_number(column.type) or pa.types.is_null(column.type)):
+                raise DataError(
+                    f"labels: column {name!r} holds {column.type}, expected what came true as "
+                    "numbers: a value and a score have no choices"
+                )
             return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy())
         places = {choice: float(place) for place, choice in enumerate(choices)}
         places |= {str(place): float(place) for place in range(len(choices))}
@@ -144,33 +176,78 @@ def read_rows(reference: Path, labels: Path | None = None) -> Rows:
         return sorted_rows(table, str(reference))
     truths = read_table(labels)
     others = frozenset(truths.column_names) - {TIME, SYMBOL, GROUP}
-    return sorted_rows(_joined(table, truths, str(labels)), str(reference), labels=others)
+    return sorted_rows(
+        _joined(table, truths, str(reference), str(labels)), str(reference), labels=others
+    )
 
 
 def read_table(path: Path) -> pa.Table:
     """Read a CSV or Parquet file as it is; raises `DataError` where that cannot be."""
+    if path.suffix not in {".parquet", ".csv"}:
+        raise DataError(f"{path}: expected a .csv or a .parquet file")
+    if not path.is_file():
+        raise DataError(f"cannot read {path}: there is no such file")
     try:
-        if path.suffix == ".parquet":
-            return pyarrow.parquet.read_table(path)
         if path.suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
-    except (OSError, pa.ArrowInvalid) as error:
+            return pyarrow.csv.read_csv(path, parse_options=_delimited(path))
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    raise DataError(f"{path}: expected a .csv or a .parquet file")
+    return table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
 
 
-def _joined(table: pa.Table, labels: pa.Table, source: str) -> pa.Table:
+def _delimited(path: Path) -> pyarrow.csv.ParseOptions:
+    """Tell what stands between cells by what the header has most of."""
+    with path.open(encoding="utf-8") as file:
+        header = file.readline()
+    return pyarrow.csv.ParseOptions(delimiter=max(_DELIMITERS, key=header.count))
+
+
+def _joined(table: pa.Table, labels: pa.Table, reference: str, source: str) -> pa.Table:
+    """Put what came of the rows beside them, by moment and symbol, however each writes its times.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to join by, or not one row of either is of the other.
+    """
+    for where, each in ((reference, table), (source, labels)):
+        _require_time(each, where)
     keys = [name for name in (TIME, SYMBOL) if name in table.column_names]
-    missing = [name for name in keys if name not in labels.column_names]
-    if missing:
+    if missing := [name for name in keys if name not in labels.column_names]:
         raise DataError(f"{source}: expected the columns {keys} to join by, missing {missing}")
-    for name in keys:
-        labels = labels.set_column(
-            labels.column_names.index(name), name, labels[name].cast(table[name].type)
+    table, labels = _timed(table, reference), _timed(labels, source)
+    if SYMBOL in keys:
+        table, labels = (_named(each) for each in (table, labels))
+    both = table.select(keys).join(labels.select(keys), keys=keys, join_type="inner")
+    if not len(both):
+        raise DataError(
+            f"{source}: none of its {len(labels)} rows has {' and '.join(keys)} of a row of "
+            f"{reference}: the first there is {_first(table, keys)}, here {_first(labels, keys)}; "
+            "give the time and the symbol of the row that was asked about, not of its outcome"
         )
     twice = [n for n in labels.column_names if n in table.column_names and n not in keys]
-    joined = table.drop_columns(twice).join(labels, keys=keys, join_type="left outer")
-    return joined.select([*table.drop_columns(twice).column_names, *_others(labels, keys)])
+    kept = table.drop_columns(twice)
+    joined = kept.join(labels, keys=keys, join_type="left outer")
+    if len(joined) > len(table):
+        raise DataError(
+            f"{source}: some {' and '.join(keys)} stands in two rows: leave one of each"
+        )
+    return joined.select([*kept.column_names, *_others(labels, keys)])
+
+
+def _timed(table: pa.Table, source: str) -> pa.Table:
+    place = table.column_names.index(TIME)
+    return table.set_column(place, TIME, pa.array(_moments(table, source), pa.timestamp("us")))
+
+
+def _named(table: pa.Table) -> pa.Table:
+    place = table.column_names.index(SYMBOL)
+    return table.set_column(place, SYMBOL, table[SYMBOL].cast(pa.string()))
+
+
+def _first(table: pa.Table, keys: Sequence[str]) -> str:
+    return " ".join(str(table[name][0].as_py()) for name in reversed(keys)) if len(table) else "-"
 
 
 def _others(labels: pa.Table, keys: Sequence[str]) -> list[str]:
@@ -196,9 +273,10 @@ def sorted_rows(
     DataError
         If there is no time, or a symbol has two rows of one.
     """
-    if TIME not in table.column_names:
-        raise DataError(f"{path}: expected a column {TIME!r}, found {table.column_names}")
-    time = _microseconds(table[TIME], path)
+    _require_time(table, path)
+    if not len(table):
+        raise DataError(f"{path}: there is no row under the header, expected rows of {TIME!r}")
+    time = _moments(table, path)
     symbol = np.full(len(table), _ALONE)
     if SYMBOL in table.column_names:
         symbol = np.asarray(table[SYMBOL].cast(pa.string()).to_pylist(), dtype=str)
@@ -215,22 +293,23 @@ def sorted_rows(
     return Rows(table, time, symbol, group, labels, source)
 
 
-def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:
-    """Read times of any type; of numbers the unit is told by their size."""
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy())
-    if pa.types.is_string(column.type):
-        try:
-            parsed = pc.cast(column, pa.timestamp("us"))
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{source}: column {TIME!r}: {error}") from error
-        return np.asarray(parsed.cast(pa.int64()).to_numpy())
-    numbers = np.asarray(column.cast(pa.float64()).to_numpy())
-    size = float(np.median(np.abs(numbers)))
-    for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0)):
-        if size < limit:
-            return np.asarray((numbers * factor).round(), np.int64)
-    return np.asarray(numbers / 1e3, np.int64)
+def _require_time(table: pa.Table, source: str) -> None:
+    if TIME not in table.column_names:
+        raise DataError(
+            f"{source}: expected a column {TIME!r}, the open time of each row's bar, found "
+            f"{table.column_names}"
+        )
+
+
+def _moments(table: pa.Table, source: str) -> IntArray:
+    """Read the times of rows, in any form that bars may have; each row must have one."""
+    header = int(source.endswith(".csv"))
+    column = Column(source, TIME, table[TIME], np.arange(len(table)) + 1 + header, can_format=False)
+    time = read_times(column, None)
+    if (missing := time == NO_TIME).any():
+        row = column.rows[int(missing.argmax())]
+        raise DataError(f"{source}: row {row} has no time: give it one, or leave the row out")
+    return time
 
 
 def _is_number(kind: pa.DataType) -> bool:
