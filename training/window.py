@@ -146,7 +146,7 @@ def _known_symbol(manifest: Manifest, symbol: str | None) -> str:
     listed = near(symbol or "", known) or known[:10]
     what = "which symbol is not said" if symbol is None else f"symbol {symbol!r} is unknown"
     raise DataError(
-        f"{what}: {manifest.name} {manifest.version} was made with {len(known)}, as "
+        f"{what}: {manifest.name} {manifest.version} knows {len(known)}, as "
         f"{', '.join(listed)}: say --symbol with one of them"
     )
 
