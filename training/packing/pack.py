@@ -31,13 +31,14 @@ from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.calibrate import fit_calibrations
+from plumbline.training.complaint import complaint_of
 from plumbline.training.errors import ConfigError, DataError
 from plumbline.training.gate import judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.adapt import Adapted, adapt
 from plumbline.training.packing.packed import Asked, Packed
 from plumbline.training.packing.rows import Rows, read_rows
-from plumbline.training.packing.spec import PackSpec, complaint_of
+from plumbline.training.packing.spec import PackSpec
 from plumbline.training.packing.windows import Windows, whole_rows
 from plumbline.training.publish import Progress, TrainingResult, publish
 

@@ -13,6 +13,7 @@ from plumbline.bundle.heads import HEADS
 from plumbline.bundle.record import Record
 from plumbline.bundle.spec import Identifier, InputSource, Position
 from plumbline.bundle.suggestion import suggestion, unknown_key
+from plumbline.training.complaint import complaint_of
 from plumbline.training.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -30,19 +31,6 @@ def seconds(value: object) -> object:
 
 
 Seconds = Annotated[int, BeforeValidator(seconds), Field(gt=0)]
-
-
-def complaint_of(error: ValidationError) -> str:
-    """Say what is wrong first, where, and what came instead."""
-    first = error.errors(include_url=False)[0]
-    place = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])[1:]
-    if first["type"] == "missing":
-        return f"{place} is missing, a required key"
-    if first["type"] == "value_error":
-        said = str(first["ctx"]["error"])
-    else:
-        said = f"{first['msg']}, found {first['input']!r}"
-    return f"{place}: {said}" if place else said
 
 
 class PackedInput(Record):
