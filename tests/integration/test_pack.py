@@ -443,6 +443,32 @@ def test_rows_without_a_time_are_named(tmp_path: Path, text: str, message: str) 
         read_rows(path)
 
 
+def test_a_row_without_a_symbol_is_refused(tmp_path: Path) -> None:
+    """It would be counted as a market called None."""
+    table = pa.table({"time": ["2024-01-01", "2024-01-02"], "symbol": ["a", None], "fast": [1, 2]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+
+    with pytest.raises(
+        DataError, match=r"2024-01-02T00:00:00\+00:00 has no symbol: give every row"
+    ):
+        read_rows(tmp_path / "rows.parquet")
+
+
+def test_signs_for_choices_are_refused_with_how_choices_are_counted(
+    objects: Objects, market: Market, tmp_path: Path
+) -> None:
+    """-1, 0 and 1 are places of no three choices."""
+    signs = [{"SELL": -1, "HOLD": 0, "BUY": 1}[each] for each in market.choice[N:].tolist()]
+    table = pq.read_table(market.rows).drop_columns(["direction"])
+    pq.write_table(table.append_column("direction", pa.array(signs)), tmp_path / "rows.parquet")
+    nodes = [helper.make_node("Gather", ["x", "places"], ["y"], axis=1)]
+    places = helper.make_tensor("places", TensorProto.INT64, [3], [0, 1, 2])
+    graph = hand_made(nodes, constants=[places], shape=["n", 3])
+
+    with pytest.raises(DataError, match=r"never comes true .* BUY 0; .* places counted from 0"):
+        pack(objects, graph, spec(DIRECTION), reference=tmp_path / "rows.parquet")
+
+
 def test_rows_may_be_written_with_semicolons_and_offsets(tmp_path: Path) -> None:
     """Text in ISO 8601 with an offset is a moment, and pandas' index is no column."""
     path = tmp_path / "rows.csv"

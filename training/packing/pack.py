@@ -188,7 +188,8 @@ def _label_shares(adapted: Adapted, truth: FloatArray) -> tuple[float, ...] | No
         )
         raise DataError(
             f"labels: a choice never comes true in the rows that calibrate, the older 40 %: "
-            f"{names}; give more rows, or correct the column of the truth"
+            f"{names}; give more rows, or correct the column of the truth, which holds names or "
+            "places counted from 0 (-1 is an outcome that is not known)"
         )
     return tuple((counts / counts.sum()).tolist())
 

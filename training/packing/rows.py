@@ -279,7 +279,14 @@ def sorted_rows(
     time = _moments(table, path)
     symbol = np.full(len(table), _ALONE)
     if SYMBOL in table.column_names:
-        symbol = np.asarray(table[SYMBOL].cast(pa.string()).to_pylist(), dtype=str)
+        names = table[SYMBOL].cast(pa.string())
+        if names.null_count:
+            row = int(np.asarray(names.is_null().to_numpy()).argmax())
+            raise DataError(
+                f"{path}: {moment_of(int(time[row])).isoformat()} has no symbol: give every row "
+                "one, or leave the column out"
+            )
+        symbol = np.asarray(names.to_pylist(), dtype=str)
     order = np.lexsort((time, symbol))
     table, time, symbol = table.take(order), time[order], symbol[order]
     again = (symbol[1:] == symbol[:-1]) & (time[1:] == time[:-1])
