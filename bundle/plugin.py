@@ -117,9 +117,9 @@ class Plugins(Mapping[str, type[B]], Generic[B]):
         if name in self._builtin:
             found = self._builtin[name]
             return _attribute(found) if isinstance(found, str) else found
+        self._load_named()  # one that claims an installed one's name is refused before it is used
         if name in self._entries():
             return self._load(name)
-        self._load_named()
         return self._registered[name]
 
     @override

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -59,16 +60,31 @@ def unknown_key(
     To be asked before validation: a misspelt key often leaves another one missing, and that
     complaint alone leads astray.
     """
+    fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     for name, value in values.items():
-        if name not in kind.model_fields:
-            meant = suggestion(name, kind.model_fields, prefix=within)
-            return f"{within}{name} is no key: {meant}"
-        inner = kind.model_fields[name].annotation
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            found = unknown_key(value, inner, within=f"{within}{name}.")
-            if found is not None:
+        if name not in fields:
+            return f"{within}{name} is no key: {suggestion(name, fields, prefix=within)}"
+        inner = _record_in(fields[name].annotation)
+        if inner is None:
+            continue
+        inside = {f"{within}{name}.": value}
+        if isinstance(value, list | tuple):
+            inside = {f"{within}{name}[{place}].": each for place, each in enumerate(value)}
+        for path, each in inside.items():
+            if not isinstance(each, Mapping):
+                continue
+            if (found := unknown_key(each, inner, within=path)) is not None:
                 return found
     return None
+
+
+def _record_in(annotation: object) -> type[BaseModel] | None:
+    """Return the record a field holds: itself, one or none of it, or a sequence of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = [_record_in(each) for each in get_args(annotation)]
+    found = [each for each in inner if each is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def unknown_variable(

@@ -17,6 +17,7 @@ from plumbline.cli.registry import existing_store, open_registry, require_models
 
 if TYPE_CHECKING:
     from plumbline.bundle.archive import Bundle
+    from plumbline.bundle.manifest import Manifest
     from plumbline.bundle.spec import InputSpec, OutputSpec
     from plumbline.store.pointer import Generation
     from plumbline.store.registry import AliasTarget, ModelRegistry
@@ -289,7 +290,7 @@ def _golden_error(bundle: Bundle) -> float:
 def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
     """Return what `show` says to people."""
     manifest, report, reference = bundle.manifest, bundle.validation, bundle.reference
-    data, names = manifest.data, manifest.feature_names
+    names = manifest.feature_names
     actions = manifest.actions
     shares = ", ".join(
         f"{name} {share:.1%}"
@@ -307,7 +308,7 @@ def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
         "features": f"{len(names)}: {', '.join(names)}",
         "label": f"{manifest.label.kind}, horizon {manifest.label.horizon_seconds} s",
         "loss": manifest.loss.kind,
-        "trained on": f"{data.source}, {data.train_start:%Y-%m-%d} to {data.train_end:%Y-%m-%d}",
+        **_origin(manifest),
         "policy": f"{manifest.policy.kind} of {manifest.primary}",
         "calibration": "; ".join(
             f"{name} on {each.rows} rows" for name, each in bundle.outputs.calibrations.items()
@@ -319,6 +320,16 @@ def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
         "metrics": ", ".join(f"{name} {x:.4g}" for name, x in sorted(report.metrics.items())),
         "files": ", ".join(f"{name} {file.size:,} B" for name, file in manifest.files.items()),
     }
+
+
+def _origin(manifest: Manifest) -> dict[str, str]:
+    """Say what it learnt from; of a packed model only what it was measured on is known."""
+    data = manifest.data
+    if manifest.family == "packed":
+        since, until = data.reference_start, data.reference_end
+        return {"measured on": f"{data.source}, {since:%Y-%m-%d} to {until:%Y-%m-%d}"}
+    since, until = data.train_start, data.train_end
+    return {"trained on": f"{data.source}, {since:%Y-%m-%d} to {until:%Y-%m-%d}"}
 
 
 def _input(spec: InputSpec) -> str:

@@ -65,4 +65,4 @@ def pack(
             promote=promote,
             progress=report,
         )
-    finish(result, as_json)
+    finish(result, as_json, model=model or said.name)

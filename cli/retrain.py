@@ -70,4 +70,4 @@ def retrain(
         answer = call_trainer(command, order, Path(folder))
         report("judging", 0.9)
         result = take_in(objects, model, answer, champion=champion, live=live)
-    finish(result, as_json)
+    finish(result, as_json, model=model)

@@ -233,15 +233,29 @@ def reporting() -> Iterator[Report]:
         raise fail(f"cannot write {error.filename}: {error.strerror}") from error
 
 
-def finish(result: TrainingResult, as_json: bool) -> None:
-    """Print what was made; exit with 1 if the gate refused it."""
+def finish(result: TrainingResult, as_json: bool, *, model: str | None = None) -> None:
+    """Print what was made; exit with 1 if the gate refused it.
+
+    Parameters
+    ----------
+    result
+        Of a training, or of what leaves no record of its own.
+    as_json
+        As one document.
+    model
+        Its name, to be looked up by where there is no record.
+    """
     numbers = [(name, f"{value:.4g}") for name, value in sorted(result.metrics.items())]
     said = "passed its gate" if result.passed else "was REFUSED by its gate"
     title = f"{result.version} {said}: {result.verdict.value}, {result.seconds:.0f} s"
+    title += ", promoted" if result.promoted else ""
     more = f"more: plumbline runs show {result.run}"
+    if not result.run:
+        more = f"more: plumbline models show {result.version} --model {model}"
     emit(result, as_json, people=Group(title, table("on validation", "", rows=numbers), more))
     if not result.passed:
-        raise fail("; ".join(result.reasons) + ". The bundle is kept, but will not be promoted")
+        why = "; ".join(result.reasons).removesuffix(".")
+        raise fail(f"{why}. The bundle is kept, but will not be promoted")
 
 
 def _manifest(registry: ModelRegistry, text: str) -> Manifest:

@@ -80,7 +80,14 @@ class ModelRegistry:
         if len(found) > 1:
             raise NotFoundError(f"{text!r} could be any of {', '.join(found)}: give more of it")
         known = ", ".join(versions) or "none"
-        raise NotFoundError(f"model {self.name} has no version or alias {text!r}; it has {known}")
+        change = (
+            ": name one of them, or make one the champion with `plumbline models promote`"
+            if text == "champion" and versions
+            else ""
+        )
+        raise NotFoundError(
+            f"model {self.name} has no version or alias {text!r}; it has {known}{change}"
+        )
 
     def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
         """Upload a bundle, its manifest last; writing the same one again is a no-op.

@@ -42,12 +42,19 @@ class Column:
         As found.
     rows : (n,) int64
         The number of each row in the file.
+    can_format
+        Whether its reader can be told a ``time_format``.
     """
 
     location: str
     name: str
     cells: pa.ChunkedArray
     rows: IntArray
+    can_format: bool = True
+
+    def or_format(self, advice: str) -> str:
+        """Return advice to say a ``time_format``, if there is where to say it."""
+        return advice if self.can_format else ""
 
     def complain(self, place: int, expected: str, *, time: str = "") -> DataError:
         """Return the error that quotes a cell: ``row 17 (2024-01-02 05:00), close: …``."""
@@ -174,7 +181,8 @@ def _epochs(column: Column, cells: pa.ChunkedArray) -> IntArray:
         raise column.complain(
             int(outside.argmax()),
             "seconds, milliseconds, microseconds or nanoseconds since 1970, of a moment after "
-            "March 1973 and before 2200: write times in ISO 8601, or say time_format",
+            "March 1973 and before 2200: write times in ISO 8601"
+            + column.or_format(", or say time_format"),
         )
     _refuse_calendar(column, whole[known])
     time[~known] = NO_TIME
@@ -187,8 +195,13 @@ def _refuse_calendar(column: Column, numbers: np.ndarray) -> None:
     if few and all(_CALENDAR.fullmatch(text) for text in few):
         raise column.complain(
             0,
-            "a time; the digits read like year, month and day: say so with "
-            'time_format = "%Y%m%d%H%M", or as many of these as there are',
+            "a time; the digits read like year, month and day: "
+            + (
+                column.or_format(
+                    'say so with time_format = "%Y%m%d%H%M", or as many of these as there are'
+                )
+                or "write times in ISO 8601"
+            ),
         )
 
 
@@ -203,9 +216,8 @@ def _iso(column: Column, texts: pa.ChunkedArray) -> IntArray:
     except (pa.ArrowException, ValueError) as error:
         place = _first_failing(texts, lambda cells: cells.cast(kind))
         expected = (
-            f"a time in ISO 8601 (2024-01-02T09:30:00Z) or since 1970: {_change(column, place)}, "
-            'or say how times are written, as time_format = "%d.%m.%Y %H:%M"'
-        )
+            f"a time in ISO 8601 (2024-01-02T09:30:00Z) or since 1970: {_change(column, place)}"
+        ) + column.or_format(', or say how times are written, as time_format = "%d.%m.%Y %H:%M"')
         if _casts(texts.slice(place, 1), pa.timestamp("ns", tz=None if first else "UTC")):
             offset = "an" if first else "no"
             expected = f"{offset} offset, as in the rows before: write all times in the same way"

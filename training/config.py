@@ -19,6 +19,7 @@ from plumbline.bundle.policies import POLICIES, Policy
 from plumbline.bundle.record import Record
 from plumbline.bundle.spec import OutputSpec
 from plumbline.bundle.suggestion import nearest, unknown_key
+from plumbline.training.complaint import complaint_of
 from plumbline.training.config_file import merge, module_names, read_overrides, read_values
 from plumbline.training.data import UNNAMED
 from plumbline.training.data_check import LARGEST_STEP, Tolerable
@@ -278,9 +279,7 @@ def _validated(kind: type[Experiment], values: Mapping[str, Any], source: str) -
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{source}: {place + ': ' if place else ''}{first['msg']}") from error
+        raise ConfigError(f"{source}: {complaint_of(error)}") from error
 
 
 def read_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,14 +102,22 @@ def compute(feature_set: FeatureSet[Any], bars: FloatArray) -> FloatArray:
     Raises
     ------
     FeatureError
-        If the feature set gives another shape or type than it promises.
+        If the feature set fails, or gives another shape or type than it promises.
     """
     expected = (len(bars), bars.shape[1] - feature_set.memory, len(feature_set.names))
-    with torch.inference_mode():
-        found: FloatArray = feature_set(torch.from_numpy(bars)).numpy()
+    name = type(feature_set).__name__
+    try:
+        with torch.inference_mode():
+            found: FloatArray = feature_set(torch.from_numpy(bars)).numpy()
+    except (RuntimeError, IndexError, TypeError, AttributeError) as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        raise FeatureError(
+            f"{name} cannot be computed of bars {bars.shape}, with its memory of "
+            f"{feature_set.memory}: {error} ({Path(line.filename).name}, line {line.lineno})"
+        ) from error
     if found.shape != expected or found.dtype != np.float32:
         raise FeatureError(
-            f"{type(feature_set).__name__} gave {found.dtype} {found.shape} for bars "
+            f"{name} gave {found.dtype} {found.shape} for bars "
             f"{bars.shape}, expected float32 {expected}: bars minus its memory of "
             f"{feature_set.memory}, and one column a name"
         )

@@ -15,7 +15,7 @@ from plumbline.training.bars import MICROSECOND, Bars, as_datetime, as_microseco
 from plumbline.training.config import Experiment
 from plumbline.training.data import near, read_bars, resolve
 from plumbline.training.data_check import check_bars, refuse_defects
-from plumbline.training.errors import DataError, TrainingError
+from plumbline.training.errors import ConfigError, DataError, TrainingError
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, build_table, resolve_feature_set
 
@@ -79,10 +79,18 @@ def read_window(
     DataError
         If there are too few bars, bars of another interval, or none of that symbol, or if training
         would refuse them.
+    ConfigError
+        If the model was packed: its columns are its owner's.
     TrainingError
         If this version of the software computes other features than the bundle's.
     """
-    experiment = Experiment.of_manifest(manifest.training)
+    try:
+        experiment = Experiment.of_manifest(manifest.training)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{manifest.name} {manifest.version} takes columns of its owner's making, which cannot "
+            "be computed from bars: send the columns themselves, which GET /models lists"
+        ) from error
     name = _known_symbol(manifest, symbol)
     form = experiment.data.time_format if time_format is None else time_format
     found = read_bars(resolve(location, symbol=name, time_format=form))
@@ -138,7 +146,7 @@ def _known_symbol(manifest: Manifest, symbol: str | None) -> str:
     listed = near(symbol or "", known) or known[:10]
     what = "which symbol is not said" if symbol is None else f"symbol {symbol!r} is unknown"
     raise DataError(
-        f"{what}: {manifest.name} {manifest.version} was made with {len(known)}, as "
+        f"{what}: {manifest.name} {manifest.version} knows {len(known)}, as "
         f"{', '.join(listed)}: say --symbol with one of them"
     )
 

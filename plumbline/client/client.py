@@ -57,7 +57,7 @@ class Client:
         features_hash: str | None = None,
         retry: Retry = _RETRY,
     ) -> None:
-        self._asking = Asking(model, features_hash, retry, np.random.default_rng())
+        self._asking = Asking(model, features_hash, retry, np.random.default_rng(), url)
         self._http = httpx.Client(base_url=url, timeout=timeout, headers=_headers(token))
 
     def predict(
@@ -157,7 +157,7 @@ class AsyncClient:
         features_hash: str | None = None,
         retry: Retry = _RETRY,
     ) -> None:
-        self._asking = Asking(model, features_hash, retry, np.random.default_rng())
+        self._asking = Asking(model, features_hash, retry, np.random.default_rng(), url)
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout, headers=_headers(token))
 
     async def predict(

@@ -99,12 +99,15 @@ class Asking:
         Of lost answers.
     rng
         Draws the pauses.
+    url
+        Whom they ask, for complaints.
     """
 
     model: str | None
     features_hash: str | None
     retry: Retry
     rng: np.random.Generator
+    url: str = ""
 
     def predict(
         self, instances: Sequence[Instance | Mapping[str, Any]]
@@ -150,7 +153,7 @@ class Asking:
             if last:
                 raise UnreachableError(
                     f"no answer to {call.method} {call.path} in {attempt} attempts, the last: "
-                    f"{type(came).__name__}: {came}"
+                    f"{type(came).__name__}: {came}; is a service listening at {self.url}?"
                 ) from (came if isinstance(came, Exception) else None)
             yield self.retry.pause(attempt, _retry_after(came), self.rng.random())
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -32,6 +32,7 @@ from plumbline.training.errors import ConfigError, DataError, ExportError
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.graph import read_graph
 from plumbline.training.packing.pack import pack
+from plumbline.training.packing.rows import read_rows
 from plumbline.training.packing.spec import PackSpec
 
 N, COLUMNS = 2_000, ("fast", "slow", "range", "turnover")
@@ -335,6 +336,149 @@ def test_columns_and_labels_that_are_missing_are_named(objects: Objects, market:
         pack(objects, hand_made(MEAN), spec(MOVE, inputs=wrong), reference=market.rows)
     with pytest.raises(DataError, match="there is no column 'fate' for output 'move'"):
         pack(objects, hand_made(MEAN), spec({**MOVE, "label": "fate"}), reference=market.rows)
+
+
+OUTPUT = 'bar_interval = 1\n[[outputs]]\nname = "a"\nhorizon = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ('bar_intervall = "1h"', r"bar_intervall is no key: did you mean bar_interval\?"),
+        (
+            '[[outputs]]\nname = "a"\nchoics = []',
+            r"\[0\].choics is no key: did you mean outputs\[0",
+        ),
+        ('bar_interval = "1h"\n[[outputs]]\nname = "a"', r"outputs\[0\].horizon is missing"),
+        (
+            'bar_interval = "1 hour"\n[[outputs]]\nname = "a"\nhorizon = 1',
+            "t.toml: bar_interval: expected a duration like 30min, 6h or 5d, got '1 hour'",
+        ),
+        (
+            f'{OUTPUT}kind = "class"',
+            "kind is 'class': there are choice, score, value",
+        ),
+        (
+            f'{OUTPUT}choices = ["x", "y"]\npositions = [1]',
+            r"a position for each choice of \['x', 'y'\], found \[1.0\]",
+        ),
+        (
+            f'{OUTPUT}kind = "value"\nchoices = ["x", "y"]',
+            "a value has no choices and no positions: leave them out",
+        ),
+    ],
+)
+def test_a_wrong_key_or_value_of_a_description_is_named(
+    tmp_path: Path, said: str, message: str
+) -> None:
+    """With what was expected there, and what came."""
+    path = tmp_path / "t.toml"
+    path.write_text(said)
+
+    with pytest.raises(ConfigError, match=message):
+        PackSpec.read(path)
+
+
+def test_a_name_that_no_store_takes_is_refused(objects: Objects, market: Market) -> None:
+    """By a sentence, before anything is read."""
+    with pytest.raises(ConfigError, match="name is 'My Model', expected small letters, digits"):
+        pack(objects, hand_made(MEAN), spec(MOVE), reference=market.rows, model="My Model")
+
+
+def test_rows_at_another_interval_than_described_are_refused(
+    objects: Objects, market: Market
+) -> None:
+    """Windows, horizons and the watch would all be of another length."""
+    with pytest.raises(DataError, match=r"stand 3600 s apart, and .* bar_interval = 300 s"):
+        pack(objects, hand_made(MEAN), spec(MOVE, bar_interval="5min"), reference=market.rows)
+
+
+def labels_of(market: Market, path: Path, times: object) -> Path:
+    """Write what came of the rows into a file of its own, at these times."""
+    pq.write_table(pa.table({"time": times, "move": market.value[N:]}), path)
+    return path
+
+
+def test_outcomes_join_by_moment_however_times_are_written(
+    objects: Objects, market: Market, tmp_path: Path
+) -> None:
+    """Seconds here, time stamps there."""
+    seconds = (START + HOUR * np.arange(N)) // 1_000_000
+    labels = labels_of(market, tmp_path / "labels.parquet", seconds)
+
+    made = pack(objects, hand_made(MEAN), spec(MOVE), reference=market.rows, labels=labels)
+
+    assert made.metrics["rows_labelled"] > 0
+
+
+def test_outcomes_of_no_row_are_refused(objects: Objects, market: Market, tmp_path: Path) -> None:
+    """Rather than passing a gate that was never asked about skill."""
+    late = (START + HOUR * np.arange(N)) // 1_000_000 + 1_800
+    labels = labels_of(market, tmp_path / "labels.parquet", late)
+
+    with pytest.raises(
+        DataError, match=r"none of its 2000 rows has time of a row of .*time .* was"
+    ):
+        pack(objects, hand_made(MEAN), spec(MOVE), reference=market.rows, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,fast\n", "no row under the header"),
+        ("time,fast\n2024-01-01T00:00:00Z,1\n,2\n", "row 3 has no time: give it one"),
+        ("time,fast\nyesterday,1\n", "row 2, time: found 'yesterday', .*: correct the cell$"),
+        (
+            "when,fast\n1,1\n",
+            r"expected a column 'time', the open time .* found \['when', 'fast'\]",
+        ),
+    ],
+)
+def test_rows_without_a_time_are_named(tmp_path: Path, text: str, message: str) -> None:
+    """By their number in the file; nothing is guessed."""
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        read_rows(path)
+
+
+def test_a_row_without_a_symbol_is_refused(tmp_path: Path) -> None:
+    """It would be counted as a market called None."""
+    table = pa.table({"time": ["2024-01-01", "2024-01-02"], "symbol": ["a", None], "fast": [1, 2]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+
+    with pytest.raises(
+        DataError, match=r"2024-01-02T00:00:00\+00:00 has no symbol: give every row"
+    ):
+        read_rows(tmp_path / "rows.parquet")
+
+
+def test_signs_for_choices_are_refused_with_how_choices_are_counted(
+    objects: Objects, market: Market, tmp_path: Path
+) -> None:
+    """-1, 0 and 1 are places of no three choices."""
+    signs = [{"SELL": -1, "HOLD": 0, "BUY": 1}[each] for each in market.choice[N:].tolist()]
+    table = pq.read_table(market.rows).drop_columns(["direction"])
+    pq.write_table(table.append_column("direction", pa.array(signs)), tmp_path / "rows.parquet")
+    nodes = [helper.make_node("Gather", ["x", "places"], ["y"], axis=1)]
+    places = helper.make_tensor("places", TensorProto.INT64, [3], [0, 1, 2])
+    graph = hand_made(nodes, constants=[places], shape=["n", 3])
+
+    with pytest.raises(DataError, match=r"never comes true .* BUY 0; .* places counted from 0"):
+        pack(objects, graph, spec(DIRECTION), reference=tmp_path / "rows.parquet")
+
+
+def test_rows_may_be_written_with_semicolons_and_offsets(tmp_path: Path) -> None:
+    """Text in ISO 8601 with an offset is a moment, and pandas' index is no column."""
+    path = tmp_path / "rows.csv"
+    path.write_text("time;fast\n2024-01-01T02:00:00+02:00;1.5\n2024-01-01T01:00:00+00:00;2\n")
+    table = pa.table({"time": ["2024-01-01T00:00:00Z"], "fast": [1.0], "__index_level_0__": [7]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+
+    hours = np.diff(read_rows(path).time) / HOUR
+    assert hours.tolist() == [1.0]
+    assert read_rows(tmp_path / "rows.parquet").names == ("fast",)
 
 
 def test_without_outcomes_a_model_is_taken_as_it_is(

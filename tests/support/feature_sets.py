@@ -92,6 +92,14 @@ class Double(Momentum):
         return super().forward(bars).double()
 
 
+class Fails(Momentum):
+    """Looks for a column that is not there."""
+
+    @override
+    def forward(self, bars):
+        return super().forward(bars[..., :3])
+
+
 class SameNameTwice(Momentum):
     """Two columns, one name."""
 

@@ -116,6 +116,14 @@ def _input_spec(
             f"input {given.name!r} takes {width} columns, {len(columns)} are named: "
             f"{', '.join(columns[:12])}; name them in [[inputs]] columns, in the model's order"
         )
+    if said and said.steps and steps[:1] not in ([], [None], [said.steps]):
+        raise ConfigError(
+            f"input {given.name!r} takes {steps[0]} steps, [[inputs]] steps says {said.steps}"
+        )
+    if said and said.steps and not steps:
+        raise ConfigError(
+            f"input {given.name!r} takes one row and no window: leave [[inputs]] steps out"
+        )
     length = steps[0] if steps else None
     if steps and length is None:
         length = said.steps if said else None
@@ -194,7 +202,7 @@ def _choice(
     if set(choices) == set(source.choices) and choices != source.choices:
         raise ConfigError(
             f"output {said.name!r}: the graph names its choices {list(source.choices)}, the "
-            f"specification {list(choices)}: the order must be the graph's"
+            f"specification {list(choices)}: name them in the graph's order, and positions so, too"
         )
     width = values.shape[1] // said.members
     single = width == 1 and said.members == 1
@@ -212,8 +220,8 @@ def _choice(
         raise ConfigError(f"output {said.name!r}: name its {width} choices, in the graph's order")
     if len(choices) != width:
         raise ConfigError(
-            f"output {said.name!r}: the graph gives {width} numbers a row, {len(choices)} choices "
-            f"are named: {list(choices)}"
+            f"output {said.name!r}: the graph gives {values.shape[1]} numbers a row, for "
+            f"{said.members} members of {len(choices)} choices: {list(choices)}"
         )
     each = values.reshape(-1, max(width, 1)) if not single else values
     probable = single or looks_like_probabilities(each)

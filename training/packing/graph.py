@@ -59,6 +59,8 @@ def read_graph(path: Path) -> bytes:
     ExportError
         If it cannot be read.
     """
+    if not path.is_file():
+        raise ExportError(f"cannot read {path}: there is no such file")
     try:
         return bytes(onnx.load(path).SerializeToString())
     except Exception as error:
@@ -84,7 +86,13 @@ class Graph:
             self.model = onnx.load_from_string(data)
             onnx.checker.check_model(self.model)
         except Exception as error:
-            raise ExportError(f"not an ONNX graph: {error}") from error
+            twice = (
+                ": a weight and an output share a name; give output_names of their own, or rename "
+                "the buffer"
+                if "single static assignment" in str(error)
+                else ""
+            )
+            raise ExportError(f"not a valid ONNX graph: {error}{twice}") from error
         if any(each.data_location == TensorProto.EXTERNAL for each in self._graph.initializer):
             raise ExportError("the graph keeps its weights in a file beside it, which is not there")
         weights = {each.name for each in self._graph.initializer}

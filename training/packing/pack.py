@@ -12,6 +12,7 @@ calibration says that it stands on no rows.
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -24,11 +25,13 @@ from plumbline.bundle.heads import build_head
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.policies import POLICIES
 from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.suggestion import suggestion, unknown_key
 from plumbline.bundle.validation import ValidationReport
 from plumbline.diagnosis.sample import Context
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.calibrate import fit_calibrations
+from plumbline.training.complaint import complaint_of
 from plumbline.training.errors import ConfigError, DataError
 from plumbline.training.gate import judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
@@ -44,6 +47,8 @@ CALIBRATING = 0.4
 
 _POLICY_OF = {"choice": "argmax", "value": "kelly", "score": "rank"}
 _BATCH = 1024
+MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""As a manifest wants it."""
 
 
 def pack(
@@ -87,9 +92,14 @@ def pack(
     name = model or spec.name
     if name is None:
         raise ConfigError("the model has no name: say name in the specification, or --model")
+    if MODEL_NAME.fullmatch(name) is None:
+        raise ConfigError(
+            f"the model's name is {name!r}, expected small letters, digits, dots, dashes and "
+            "underscores, 64 at most, the first a letter or a digit"
+        )
     progress("reading the reference", 0.05)
     rows = read_rows(reference, labels)
-    rows.refuse_another_interval(spec.bar_interval)
+    rows.refuse_interval(spec.bar_interval)
     progress("adapting the graph", 0.15)
     adapted = adapt(graph, spec, rows)
     progress("asking the model", 0.3)
@@ -176,7 +186,11 @@ def _label_shares(adapted: Adapted, truth: FloatArray) -> tuple[float, ...] | No
         names = ", ".join(
             f"{n} {c}" for n, c in zip(adapted.outputs[0].choices, counts.tolist(), strict=True)
         )
-        raise DataError(f"labels: a choice never comes true in the rows that calibrate: {names}")
+        raise DataError(
+            f"labels: a choice never comes true in the rows that calibrate, the older 40 %: "
+            f"{names}; give more rows, or correct the column of the truth, which holds names or "
+            "places counted from 0 (-1 is an outcome that is not known)"
+        )
     return tuple((counts / counts.sum()).tolist())
 
 
@@ -202,7 +216,7 @@ def _outputs(
     primary = adapted.outputs[0]
     kind = spec.policy.kind if spec.policy else _POLICY_OF.get(primary.kind, "abstain")
     if kind not in POLICIES:
-        raise ConfigError(f"policy.kind is {kind!r}, expected one of {sorted(POLICIES)}")
+        raise ConfigError(f"policy.kind is {kind!r}: {suggestion(kind, sorted(POLICIES))}")
     found = POLICIES[kind]
     if "prior" in found.Params.model_fields and not primary.choices:
         raise ConfigError(
@@ -212,12 +226,13 @@ def _outputs(
     parameters = dict(spec.policy.parameters) if spec.policy else {}
     if "prior" in found.Params.model_fields and prior is not None:
         parameters.setdefault("prior", list(prior))
+    complaint = unknown_key(parameters, found.Params, within="policy.parameters.")
+    if complaint is not None:
+        raise ConfigError(complaint)
     try:
         policy = found(found.Params.model_validate(parameters), primary)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"policy.parameters.{place}: {first['msg']}") from error
+        raise ConfigError(f"policy.parameters.{complaint_of(error)}") from error
     except ValueError as error:
         raise ConfigError(f"policy: {error}") from error
     return Outputs(adapted.outputs, calibrations, policy)

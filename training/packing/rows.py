@@ -15,16 +15,20 @@ import pyarrow.parquet
 
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.moment import SECOND, moment_of
+from plumbline.training.bar_value import Column, read_times
+from plumbline.training.bars import NO_TIME
 from plumbline.training.errors import DataError
 
 TIME, SYMBOL, GROUP = "time", "symbol", "group"
 LABEL = "label"
 """Column of the truth of an output that has no column of its own name."""
 _ALONE = "default"
-_NEARLY = 0.1
-"""How far a distance of bars may be off: where clocks change, a day has 23 hours."""
-_TELLING = 4
 _NUMBER = re.compile(r"-?\d+")
+_TELLING, _NEARLY = 4, 0.1
+"""Distances that are enough to tell an interval by, and the share it may be off."""
+_DELIMITERS = ",;\t"
+_INDEX = re.compile(r"__index_level_\d+__")
+"""Columns that pandas adds to a Parquet file; no model takes them."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +101,28 @@ class Rows:
             found.append(values)
         return np.stack(found, axis=1)
 
-    def refuse_another_interval(self, seconds: int) -> None:
-        """Refuse rows that cannot be bars of this length.
+    def place(self, row: int) -> str:
+        """Say whose row this is, and of when."""
+        return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
+
+    def refuse_interval(self, seconds: int) -> None:
+        """Refuse rows that mostly do not stand this far apart, if there are enough to tell.
 
         Raises
         ------
         DataError
-            If most are nearer to each other than that, or none is as near.
+            With how far apart they stand.
         """
-        own = self.symbol[1:] == self.symbol[:-1]
-        steps = np.diff(self.time)[own] / SECOND
-        if len(steps) < _TELLING:
+        apart = np.diff(self.time)[self.symbol[1:] == self.symbol[:-1]]
+        if len(apart) < _TELLING:
             return
-        usual, least = float(np.median(steps)), float(steps.min())
-        if usual < seconds * (1 - _NEARLY) or least > seconds * (1 + _NEARLY):
+        values, counts = np.unique(apart, return_counts=True)
+        usual = int(values[counts.argmax()])
+        if abs(usual - seconds * SECOND) > _NEARLY * seconds * SECOND:
             raise DataError(
-                f"{self.source}: rows of a symbol are {usual:g} s apart, {least:g} s at least, and "
-                f"bar_interval says {seconds} s: correct whichever is wrong"
+                f"{self.source}: rows of a symbol stand {usual / SECOND:g} s apart, and the "
+                f"description says bar_interval = {seconds} s: correct it, or give every bar's row"
             )
-
-    def place(self, row: int) -> str:
-        """Say whose row this is, and of when."""
-        return f"{self.symbol[row]} at {moment_of(int(self.time[row])).isoformat()}"
 
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
@@ -132,10 +136,15 @@ class Rows:
         Raises
         ------
         DataError
-            If a value is none of the choices.
+            If a value is none of the choices, or no number where there are none.
         """
         column = self.table[name]
         if not choices:
+            if not (_is_number(column.type) or pa.types.is_null(column.type)):
+                raise DataError(
+                    f"labels: column {name!r} holds {column.type}, expected what came true as "
+                    "numbers: a value and a score have no choices"
+                )
             return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy())
         named = {_plain(choice): float(place) for place, choice in enumerate(choices)}
         places: dict[str, float] = dict.fromkeys(("None", "nan", ""), np.nan)
@@ -182,53 +191,71 @@ def read_rows(reference: Path, labels: Path | None = None) -> Rows:
 
 def read_table(path: Path) -> pa.Table:
     """Read a CSV or Parquet file as it is; raises `DataError` where that cannot be."""
+    if path.suffix not in {".parquet", ".csv"}:
+        raise DataError(f"{path}: expected a .csv or a .parquet file")
+    if not path.is_file():
+        raise DataError(f"cannot read {path}: there is no such file")
     try:
-        if path.suffix == ".parquet":
-            return pyarrow.parquet.read_table(path)
         if path.suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
-    except (OSError, pa.ArrowInvalid) as error:
+            return pyarrow.csv.read_csv(path, parse_options=_delimited(path))
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    raise DataError(f"{path}: expected a .csv or a .parquet file")
+    return table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
+
+
+def _delimited(path: Path) -> pyarrow.csv.ParseOptions:
+    """Tell what stands between cells by what the header has most of."""
+    with path.open(encoding="utf-8") as file:
+        header = file.readline()
+    return pyarrow.csv.ParseOptions(delimiter=max(_DELIMITERS, key=header.count))
 
 
 def _joined(table: pa.Table, labels: pa.Table, reference: str, source: str) -> pa.Table:
-    """Put beside each row what came of it; times are compared, not how they are written.
+    """Put what came of the rows beside them, by moment and symbol, however each writes its times.
 
     Raises
     ------
     DataError
-        If the labels lack a column to join by, or are of none of the rows.
+        If there is nothing to join by, or not one row of either is of the other.
     """
+    for where, each in ((reference, table), (source, labels)):
+        _require_time(each, where)
     keys = [name for name in (TIME, SYMBOL) if name in table.column_names]
-    missing = [name for name in keys if name not in labels.column_names]
-    if missing:
+    if missing := [name for name in keys if name not in labels.column_names]:
         raise DataError(f"{source}: expected the columns {keys} to join by, missing {missing}")
     table, labels = _timed(table, reference), _timed(labels, source)
     if SYMBOL in keys:
-        table, labels = _with_text(table, SYMBOL), _with_text(labels, SYMBOL)
-    twice = [n for n in labels.column_names if n in table.column_names and n not in keys]
-    table = table.drop_columns(twice)
-    if not len(table.join(labels, keys=keys, join_type="left semi")):
+        table, labels = (_named(each) for each in (table, labels))
+    both = table.select(keys).join(labels.select(keys), keys=keys, join_type="inner")
+    if not len(both):
         raise DataError(
             f"{source}: none of its {len(labels)} rows has {' and '.join(keys)} of a row of "
-            f"{reference}: give the outcomes of the same rows"
+            f"{reference}: the first there is {_first(table, keys)}, here {_first(labels, keys)}; "
+            "give the time and the symbol of the row that was asked about, not of its outcome"
         )
-    joined = table.join(labels, keys=keys, join_type="left outer")
-    return joined.select([*table.column_names, *_others(labels, keys)])
+    twice = [n for n in labels.column_names if n in table.column_names and n not in keys]
+    kept = table.drop_columns(twice)
+    joined = kept.join(labels, keys=keys, join_type="left outer")
+    if len(joined) > len(table):
+        raise DataError(
+            f"{source}: some {' and '.join(keys)} stands in two rows: leave one of each"
+        )
+    return joined.select([*kept.column_names, *_others(labels, keys)])
 
 
 def _timed(table: pa.Table, source: str) -> pa.Table:
-    """Return a table with its times in microseconds, however they are written."""
-    if TIME not in table.column_names:
-        raise DataError(f"{source}: expected a column {TIME!r}, found {table.column_names}")
-    times = pa.array(_microseconds(table[TIME], source), pa.timestamp("us"))
-    return table.set_column(table.column_names.index(TIME), TIME, times)
+    place = table.column_names.index(TIME)
+    return table.set_column(place, TIME, pa.array(_moments(table, source), pa.timestamp("us")))
 
 
-def _with_text(table: pa.Table, name: str) -> pa.Table:
-    place = table.column_names.index(name)
-    return table.set_column(place, name, table[name].cast(pa.string()))
+def _named(table: pa.Table) -> pa.Table:
+    place = table.column_names.index(SYMBOL)
+    return table.set_column(place, SYMBOL, table[SYMBOL].cast(pa.string()))
+
+
+def _first(table: pa.Table, keys: Sequence[str]) -> str:
+    return " ".join(str(table[name][0].as_py()) for name in reversed(keys)) if len(table) else "-"
 
 
 def _others(labels: pa.Table, keys: Sequence[str]) -> list[str]:
@@ -254,12 +281,20 @@ def sorted_rows(
     DataError
         If there is no time, or a symbol has two rows of one.
     """
-    if TIME not in table.column_names:
-        raise DataError(f"{path}: expected a column {TIME!r}, found {table.column_names}")
-    time = _microseconds(table[TIME], path)
+    _require_time(table, path)
+    if not len(table):
+        raise DataError(f"{path}: there is no row under the header, expected rows of {TIME!r}")
+    time = _moments(table, path)
     symbol = np.full(len(table), _ALONE)
     if SYMBOL in table.column_names:
-        symbol = np.asarray(table[SYMBOL].cast(pa.string()).to_pylist(), dtype=str)
+        names = table[SYMBOL].cast(pa.string())
+        if names.null_count:
+            row = int(np.asarray(names.is_null().to_numpy()).argmax())
+            raise DataError(
+                f"{path}: {moment_of(int(time[row])).isoformat()} has no symbol: give every row "
+                "one, or leave the column out"
+            )
+        symbol = np.asarray(names.to_pylist(), dtype=str)
     order = np.lexsort((time, symbol))
     table, time, symbol = table.take(order), time[order], symbol[order]
     again = (symbol[1:] == symbol[:-1]) & (time[1:] == time[:-1])
@@ -273,43 +308,28 @@ def sorted_rows(
     return Rows(table, time, symbol, group, labels, source)
 
 
-def _microseconds(column: pa.ChunkedArray, source: str) -> IntArray:
-    """Read times of any type; of numbers the unit is told by their size."""
-    if column.null_count:
-        raise DataError(f"{source}: column {TIME!r} is empty in {column.null_count} rows")
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = _moments(column, source)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        micros = column.cast(pa.timestamp("us"), safe=False)
-        return np.asarray(micros.cast(pa.int64()).to_numpy())
-    if not _is_number(column.type):
-        raise DataError(f"{source}: column {TIME!r} holds {column.type}, expected moments")
-    numbers = column.to_numpy()
-    size = float(np.median(np.abs(numbers)))
-    for limit, factor in ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1)):
-        if size < limit:
-            return np.asarray(np.round(numbers * factor), np.int64)
-    return np.asarray(numbers // 1_000, np.int64)
-
-
-def _moments(texts: pa.ChunkedArray, source: str) -> pa.ChunkedArray:
-    """Read ISO 8601; where no text names its zone all are UTC."""
-    try:
-        return texts.cast(pa.timestamp("us", tz="UTC"))
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return texts.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid as error:
-        reason = str(error).partition(" as a scalar")[0]
-        raise DataError(
-            f"{source}: column {TIME!r}: {reason}: expected ISO 8601, with a zone in all or none"
-        ) from error
-
-
 def _plain(value: object) -> str:
     """Return a label as text; whole numbers alike, whatever their type."""
     return str(value).removesuffix(".0")
+
+
+def _require_time(table: pa.Table, source: str) -> None:
+    if TIME not in table.column_names:
+        raise DataError(
+            f"{source}: expected a column {TIME!r}, the open time of each row's bar, found "
+            f"{table.column_names}"
+        )
+
+
+def _moments(table: pa.Table, source: str) -> IntArray:
+    """Read the times of rows, in any form that bars may have; each row must have one."""
+    header = int(source.endswith(".csv"))
+    column = Column(source, TIME, table[TIME], np.arange(len(table)) + 1 + header, can_format=False)
+    time = read_times(column, None)
+    if (missing := time == NO_TIME).any():
+        row = column.rows[int(missing.argmax())]
+        raise DataError(f"{source}: row {row} has no time: give it one, or leave the row out")
+    return time
 
 
 def _is_number(kind: pa.DataType) -> bool:

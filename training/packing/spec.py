@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
+from plumbline.bundle.heads import HEADS
 from plumbline.bundle.record import Record
-from plumbline.bundle.spec import Identifier, InputSource
+from plumbline.bundle.spec import Identifier, InputSource, Position
+from plumbline.bundle.suggestion import suggestion, unknown_key
+from plumbline.training.complaint import complaint_of
 from plumbline.training.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -59,12 +62,27 @@ class PackedOutput(Record):
         "std", description="What the second number of a value is."
     )
     choices: tuple[str, ...] = ()
-    positions: tuple[float, ...] = Field((), description="What each choice bets on, -1 to 1.")
+    positions: tuple[Position, ...] = Field((), description="What each choice bets on, -1 to 1.")
     horizon: Seconds = Field(description="How far ahead: 6h, 5d.")
     members: int = Field(1, ge=1, description="Posterior samples or ensemble partners.")
     label: str | None = Field(
         None, description="Column of the truth; the output's name by default."
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.choices or self.positions) and self.kind in {"value", "score"}:
+            raise ValueError(f"a {self.kind} has no choices and no positions: leave them out")
+        if self.kind not in HEADS:
+            raise ValueError(f"kind is {self.kind!r}: {suggestion(self.kind, sorted(HEADS))}")
+        if len(set(self.choices)) != len(self.choices):
+            raise ValueError(f"choices must be unique, found {list(self.choices)}")
+        if self.choices and self.positions and len(self.choices) != len(self.positions):
+            raise ValueError(
+                f"expected a position for each choice of {list(self.choices)}, found "
+                f"{list(self.positions)}"
+            )
+        return self
 
 
 class PackedPolicy(Record):
@@ -124,9 +142,9 @@ class PackSpec(Record):
             raise ConfigError(f"cannot read {path}: {error}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not TOML: {error}") from error
+        if (complaint := unknown_key(values, cls)) is not None:
+            raise ConfigError(f"{path}: {complaint}")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+            raise ConfigError(f"{path}: {complaint_of(error)}") from error

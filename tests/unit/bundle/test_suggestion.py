@@ -23,6 +23,8 @@ class Car(BaseModel):
     wheel: Wheel = Wheel()
     seats: int = 4
     notes: dict[str, int] = Field(default_factory=dict)
+    spare: tuple[Wheel, ...] = ()
+    origin: str = Field("", alias="from")
 
 
 def test_the_examples_are_true():
@@ -52,6 +54,16 @@ def test_a_key_is_found_at_any_depth_and_free_dictionaries_are_free():
         unknown_key({"wheel": {"with": 1}}, Car)
         == "wheel.with is no key: did you mean wheel.width?"
     )
+
+
+def test_a_key_is_found_in_a_list_of_records_and_under_the_name_it_is_written_by():
+    """The place in the list is named; of an alias, the alias."""
+    assert unknown_key({"from": "x", "spare": [{"width": 1}]}, Car) is None
+    assert (
+        unknown_key({"spare": [{"width": 1}, {"wdith": 2}]}, Car)
+        == "spare[1].wdith is no key: did you mean spare[1].width?"
+    )
+    assert unknown_key({"form": "x"}, Car) == "form is no key: did you mean from?"
 
 
 def test_a_variable_is_judged_by_its_prefix_alone():

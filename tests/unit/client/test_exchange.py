@@ -112,8 +112,11 @@ def test_two_questions_have_two_ids():
 def test_attempts_are_bounded():
     """Three attempts without an answer are the end of it."""
     error = refused([LOST[0]] * 3, UnreachableError, "no answer to POST /predict in 3 attempts")
+    asked = asking(url="http://there:3000").predict([Instance([1.0])])
 
     assert isinstance(error.__cause__, httpx.ReadError)
+    with pytest.raises(UnreachableError, match="is a service listening at http://there:3000"):
+        run(asked, *[LOST[0]] * 3)
 
 
 def test_a_service_that_stays_busy_is_unavailable():

@@ -83,6 +83,10 @@ def test_too_few_bars_for_a_window_prove_nothing():
         (strangers.SeesItsNeighbours, "in a batch than alone: rows see each other"),
         (strangers.OneColumnShort, r"float32 \(1, 292, 2\) .* expected float32 \(1, 292, 3\)"),
         (strangers.Double, r"gave float64 .*expected float32"),
+        (
+            strangers.Fails,
+            r"Fails cannot be computed of bars \(.* 6\), with its memory of 8: .*line",
+        ),
         (strangers.SameNameTwice, "names must be unique"),
         (strangers.NeverForgets, "further back than the 8"),
     ],
