@@ -18,6 +18,8 @@ INTERVAL = 1.6448536269514722
 """Deviations to either side that hold 90 % of a normal distribution."""
 
 _TINY = 1e-12
+_ROUNDED = 1e-6
+"""Of a number: several times what 32 bits round."""
 
 
 class ValueHead(Head[ValueCalibration]):
@@ -48,7 +50,7 @@ class ValueHead(Head[ValueCalibration]):
     @override
     def unfitted(self, raw: FloatArray) -> ValueCalibration:
         """Take the forecasts as they are; of their errors nothing is known but their own spread."""
-        spread = max(float(np.asarray(raw, np.float64)[:, :, 0].mean(axis=1).std()), _TINY)
+        spread = max(_spread(np.asarray(raw, np.float64)[:, :, 0].mean(axis=1)), _TINY)
         noise = 1.0 if self.spec.width == 2 else spread
         return ValueCalibration(noise=noise, spread=spread, rows=0)
 
@@ -103,7 +105,7 @@ class ValueHead(Head[ValueCalibration]):
         if not np.isfinite(numbers).all():
             raise ValueError("cannot calibrate: the model gives values that are not finite")
         y, x = np.asarray(truth, np.float64)[known], numbers[:, :, 0].mean(axis=1)
-        variance = float(x.var())
+        variance = float(x.var()) if _moves(x) else 0.0
         slope = float(((x - x.mean()) * (y - y.mean())).mean()) / variance if variance > 0 else 0.0
         slope = slope if slope > _TINY else 1.0
         intercept = float(y.mean() - slope * x.mean())
@@ -117,7 +119,7 @@ class ValueHead(Head[ValueCalibration]):
             intercept=intercept,
             slope=slope,
             noise=max(noise, _TINY),
-            spread=max(slope * sqrt(variance), _TINY),
+            spread=max(slope * _spread(x), _TINY),
             rows=len(y),
         )
 
@@ -157,6 +159,16 @@ class ValueHead(Head[ValueCalibration]):
             "interval": [mean - INTERVAL * deviation, mean + INTERVAL * deviation],
             "epistemic": float(reading.epistemic[i]),
         }
+
+
+def _moves(forecasts: FloatArray) -> bool:
+    """Whether forecasts differ by more than 32 bits round."""
+    return float(forecasts.std()) > _ROUNDED * float(np.abs(forecasts).max())
+
+
+def _spread(forecasts: FloatArray) -> float:
+    """Return the standard deviation; of a constant its size, so that rounding is no movement."""
+    return float(forecasts.std() if _moves(forecasts) else np.abs(forecasts).max())
 
 
 def _noise(errors: FloatArray, own: FloatArray, apart: FloatArray) -> float:

@@ -180,3 +180,15 @@ def test_a_row_without_a_time_is_refused() -> None:
     """It would be sorted to the beginning of time."""
     with pytest.raises(DataError, match="row 2 has no time"):
         sorted_rows(pa.table({"time": [START, None], "y": [1.0, 2.0]}), "rows")
+
+
+def test_a_forecast_that_never_changes_sign_is_not_bet_on_unasked(tmp_path: Path) -> None:
+    """A volatility is no return; its owner says that nothing is to be suggested, or that it is."""
+    nodes = [SUM, helper.make_node("Exp", ["sum"], ["y"])]
+    model = graph(nodes, w=[[0.1], [0.2]])
+    with pytest.raises(ConfigError, match="above zero for every row, and the default policy"):
+        packed(tmp_path, model, MOVE)
+
+    assert packed(tmp_path, model, MOVE, policy={"kind": "abstain"}).manifest.policy.kind == (
+        "abstain"
+    )

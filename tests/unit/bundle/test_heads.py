@@ -313,3 +313,16 @@ def test_members_that_disagree_are_not_counted_as_noise_again(width):
     off = np.abs(truth - reading.centre[:, 0]) / head.deviation(reading, calibration)
 
     assert (off < 1.645).mean() == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize("fit", [True, False])
+def test_what_32_bits_round_is_no_movement(fit):
+    """A forecast that is one number, give or take its last bit, is flat on its coordinates."""
+    head = build_head(value_output())
+    last = np.spacing(np.float32(0.3))
+    raw = 0.3 + last * np.random.default_rng(0).integers(-3, 4, (400, 1, 1))
+    truth = np.random.default_rng(1).normal(size=400)
+    calibration = head.fit(raw, truth) if fit else head.unfitted(raw)
+
+    assert len(np.unique(raw)) > 1
+    assert head.spread(head.read(raw, calibration)) < 1e-4
