@@ -310,7 +310,7 @@ class Case:
 
     @cached_property
     def agreed(self) -> bool | None:
-        """Whether the reference head says the same for these inputs; None if that is unknown."""
+        """Whether the reference model says the same for these inputs; None if that is unknown."""
         if self.offset_size is None or self.offset_bound is None or self.gain_ratio is None:
             return None
         limits = self.thresholds

@@ -1,4 +1,4 @@
-"""A stand-in for the reference head: what it would have said for these inputs.
+"""A stand-in for the reference model: what it would have said for these inputs.
 
 A share of 99 % HOLD may be a quiet market or a dead model. The surrogate tells them apart: ridge
 regression from the features of a row to the reference model's coordinates. Where the live head

@@ -56,7 +56,7 @@ class Metrics:
             "monitoring_recalibrations_total", "Refits, by how they ended.", ("model", "result")
         )
         self.calls = self._counter(
-            "monitoring_pages_total", "Times a person was called.", ("model", "reason")
+            "monitoring_calls_total", "Times a person was called.", ("model", "reason")
         )
         self.webhooks = self._counter(
             "monitoring_webhooks_total", "Alerts received, by what became of them.", ("result",)

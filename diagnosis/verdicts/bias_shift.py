@@ -14,7 +14,7 @@ from plumbline.diagnosis.skill import Hits
 
 
 def rule(case: Case) -> Ruling:
-    """Compare with the reference head where there is one, else with the label shares."""
+    """Compare with the reference model where there is one, else with the label shares."""
     if case.n < case.thresholds.min_rows:
         return Ruling(False)
     if case.offset is not None and case.output_envelope is not None:

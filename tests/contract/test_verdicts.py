@@ -150,7 +150,7 @@ def test_a_quiet_market_is_not_a_collapse() -> None:
 
 
 def test_a_market_that_explains_the_share_is_a_regime() -> None:
-    """One action beyond the threshold, and the reference head agrees for these inputs."""
+    """One action beyond the threshold, and the reference model agrees for these inputs."""
     calm = healthy(4_000, 11)
     holding = np.flatnonzero(calm.actions == 1)[:600]
     quiet = Stream(calm.features[holding], calm.logits[holding])
@@ -196,7 +196,7 @@ def test_a_bias_is_told_from_a_collapse_by_labels_alone() -> None:
 
 @pytest.mark.parametrize("name", OUTPUT_FAULTS)
 def test_sampled_rows_of_a_broken_model_are_named(name: str) -> None:
-    """Without evidence, against the reference head, as a gate asks."""
+    """Without evidence, against the reference model, as a gate asks."""
     fault, right = OUTPUT_FAULTS[name]
     stream = healthy(400, 21)
     found = diagnose(stream.saying(fault(stream.logits, reference_logits())).sample(), context())
@@ -257,7 +257,7 @@ def test_a_stream_without_an_alarm_is_not_accused() -> None:
 
 
 def reference_logits() -> np.ndarray:
-    """Return what the reference head said."""
+    """Return what the reference model said."""
     reference = context().reference
     assert reference is not None
     return np.asarray(reference.raw, np.float64)

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from plumbline.cli.main import app
-from plumbline.service.schema import PREDICT, build_windows
+from plumbline.service.inputs import build_inputs
+from plumbline.service.memory import AnswerMemory
+from plumbline.service.schema import PREDICT
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.bars import as_datetime
@@ -97,7 +99,8 @@ def shown(answer, manifest):
     """Return what the service makes of the printed body: the request and its window."""
     assert answer.exit_code == 0, answer.stderr
     request = PREDICT.decode(answer.stdout.encode())
-    return request, build_windows(request, manifest)[0]
+    (features,) = build_inputs(request, manifest, AnswerMemory(), ["a"]).values()
+    return request, features[0]
 
 
 @pytest.mark.parametrize("name", ["both.csv", "klines.csv"])
@@ -110,7 +113,7 @@ def test_the_newest_window_is_what_training_computed(window, manifest, name):
     assert np.array_equal(features, dataset.windows(np.array([899]))[0])
     assert (instance.symbol, request.model) == ("WALK/USDT", "walk")
     assert instance.time == as_datetime(int(BARS.time[-1]))
-    assert request.features_hash == manifest.features.sha256
+    assert request.features_hash == manifest.inputs[0].sha256
 
 
 def test_an_earlier_moment_sees_the_bars_that_had_closed(window, manifest):
