@@ -216,7 +216,7 @@ def _from_table(path: Path) -> PredictionFile:
     if probabilities is None and logits is None:
         raise FormatError(
             f"{path}: expected columns probability_<class> or logit_<class>, found {names}; of a "
-            "value, a score or several outputs ask for `live`, or plumbline.diagnose with raw numbers"
+            "value, a score or several outputs ask for `live`, or call plumbline.diagnose"
         )
     time = None
     if "time" in names:
