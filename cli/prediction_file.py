@@ -217,7 +217,8 @@ def _from_table(path: Path) -> PredictionFile:
     features, feature_names = _wide(table, names, "feature_")
     if probabilities is None and logits is None:
         raise FormatError(
-            f"{path}: expected columns probability_<class> or logit_<class>, found {names}"
+            f"{path}: expected columns probability_<class> or logit_<class>, found {names}; of a "
+            "value, a score or several outputs ask for `live`, or call plumbline.diagnose"
         )
     time = None
     if "time" in names:

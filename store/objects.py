@@ -156,7 +156,7 @@ def _meant(root: Path) -> str:
     near = nearest(root.name, beside)
     if near is not None:
         return f": did you mean {root.with_name(near).as_uri()}?"
-    return "; `plumbline train` makes one"
+    return "; `plumbline train` makes one, so does `plumbline pack`; --store names another"
 
 
 def _reason(error: Exception) -> str:

@@ -34,6 +34,7 @@ from plumbline.training.packing.graph import read_graph
 from plumbline.training.packing.pack import pack
 from plumbline.training.packing.rows import read_rows
 from plumbline.training.packing.spec import PackSpec
+from plumbline.training.packing.torchscript import read_torchscript
 
 N, COLUMNS = 2_000, ("fast", "slow", "range", "turnover")
 HOUR, START = 3_600_000_000, 1_500_000_000_000_000
@@ -441,6 +442,34 @@ def test_rows_without_a_time_are_named(tmp_path: Path, text: str, message: str) 
 
     with pytest.raises(DataError, match=message):
         read_rows(path)
+
+
+def test_an_answer_that_is_not_finite_is_refused_with_its_row(
+    objects: Objects, market: Market
+) -> None:
+    """The logarithm of a number below zero, somewhere among the rows."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+        helper.make_node("Sqrt", ["m"], ["y"]),
+    ]
+    some = pq.read_table(market.rows)
+    kept = np.mean([some[name].to_numpy() for name in COLUMNS], axis=0) > 0
+    assert not kept.all()
+
+    with pytest.raises((DataError, ExportError), match=r"not finite for"):
+        pack(objects, hand_made(nodes), spec(MOVE), reference=market.rows)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_model_of_more_outputs_than_described_is_refused(
+    market: Market, tmp_path: Path
+) -> None:
+    """Rather than served without the ones that nobody spoke of."""
+    module = torch.jit.trace(Regression(market).eval(), torch.zeros(2, len(COLUMNS)))
+    torch.jit.save(module, tmp_path / "m.pt")
+
+    with pytest.raises(ConfigError, match=r"gives 2 outputs, described are 1: .* side by side"):
+        read_torchscript(tmp_path / "m.pt", spec(MOVE), len(COLUMNS))
 
 
 def test_a_row_without_a_symbol_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,13 @@ def _ask(adapted: Adapted, spec: PackSpec, rows: Rows) -> Asked:
     pieces = _pieces(order, rows.group[order], whole=spec.is_cross_section)
     windows = Windows(adapted.inputs, rows)
     answers = np.concatenate([answer(windows.at(some)) for some in pieces])
+    finite = np.isfinite(answers).all(axis=1)
+    if not finite.all():
+        first = rows.place(int(order[(~finite).argmax()]))
+        raise DataError(
+            f"{rows.source}: the model's answer is not finite for {int((~finite).sum())} rows, the "
+            f"first {first}: leave rows out that it would not be asked about, or correct the graph"
+        )
     back = np.argsort(order, kind="stable")
     truth = np.full((len(ends), len(spec.outputs)), np.nan)
     for place, (said, made) in enumerate(zip(spec.outputs, adapted.outputs, strict=True)):

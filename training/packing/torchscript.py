@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import onnx
 import torch
 
 from plumbline.training.errors import ConfigError, ExportError
@@ -44,7 +45,7 @@ def read_torchscript(path: Path, spec: PackSpec, width: int) -> bytes:
     Raises
     ------
     ConfigError
-        If the outputs say from which they come: a module's have no names.
+        If the outputs say from which they come: a module's have no names. If it has more or fewer.
     ExportError
         If the module cannot be read, refuses the inputs, or holds what ONNX cannot.
     """
@@ -65,9 +66,16 @@ def read_torchscript(path: Path, spec: PackSpec, width: int) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.jit.load(path, map_location="cpu").eval()
-            return _export(module, examples, names, outputs)
+            graph = _export(module, examples, names, outputs)
     except (RuntimeError, ValueError, OSError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"{path}: torch cannot convert it: {error}") from error
+    given = len(onnx.load_from_string(graph).graph.output)
+    if given != len(outputs):
+        raise ConfigError(
+            f"{path}: the module gives {given} outputs, described are {len(outputs)}: describe "
+            "each in its order, and return mean and deviation of one side by side, (n, 2)"
+        )
+    return graph
 
 
 def _export(
