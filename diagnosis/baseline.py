@@ -181,11 +181,14 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
         },
         step_scale=scale,
         previous=previous,
-        columns=fit_columns(features),
+        columns=fit_columns(features, reference.symbol),
         zero=zero_share(reference.features),
         edges=edges,
         bins=_fill(features, edges),
-        _halves=(fit_columns(features[: n // 2]), fit_columns(features[n // 2 :])),
+        _halves=(
+            fit_columns(features[: n // 2], reference.symbol[: n // 2]),
+            fit_columns(features[n // 2 :], reference.symbol[n // 2 :]),
+        ),
     )
 
 

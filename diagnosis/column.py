@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from plumbline.bundle.array import BoolArray, FloatArray
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray
 
 _PENALTY = 0.01
 _CLIP = 8.0
@@ -104,8 +104,8 @@ class ColumnModel:
         )
 
 
-def fit_columns(features: FloatArray) -> ColumnModel:
-    """Fit on reference rows ``(n, f)``, oldest first."""
+def fit_columns(features: FloatArray, symbol: AnyArray) -> ColumnModel:
+    """Fit on reference rows ``(n, f)`` of symbols ``(n,)``, oldest first."""
     x = np.asarray(features, np.float64)
     centre, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -113,7 +113,10 @@ def fit_columns(features: FloatArray) -> ColumnModel:
     covariance = z.T @ z / len(z) + _PENALTY * np.eye(z.shape[1])
     least, most = x.min(axis=0), x.max(axis=0)
     rare, common = np.quantile(x, [0.01, 0.99], axis=0)
-    memory = np.clip((z[_LAG:] * z[:-_LAG]).mean(axis=0), 0.0, 1.0)
+    apart = z[np.argsort(symbol, kind="stable")]
+    own = np.sort(symbol)[_LAG:] == np.sort(symbol)[:-_LAG]
+    products = (apart[_LAG:] * apart[:-_LAG])[own]
+    memory = np.clip(products.mean(axis=0), 0.0, 1.0) if len(products) else np.ones(z.shape[1])
     margin = (0.1 + 3.0 * memory) * (most - least)
     return ColumnModel(
         centre=centre,

@@ -42,7 +42,7 @@ def test_a_model_of_noise_has_no_surrogate() -> None:
 def test_relations_survive_a_volatile_week_and_not_a_wrong_unit() -> None:
     """Twice the size of everything keeps the slopes; thrice the size of one column does not."""
     live = healthy(200, 5).features
-    columns = fit_columns(healthy(1_500, 1_000).features)
+    columns = fit_columns(healthy(1_500, 1_000).features, np.full(1_500, "a"))
     usual, wild = columns.relate(live), columns.relate(2.0 * live[:, :])
     wrong = live.copy()
     wrong[:, 6] *= 3.0
@@ -160,3 +160,13 @@ def test_a_probe_cannot_learn_shuffled_labels() -> None:
     assert found.correct / found.n > 0.9
     assert found.shuffled_correct / found.n < 0.65
     assert probe(features[:50], np.zeros(50, int), classes=2) is None
+
+
+def test_what_a_column_remembers_is_asked_of_each_symbol():
+    """Two slow columns in turns have the range that each has alone."""
+    slow = np.cumsum(np.random.default_rng(0).normal(0, 0.1, (2, 2_000, 1)), axis=1)
+    alone = fit_columns(np.concatenate(slow), np.repeat(["a", "b"], 2_000))
+    turns = fit_columns(slow.transpose(1, 0, 2).reshape(-1, 1), np.tile(["a", "b"], 2_000))
+
+    assert turns.low == pytest.approx(alone.low)
+    assert turns.high == pytest.approx(alone.high)
