@@ -28,7 +28,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from benchmarks.planted import write_bars
+from benchmarks._planted import write_bars
 from plumbline.bundle.archive import Bundle
 from plumbline.drills.fault import run_graph, with_graph
 from plumbline.monitoring.watching.stream import whole_groups

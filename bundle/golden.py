@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,14 @@ from plumbline.bundle.array import FloatArray, read_named_arrays, write_arrays
 from plumbline.bundle.errors import FormatError
 
 _INPUT, _OUTPUT = "input.", "output."
+
+
+def unit_of(numbers: FloatArray) -> float:
+    """Return what differences of an output are counted in: 1, or less if all its numbers are.
+
+    To returns of 1e-4 a tolerance of 1e-4 would be none.
+    """
+    return min(1.0, float(np.abs(numbers).max(initial=0.0)) or 1.0)
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,20 @@ class GoldenRows:
     def __len__(self) -> int:
         return len(self.group)
 
+    def units(self, names: Iterable[str]) -> FloatArray:
+        """Return the unit of each raw number of these outputs beside each other."""
+        outputs = [self.outputs[name] for name in names]
+        return np.concatenate([np.full(each.shape[1], unit_of(each)) for each in outputs])
+
     def largest_error(self, outputs: Mapping[str, FloatArray]) -> float:
-        """Return the largest absolute difference; infinite for another shape or not finite."""
+        """Return the largest difference in units; infinite for another shape or not finite."""
         worst = 0.0
         for name, expected in self.outputs.items():
             found = outputs.get(name)
             if found is None or found.shape != expected.shape or not np.isfinite(found).all():
                 return float("inf")
-            worst = max(worst, float(np.abs(np.asarray(found, np.float64) - expected).max()))
+            apart = float(np.abs(np.asarray(found, np.float64) - expected).max())
+            worst = max(worst, apart / unit_of(expected))
         return worst
 
     def to_bytes(self) -> bytes:

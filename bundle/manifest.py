@@ -107,7 +107,12 @@ class Manifest(Record):
     training: dict[str, JsonValue] = Field(description="The resolved training configuration.")
     seed: int
     opset: int
-    tolerance: float = Field(1e-4, gt=0, description="Of golden rows, absolute, in raw numbers.")
+    tolerance: float = Field(
+        1e-4,
+        gt=0,
+        description="Of golden rows, in raw numbers; a share of the largest of them in outputs "
+        "whose numbers are all below 1.",
+    )
     libraries: dict[str, str] = Field(description="Versions that made it.")
     parent: str | None = Field(None, description="Version it was warm-started or refitted from.")
     created: datetime

@@ -19,7 +19,7 @@ of a bundle's own reference ask by its version instead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,8 @@ class PredictionFile:
         FormatError
             Classes, features or values are not what they should be.
         """
+        if not self.classes:
+            return replace(self, classes=self._unnamed(context)).judged_by(context, tau=tau)
         if context is None:
             context = self._own_context(tau)
         else:
@@ -93,6 +95,13 @@ class PredictionFile:
             inputs_hash=self.inputs_hash,
         )
         return sample, context
+
+    def _unnamed(self, context: Context | None) -> tuple[str, ...]:
+        """Return the bundle's choices if there are as many, else numbers."""
+        said = self.probabilities if self.probabilities is not None else self.logits
+        width = 0 if said is None else said.shape[1]
+        choices = () if context is None else context.outputs.specs[0].choices
+        return choices if len(choices) == width else tuple(f"class_{i}" for i in range(width))
 
     def _own_context(self, tau: float) -> Context:
         shares = np.full(len(self.classes), 1.0 / len(self.classes))
@@ -175,13 +184,10 @@ def of_arrays(found: Mapping[str, AnyArray], *, source: str) -> PredictionFile:
         If there are no probabilities and no logits, of shape ``(n, k)``; names the source.
     """
     outputs = found.get("probabilities", found.get("logits"))
-    if outputs is None or outputs.ndim != 2:
+    if outputs is None or outputs.ndim != 2 or outputs.shape[1] == 0:
         raise FormatError(f"{source}: expected an array probabilities or logits of shape (n, k)")
-    classes = tuple(str(name) for name in found.get("classes", ()))
-    if not classes:
-        classes = _numbered(outputs.shape[1])
     return PredictionFile(
-        classes=classes,
+        classes=tuple(str(name) for name in found.get("classes", ())),
         feature_names=tuple(str(name) for name in found.get("feature_names", ())),
         logits=found.get("logits"),
         probabilities=found.get("probabilities"),
@@ -192,10 +198,6 @@ def of_arrays(found: Mapping[str, AnyArray], *, source: str) -> PredictionFile:
         symbol=found.get("symbol"),
         inputs_hash=found.get("inputs_hash"),
     )
-
-
-def _numbered(classes: int) -> tuple[str, ...]:
-    return tuple(f"class_{i}" for i in range(classes))
 
 
 def _from_table(path: Path) -> PredictionFile:

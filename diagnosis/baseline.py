@@ -56,8 +56,9 @@ class InputEnvelope:
 class Baseline:
     """The reference, measured once, its rows in the order in which live ones come.
 
-    Of cross-sections that is moment by moment, and not symbol by symbol as the profile has them: a
-    window of live rows holds a few moments of every symbol.
+    Of several symbols that is moment by moment, and not symbol by symbol as the profile has them: a
+    window of live rows holds a few moments of every symbol, and halves of the reference are early
+    and late, not one symbol and another.
 
     Attributes
     ----------
@@ -124,8 +125,8 @@ class Baseline:
         )
 
     def _repeat(self, rows: slice) -> FloatArray:
-        previous = np.arange(-1, rows.stop - rows.start - 1)
-        return repeat_share(self.reference.features[rows], previous)
+        some = self.reference.take(rows)
+        return repeat_share(some.features, previous_rows(some.symbol, len(some)))
 
     def _relation(self, rows: slice) -> Relation:
         other = self._halves[1 if self._middle(rows) < len(self.reference) / 2 else 0]
@@ -189,8 +190,8 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
 
 
 def _live_order(reference: ReferenceProfile) -> IntArray:
-    """Return the order in which rows like the reference's come: of cross-sections by moment."""
-    if len(np.unique(reference.group)) == len(reference):
+    """Return the order in which rows like the reference's come: of several symbols by moment."""
+    if len(np.unique(reference.symbol)) == 1:
         return np.arange(len(reference))
     return np.lexsort((reference.group, reference.bar_time))
 

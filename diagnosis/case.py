@@ -214,12 +214,37 @@ class Case:
     @cached_property
     def gains(self) -> FloatArray | None:
         """What each row with a known truth is worth beyond the best constant; None without any."""
+        gain = self._gain
+        if gain is None:
+            return None
+        known = gain[np.isfinite(gain)]
+        return known if len(known) else None
+
+    @cached_property
+    def gains_by_moment(self) -> FloatArray | None:
+        """The same summed over the rows of each moment, oldest first, with the mean of the rows.
+
+        Symbols share a market: what is gained on twenty of them at once is no twenty trials.
+        """
+        gain, moment = self._gain, self.sample.bar_time
+        if moment is None:
+            moment = self.sample.group
+        if gain is None or moment is None:
+            return self.gains
+        known = np.isfinite(gain)
+        if not known.any():
+            return None
+        _, code = np.unique(np.asarray(moment)[known], return_inverse=True)
+        sums = np.asarray(np.bincount(code, gain[known]), np.float64)
+        return sums * (len(sums) / int(known.sum()))
+
+    @cached_property
+    def _gain(self) -> FloatArray | None:
+        """What each row is worth, ``(n,)``, NaN where its truth is not known."""
         if self.truth is None:
             return None
         calibration = self.context.outputs.calibrations[self.output]
-        gain = self.head.gain(self.reading, self.truth, calibration, self.sample.group)
-        known = gain[np.isfinite(gain)]
-        return known if len(known) else None
+        return self.head.gain(self.reading, self.truth, calibration, self.sample.group)
 
     @cached_property
     def median_gain(self) -> float | None:

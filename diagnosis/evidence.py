@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,14 +47,18 @@ class Evidence:
     output: str = ""
 
     @property
-    def label(self) -> str:
-        """The detector and, if it watches one, the output: ``gain h6``."""
-        return f"{self.detector} {self.output}".strip()
-
-    @property
     def subject(self) -> Literal["input", "output"]:
         """Whether it watches what the model is given, or what the model says."""
         return "input" if of_input(self.accuses) else "output"
+
+
+def by_name(evidence: Sequence[Evidence]) -> dict[str, Evidence]:
+    """Return evidence by detector, and by output where more than one is watched: ``gain h6``."""
+    several = len({item.output for item in evidence if item.output}) > 1
+    return {
+        f"{item.detector} {item.output}".strip() if several else item.detector: item
+        for item in evidence
+    }
 
 
 def of_input(accusation: Accusation) -> bool:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 42, 98, 10, 26
 _LABEL_GAP = 14
+_LETTER = 7.2
+"""Width of a letter of a label, on the safe side."""
 _TICK = 0.25
 
 
@@ -105,7 +107,8 @@ def line_plot(
     known = [value for value in known if math.isfinite(value)]
     y = _Scale(*_range(known, bottom, top), height - _BOTTOM, _TOP)
     places = [*xs, *(place for line in lines for place in line.at or ())]
-    x = _Scale(min(places, default=0), max(places, default=1), _LEFT, width - _RIGHT)
+    right = width - _margin(lines, width)
+    x = _Scale(min(places, default=0), max(places, default=1), _LEFT, right)
     parts = [
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(title)}">',
         *_y_axis(y, x, percent),
@@ -119,6 +122,12 @@ def line_plot(
         parts += _stroke(line, xs if line.at is None else line.at, x, y)
     parts += _labels(lines, x, y)
     return "".join(parts) + "</svg>"
+
+
+def _margin(lines: Sequence[Line], width: int) -> float:
+    """Return the room that the longest name needs, a third of the drawing at most."""
+    longest = max((len(line.name) for line in lines), default=0)
+    return min(max(_RIGHT, 12 + _LETTER * longest), width / 3)
 
 
 def _range(known: Sequence[float], bottom: float | None, top: float | None) -> tuple[float, float]:

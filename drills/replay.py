@@ -58,16 +58,16 @@ class Playback(Replay):
         return self._clock(index) + passes * weeks * WEEK
 
     def quiet_stretch(
-        self, hold: int, share: float, *, hours: Collection[int], least: int
+        self, choice: int, share: float, *, hours: Collection[int], least: int
     ) -> list[int]:
-        """Return the longest run of quiet bars of which at least ``share`` are labelled HOLD.
+        """Return the longest run of quiet bars of which at least ``share`` have one label.
 
         Parameters
         ----------
-        hold
-            Class index of HOLD.
+        choice
+            Index of that label.
         share
-            Of HOLD labels in the run.
+            Of that label in the run.
         hours
             Bars of these hours of the day (UTC) alone are looked at; masked bars are left out.
         least
@@ -88,8 +88,8 @@ class Playback(Replay):
             for position in range(len(self))
             if labels[position] >= 0 and self.time(position).hour in hours
         ]
-        is_hold = labels[bars] == hold
-        surplus = np.round(np.concatenate([[0.0], np.cumsum(is_hold - share)]), 9)
+        chosen = labels[bars] == choice
+        surplus = np.round(np.concatenate([[0.0], np.cumsum(chosen - share)]), 9)
         best = slice(0, 0)
         lowest = np.minimum.accumulate(surplus)
         for end in range(1, len(surplus)):
@@ -98,7 +98,9 @@ class Playback(Replay):
                 best = slice(start, end)
         found = bars[best]
         if len(found) < least:
-            raise DrillError(f"no {least} quiet bars have {share:.0%} HOLD; longest {len(found)}")
+            raise DrillError(
+                f"no {least} quiet bars have {share:.0%} one label; longest {len(found)}"
+            )
         return found
 
     def _clock(self, index: int) -> datetime:

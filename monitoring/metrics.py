@@ -27,12 +27,12 @@ class Metrics:
         self.evidence = self._gauge(
             "monitoring_evidence_nats",
             "Evidence of a detector against a healthy model.",
-            ("model", "version", "detector"),
+            ("model", "version", "detector", "output"),
         )
         self.threshold = self._gauge(
             "monitoring_threshold_nats",
             "Evidence at which a detector alarms.",
-            ("model", "version", "detector"),
+            ("model", "version", "detector", "output"),
         )
         self.lag = self._gauge(
             "monitoring_lag_seconds", "From an answer to its being judged.", ("model",)
@@ -81,8 +81,9 @@ class Metrics:
     def show_evidence(self, model: str, version: str, evidence: Iterable[Evidence]) -> None:
         """Set what each detector has gathered, 0 where that speaks for the model, and needs."""
         for item in evidence:
-            self.evidence.labels(model, version, item.label).set(max(item.log_e, 0.0))
-            self.threshold.labels(model, version, item.label).set(item.threshold)
+            labels = model, version, item.detector, item.output
+            self.evidence.labels(*labels).set(max(item.log_e, 0.0))
+            self.threshold.labels(*labels).set(item.threshold)
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads."""

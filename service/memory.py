@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,12 +29,15 @@ class AnswerMemory:
     def note(
         self, symbol: str, occasion: str, action: int | None, position: float, size: float
     ) -> None:
-        """Remember one answer, instead of the last one if that had the same occasion."""
+        """Remember one answer, in the place of an earlier one to the same occasion."""
         past = self._past.setdefault(symbol, deque(maxlen=STEPS))
         self._past.move_to_end(symbol)
-        if past and past[-1][0] == occasion:
-            past.pop()
-        past.append((occasion, (-1.0 if action is None else float(action), position, size)))
+        answer = (occasion, (-1.0 if action is None else float(action), position, size))
+        place = _place(past, occasion)
+        if place is None:
+            past.append(answer)
+        else:
+            past[place] = answer
         if len(self._past) > SYMBOLS:
             self._past.popitem(last=False)
 
@@ -44,12 +48,20 @@ class AnswerMemory:
         """
         columns = [_COLUMNS.index(name) for name in spec.names]
         table = np.zeros((spec.steps, len(columns)))
-        known = self._past.get(symbol, ())
-        past = [row for each, row in known if each != occasion][-spec.steps :]
+        known = list(self._past.get(symbol, ()))
+        past = [row for _, row in known[: _place(known, occasion)]][-spec.steps :]
         for step, row in enumerate(past, start=spec.steps - len(past)):
             table[step] = [row[column] for column in columns]
         steps: list[list[float]] = table.tolist()
         return steps
+
+
+def _place(past: Sequence[tuple[str, tuple[float, ...]]], occasion: str) -> int | None:
+    """Return where the answer to an occasion lies, None if there is none; newest are near."""
+    for back, (each, _) in enumerate(reversed(past), start=1):
+        if each == occasion:
+            return len(past) - back
+    return None
 
 
 def unknown_to_memory(spec: InputSpec) -> str | None:

@@ -151,6 +151,7 @@ class PredictHandler:
         epistemic = outputs.epistemics(predicted.readings).astype(np.float32)
         actions = None if decision.action is None else decision.action.tolist()
         positions, sizes = decision.position.tolist(), decision.size.tolist()
+        sampled = self._sampled(judged.ids, judged.groups)
         now = time_ns() // 1000
         latency_us = int((perf_counter() - judged.request.arrived) * 1e6)
         return [
@@ -173,7 +174,7 @@ class PredictHandler:
                 size=sizes[i],
                 features=predicted.features[i].tobytes(),
                 inputs_hash=hashes[i],
-                window=inputs[i] if self._sampled(judged.ids[i]) else None,
+                window=inputs[i] if sampled[i] else None,
             )
             for i, instance in enumerate(judged.body.instances)
         ]
@@ -190,8 +191,22 @@ class PredictHandler:
                 float(decision.size[i]),
             )
 
-    def _sampled(self, prediction_id: str) -> bool:
-        return int(prediction_id[:8], 16) < self._sampled_below
+    def _sampled(self, ids: list[str], groups: list[str]) -> list[bool]:
+        """Tell which rows are kept with their inputs; a cross-section is kept whole or not at all.
+
+        Its ids decide, so that a retry makes the same choice.
+        """
+        if not groups:
+            return [int(name[:8], 16) < self._sampled_below for name in ids]
+        least: dict[str, str] = {}
+        for name, group in zip(ids, groups, strict=True):
+            least[group] = min(name, least.get(group, name))
+        kept = {
+            group
+            for group, name in least.items()
+            if int(blake2b(name.encode(), digest_size=4).hexdigest(), 16) < self._sampled_below
+        }
+        return [group in kept for group in groups]
 
 
 def groups_of(instances: Sequence[Instance]) -> list[str]:

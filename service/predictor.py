@@ -181,7 +181,7 @@ class Predictor:
 
 
 def golden_error(backend: Backend, bundle: Bundle) -> float:
-    """Return the largest difference of the golden rows' answers, at several batch sizes.
+    """Return the largest difference of the golden rows' answers in units, at several batch sizes.
 
     A model that judges row by row is asked about one row, about two, and about all of them; one of
     cross-sections about each of them whole. Infinite where an answer is not finite.
@@ -193,6 +193,7 @@ def golden_error(backend: Backend, bundle: Bundle) -> float:
         sizes = dict.fromkeys((1, min(2, len(golden)), len(golden)))
         pieces = [np.arange(size) for size in sizes]
     expected = np.concatenate([golden.outputs[spec.name] for spec in manifest.outputs], axis=1)
+    units = golden.units(spec.name for spec in manifest.outputs)
     worst = 0.0
     for rows in pieces:
         given = {name: each[rows] for name, each in golden.inputs.items()}
@@ -206,6 +207,6 @@ def golden_error(backend: Backend, bundle: Bundle) -> float:
             ) from error
         if raw.shape != expected[rows].shape or not np.isfinite(raw).all():
             return float("inf")
-        apart = np.abs(np.asarray(raw, np.float64) - expected[rows])
+        apart = np.abs(np.asarray(raw, np.float64) - expected[rows]) / units
         worst = max(worst, float(apart.max()))
     return worst

@@ -106,7 +106,7 @@ class ServiceSettings(Settings):
         ge=0,
         le=1,
         description="Share of rows logged with their whole input window, chosen by the hash of the "
-        "prediction id; a challenger is judged on them.",
+        "prediction id, cross-sections whole; a challenger is judged on them.",
     )
     drain_seconds: float = Field(
         1.0,

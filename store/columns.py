@@ -50,10 +50,19 @@ def once(rows: pa.Table) -> pa.Table:
 
 
 def evenly(rows: pa.Table, limit: int) -> pa.Table:
-    """Keep at most ``limit`` rows, at even distances."""
+    """Keep at most ``limit`` rows, at even distances; of cross-sections whole ones, one or more."""
     if len(rows) <= limit:
         return rows
-    return rows.take(np.linspace(0, len(rows) - 1, limit).round().astype(np.int64))
+    group = np.asarray(rows.column("group").to_pylist(), str)
+    if (group == "").any():
+        return rows.take(np.linspace(0, len(rows) - 1, limit).round().astype(np.int64))
+    _, first, code, counts = np.unique(
+        group, return_index=True, return_inverse=True, return_counts=True
+    )
+    wanted = min(len(first), max(1, limit // int(counts.max())))
+    order = np.argsort(first)
+    chosen = order[np.linspace(0, len(first) - 1, wanted).round().astype(np.int64)]
+    return rows.take(np.flatnonzero(np.isin(code, chosen)))
 
 
 def same_shape(rows: pa.Table) -> pa.ChunkedArray:

@@ -96,6 +96,7 @@ class Dataset:
             self,
             close=1 / self.close,
             features=features,
+            bars=_mirrored(self.bars),
             truth=truth,
             forward_return=1 / (1 + self.forward_return) - 1,
             group=self.group + self.group.max(initial=0) + 1,
@@ -172,6 +173,12 @@ class Dataset:
             used += counts[part.name]
         counts["purged"] = int((self.complete & labelled).sum()) - used
         return counts
+
+
+def _mirrored(bars: FloatArray) -> FloatArray:
+    """Return bars ``(n, 6)`` quoted the other way round, where highs are lows."""
+    time, opened, high, low, closed, volume = bars.T
+    return np.stack([time, 1 / opened, 1 / low, 1 / high, 1 / closed, volume], axis=1)
 
 
 def build_dataset(

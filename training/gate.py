@@ -92,11 +92,13 @@ def judge_live(live: LiveRows, answer: Answer, context: Context) -> Diagnosis:
     """Ask the model about served inputs and judge what it says, held against its reference."""
     if context.reference is None:
         raise ValueError("served rows are held against a reference, this context has none")
-    clean = np.flatnonzero(input_clean(live, context.reference))
+    clean = np.flatnonzero(_whole(input_clean(live, context.reference), live.rows.group))
     rows = live.rows.take(clean)
     inputs = {name: array[clean] for name, array in live.inputs.items()}
     width = sum(spec.numbers for spec in context.outputs.specs)
-    raw = answer(inputs) if len(clean) else np.zeros((0, width), np.float32)
+    raw = np.zeros((len(clean), width), np.float32)
+    for some in _pieces(rows.group):
+        raw[some] = answer({name: array[some] for name, array in inputs.items()})
     sample = sample_of(
         raw,
         context.outputs,
@@ -107,6 +109,22 @@ def judge_live(live: LiveRows, answer: Answer, context: Context) -> Diagnosis:
         inputs_hash=rows.inputs_hash,
     )
     return diagnose(sample, context)
+
+
+def _whole(clean: BoolArray, group: np.ndarray) -> BoolArray:
+    """Leave out cross-sections of which a row is left out: the ranks of the others would change."""
+    broken = np.unique(group[~clean])
+    whole: BoolArray = clean & ~np.isin(group, broken[broken != ""])
+    return whole
+
+
+def _pieces(group: np.ndarray) -> list[np.ndarray]:
+    """Return which rows a model is asked about together: each cross-section by itself."""
+    if not len(group):
+        return []
+    if (group == "").all():
+        return [np.arange(len(group))]
+    return [np.flatnonzero(group == name) for name in np.unique(group)]
 
 
 def input_clean(live: LiveRows, reference: ReferenceProfile) -> BoolArray:

@@ -275,6 +275,6 @@ def _usable(parent: Bundle, experiment: Experiment, material: Material) -> Bundl
         and manifest.feature_set is not None
         and manifest.training.get("features") == experiment.features.model_dump(mode="json")
         and manifest.inputs == material.inputs
-        and as_microseconds(manifest.data.train_end) < held_out
+        and as_microseconds(manifest.data.train_end) + material.split.purge <= held_out
     )
     return parent if fits else None

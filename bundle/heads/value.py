@@ -18,6 +18,8 @@ INTERVAL = 1.6448536269514722
 """Deviations to either side that hold 90 % of a normal distribution."""
 
 _TINY = 1e-12
+_ROUNDED = 1e-6
+"""Of a number: several times what 32 bits round."""
 
 
 class ValueHead(Head[ValueCalibration]):
@@ -48,7 +50,7 @@ class ValueHead(Head[ValueCalibration]):
     @override
     def unfitted(self, raw: FloatArray) -> ValueCalibration:
         """Take the forecasts as they are; of their errors nothing is known but their own spread."""
-        spread = max(float(np.asarray(raw, np.float64)[:, :, 0].mean(axis=1).std()), _TINY)
+        spread = max(_spread(np.asarray(raw, np.float64)[:, :, 0].mean(axis=1)), _TINY)
         noise = 1.0 if self.spec.width == 2 else spread
         return ValueCalibration(noise=noise, spread=spread, rows=0)
 
@@ -92,7 +94,8 @@ class ValueHead(Head[ValueCalibration]):
     ) -> ValueCalibration:
         """Regress the truth on the forecast; what is left over is the noise.
 
-        A forecast that does not rise with the truth is left as it is: turning it round would hide
+        What the members' disagreement explains of it is no noise, or it would be counted twice. A
+        forecast that does not rise with the truth is left as it is: turning it round would hide
         from the gate that it knows nothing.
         """
         known = np.isfinite(truth)
@@ -102,20 +105,21 @@ class ValueHead(Head[ValueCalibration]):
         if not np.isfinite(numbers).all():
             raise ValueError("cannot calibrate: the model gives values that are not finite")
         y, x = np.asarray(truth, np.float64)[known], numbers[:, :, 0].mean(axis=1)
-        variance = float(x.var())
+        variance = float(x.var()) if _moves(x) else 0.0
         slope = float(((x - x.mean()) * (y - y.mean())).mean()) / variance if variance > 0 else 0.0
         slope = slope if slope > _TINY else 1.0
         intercept = float(y.mean() - slope * x.mean())
         left = y - intercept - slope * x
-        noise = float(left.std())
+        apart = slope**2 * numbers[:, :, 0].var(axis=1)
+        own = np.ones(len(y))
         if self.spec.width == 2:
-            own = np.sqrt((numbers[:, :, 1] ** 2).mean(axis=1))
-            noise = float(np.sqrt(((left / np.maximum(own, _TINY)) ** 2).mean()))
+            own = (np.maximum(numbers[:, :, 1], _TINY) ** 2).mean(axis=1)
+        noise = _noise(left**2, own, apart)
         return ValueCalibration(
             intercept=intercept,
             slope=slope,
             noise=max(noise, _TINY),
-            spread=max(slope * sqrt(variance), _TINY),
+            spread=max(slope * _spread(x), _TINY),
             rows=len(y),
         )
 
@@ -155,6 +159,32 @@ class ValueHead(Head[ValueCalibration]):
             "interval": [mean - INTERVAL * deviation, mean + INTERVAL * deviation],
             "epistemic": float(reading.epistemic[i]),
         }
+
+
+def _moves(forecasts: FloatArray) -> bool:
+    """Whether forecasts differ by more than 32 bits round."""
+    return float(forecasts.std()) > _ROUNDED * float(np.abs(forecasts).max())
+
+
+def _spread(forecasts: FloatArray) -> float:
+    """Return the standard deviation; of a constant its size, so that rounding is no movement."""
+    return float(forecasts.std() if _moves(forecasts) else np.abs(forecasts).max())
+
+
+def _noise(errors: FloatArray, own: FloatArray, apart: FloatArray) -> float:
+    """Return the factor whose square makes ``noise² · own + apart`` as large as squared errors.
+
+    As large in the mean of one over the other; for members that agree there is a formula.
+    """
+    plain = sqrt(float((errors / own).mean()))
+    if not apart.any():
+        return plain
+    low, high = 0.0, plain  # without members' disagreement it would have to be so large
+    for _ in range(60):
+        middle = (low + high) / 2
+        short = float((errors / np.maximum(middle**2 * own + apart, _TINY**2)).mean()) > 1
+        low, high = (middle, high) if short else (low, middle)
+    return high
 
 
 def crps(truth: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:

@@ -114,7 +114,8 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
         Returns
         -------
         (n,) float64
-            Between 0 and ``size_cap``; zero where the position is zero.
+            Between 0 and ``size_cap``; zero where the position is zero. Half a position is held by
+            half already, since what is held is ``position · size``.
         """
         params = self.params
         sides = probabilities @ self._sides
@@ -124,5 +125,5 @@ class ArgmaxPolicy(Policy[ArgmaxParams]):
         gain, loss = 1.0 - params.cost, 1.0 + params.cost
         full = (win * gain - lose * loss) / np.maximum(gain * loss * (win + lose), _TINY)
         share = np.minimum(np.maximum(params.kelly_fraction * full, 0.0), params.size_cap)
-        size: FloatArray = share * np.abs(position)
+        size: FloatArray = np.where(position != 0, share, 0.0)
         return size

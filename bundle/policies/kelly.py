@@ -29,7 +29,8 @@ class KellyParams(Record):
 class KellyPolicy(Policy[KellyParams]):
     """``size = fraction · (|mean| - cost) / deviation²`` in the direction of the mean.
 
-    There are no actions, so nothing is said of shares.
+    There are no actions, so nothing is said of shares. The size is zero where nobody knows how far
+    a forecast is off: it gives no deviation, and its calibration stands on no rows.
 
     References
     ----------
@@ -59,4 +60,6 @@ class KellyPolicy(Policy[KellyParams]):
         edge = np.maximum(np.abs(mean) - self.params.cost, 0.0)
         full = edge / self._head.deviation(reading, calibration) ** 2
         size: FloatArray = np.clip(self.params.kelly_fraction * full, 0.0, self.params.size_cap)
+        if self.output.width == 1 and not calibration.fitted:
+            size = np.zeros(len(size))
         return Decision(None, np.where(edge > 0, np.sign(mean), 0.0), size)

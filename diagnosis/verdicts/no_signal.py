@@ -13,11 +13,11 @@ UNITS = {"choice": "nats of log-loss", "value": "of CRPS", "score": "of rank cor
 
 def rule(case: Case) -> Ruling:
     """Hold when what is gained over the best constant is within noise of zero."""
-    limits, gains = case.thresholds, case.gains
-    if gains is None or len(gains) < limits.labelled_rows:
+    limits, gains, moments = case.thresholds, case.gains, case.gains_by_moment
+    if gains is None or moments is None or len(gains) < limits.labelled_rows:
         return Ruling(False)
     gain, unit = float(gains.mean()), UNITS.get(case.head.spec.kind, "of its own measure")
-    interval = mean_interval(gains, level=limits.skill_level)
+    interval = mean_interval(moments, level=limits.skill_level)
     absent = interval is None or interval.low <= 0
     finding = Finding(
         name="skill",

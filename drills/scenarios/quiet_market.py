@@ -1,4 +1,4 @@
-"""Real quiet evenings: nine labels in ten are HOLD, and the model is right to say so."""
+"""Real quiet evenings: nine labels in ten say stay out, and the model is right to say so."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import httpx
 from typing_extensions import override
 
 from plumbline.bundle.finding import Verdict
+from plumbline.bundle.spec import OutputSpec
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.errors import DrillError
 from plumbline.drills.traffic import Question, Traffic
 
-HOLD_SHARE = 0.90
+QUIET_SHARE = 0.90
 MOSTLY = 0.80
-"""Share of HOLD the model must say; four seeds of the default experiment say it always."""
+"""Share of answers that must stay out; four seeds of the default experiment say it always."""
 QUIET_HOURS = (17, 18, 19, 20, 21, 22, 23, 0)
 LEAST = 200
 
 
 class QuietMarket(Drill):
-    """Replays the longest run of evenings with 90 % HOLD labels, and posts what came of it."""
+    """Replays the longest run of evenings with 90 % of labels out of the market, then outcomes."""
 
     name: ClassVar[str] = "quiet-market"
     expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY,)
@@ -28,11 +29,11 @@ class QuietMarket(Drill):
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
         await self.settle(traffic)
-        classes = self.system.champion().manifest.actions
+        output = self.system.champion().manifest.outputs[0]
+        choices = output.choices
+        out = choices.index(_out_of_market(output))
         replay = self.system.replay
-        stretch = replay.quiet_stretch(
-            classes.index("HOLD"), HOLD_SHARE, hours=QUIET_HOURS, least=LEAST
-        )
+        stretch = replay.quiet_stretch(out, QUIET_SHARE, hours=QUIET_HOURS, least=LEAST)
         start = next(self.system.cursor)
         questions = [
             Question(replay.window(position), replay.time(start + offset))
@@ -44,16 +45,16 @@ class QuietMarket(Drill):
         for _ in range(len(questions)):
             next(self.system.cursor)
         answers = traffic.answers[first:]
-        labels = [classes[replay.held_out_labels[position]] for position in stretch]
+        labels = [choices[replay.held_out_labels[position]] for position in stretch]
         await self._post_outcomes(traffic, [a.prediction_id for a in answers], labels)
         if incidents := self.new_incidents():
             return Observation(incidents[0].verdict, shortfalls=["a quiet market is no fault"])
-        held = sum(answer.action == "HOLD" for answer in answers) / len(answers)
+        held = sum(answer.action == choices[out] for answer in answers) / len(answers)
         right = sum(a.action == label for a, label in zip(answers, labels, strict=True))
-        self.tell(f"HOLD {held:.0%}, right {right / len(answers):.0%}")
+        self.tell(f"{choices[out]} {held:.0%}, right {right / len(answers):.0%}")
         shortfalls = []
         if held < MOSTLY:
-            shortfalls.append(f"HOLD {held:.0%} in a quiet market, expected {MOSTLY:.0%} at least")
+            shortfalls.append(f"{choices[out]} {held:.0%} in a quiet market, expected {MOSTLY:.0%}")
         await self.settle(traffic)
         word = self.system.bulletin()
         if word is None:
@@ -68,3 +69,11 @@ class QuietMarket(Drill):
         response = await traffic.client.post("/outcomes", json={"outcomes": outcomes})
         if response.status_code != httpx.codes.OK:
             raise DrillError(f"the outcomes were refused: {response.text[:200]}")
+
+
+def _out_of_market(output: OutputSpec) -> str:
+    """Return the choice that holds nothing."""
+    for choice, position in zip(output.choices, output.positions, strict=True):
+        if position == 0:
+            return choice
+    raise DrillError(f"output {output.name}: a quiet market needs a choice with position 0")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.record import Record
-from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.evidence import Evidence, by_name
 from plumbline.monitoring.watching.chart import Point
 from plumbline.store.incident import Incident
 
@@ -104,13 +104,13 @@ def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:
     """Return evidence as people read it: what speaks for the null is no evidence, so it is 0."""
     return tuple(
         EvidenceState(
-            detector=item.label,
+            detector=name,
             subject=item.subject,
             log_e=max(item.log_e, 0.0) if math.isfinite(item.log_e) else 0.0,
             threshold=item.threshold,
             alarmed=item.alarmed,
             columns=item.columns,
         )
-        for item in evidence
+        for name, item in by_name(evidence).items()
         if math.isfinite(item.threshold)
     )

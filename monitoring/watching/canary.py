@@ -22,6 +22,7 @@ import structlog
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import AnyArray
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
+from plumbline.bundle.golden import unit_of
 from plumbline.bundle.purpose import CANARY, HEADER
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.settings import MonitoringSettings
@@ -122,7 +123,7 @@ class Canary:
             self._failures = 0
 
     def _ask(self, bundle: Bundle) -> CanaryReport:
-        error = 0.0
+        error, units = 0.0, _units(bundle)
         try:
             with httpx.Client(
                 base_url=self._settings.service_url,
@@ -138,7 +139,8 @@ class Canary:
                     if not isinstance(predictions, list):
                         raise TypeError("predictions is no list")
                     for found_row, row in zip(predictions, expected, strict=True):
-                        error = max(error, _difference(found_row.get("outputs", found_row), row))
+                        said = found_row.get("outputs", found_row)
+                        error = max(error, _difference(said, row, units))
         except httpx.HTTPError as error_:
             return CanaryReport(CanaryResult.UNREACHABLE, f"the service did not answer: {error_}")
         except (ValueError, KeyError, TypeError) as error_:
@@ -204,15 +206,26 @@ def _predict(client: httpx.Client, body: dict[str, object]) -> dict[str, object]
     return answer
 
 
-def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
+def _units(bundle: Bundle) -> dict[str, float]:
+    """Return what differences are counted in, by output; see `bundle.golden.unit_of`."""
+    golden, outputs = bundle.golden, bundle.outputs
+    raw = np.concatenate([golden.outputs[name] for name in outputs.names], axis=1)
+    readings = outputs.read(raw, golden.group)
+    return {name: unit_of(reading.centre) for name, reading in readings.items()}
+
+
+def _difference(
+    found: Mapping[str, Any], expected: Mapping[str, Any], units: Mapping[str, float]
+) -> float:
     """Return the largest difference of the numbers expected; raises `KeyError` if one is missing.
 
+    Those of an output are counted in its unit.
     Members' disagreement is left out of the short form, and so is not asked for there.
     """
     worst = 0.0
     for name, number in expected.items():
         if isinstance(number, Mapping):
-            worst = max(worst, _difference(found[name], number))
+            worst = max(worst, _difference(found[name], number, {}) / units.get(name, 1.0))
         elif isinstance(number, list):
             pairs = zip(found[name], number, strict=True)
             worst = max(worst, *(abs(float(one) - other) for one, other in pairs))

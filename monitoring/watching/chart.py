@@ -15,7 +15,7 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import IntArray
 from plumbline.bundle.reading import Reading, joined
 from plumbline.bundle.record import Record
-from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.evidence import Evidence, by_name
 from plumbline.diagnosis.sample import read_reference
 from plumbline.diagnosis.share import action_counts
 from plumbline.monitoring.watching.watcher import Judgement
@@ -64,7 +64,9 @@ class Chart:
                 row=self._row,
                 shares=tuple(float(count / len(self._action)) for count in counts),
                 spread=self._outputs.heads[primary].spread(self._primary),
-                evidence={item.label: progress(item) for item in judgement.evidence},
+                evidence={
+                    name: progress(each) for name, each in by_name(judgement.evidence).items()
+                },
             )
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plumbline.testing.market import walk
     from plumbline.testing.policy import check_policy
     from plumbline.testing.trigger import check_trigger, situation
+    from plumbline.testing.verdict import check_verdict
 
 _HOMES = {
     "ContractError": "contract",
@@ -37,6 +38,7 @@ _HOMES = {
     "check_loss": "loss",
     "check_policy": "policy",
     "check_trigger": "trigger",
+    "check_verdict": "verdict",
     "situation": "trigger",
     "walk": "market",
 }
@@ -62,6 +64,7 @@ __all__ = [
     "check_loss",
     "check_policy",
     "check_trigger",
+    "check_verdict",
     "situation",
     "walk",
 ]

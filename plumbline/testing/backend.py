@@ -47,11 +47,12 @@ def _passes_the_golden_rows(subject: _Subject) -> None:
     require(backend.device == "cpu", f"asked for cpu, it runs on {backend.device}")
     outputs = subject.bundle.manifest.outputs
     whole = np.concatenate([golden.outputs[spec.name] for spec in outputs], axis=1)
+    units = golden.units(spec.name for spec in outputs)
     for n in _sizes(subject):
         raw = backend.run(_rows(golden.inputs, n)).raw
         form, expected = (raw.shape, raw.dtype), (whole[:n].shape, np.dtype(np.float32))
         require(form == expected, f"{n} rows give {form}, expected {expected}")
-        apart = float(np.abs(raw - whole[:n]).max())
+        apart = float((np.abs(raw - whole[:n]) / units).max())
         require(
             apart <= subject.bundle.manifest.tolerance,
             f"{n} golden rows differ by {apart:.2g}, more than the manifest's tolerance",

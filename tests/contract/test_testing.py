@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typing_extensions import override
 
 from plumbline import testing
 from plumbline.bundle.finding import Remedy, Verdict
 from plumbline.bundle.heads import HEADS
 from plumbline.bundle.policies import POLICIES
+from plumbline.bundle.verdict import Facts, Side
+from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.verdicts.base import OwnVerdict
 from plumbline.monitoring.repair.triggers.base import Decision, Trigger
 from plumbline.testing import (
     ContractError,
@@ -24,6 +28,7 @@ from plumbline.testing import (
     check_loss,
     check_policy,
     check_trigger,
+    check_verdict,
     situation,
 )
 from plumbline.training.families import FAMILIES, Family
@@ -32,6 +37,7 @@ from plumbline.training.labels import LABELS
 from plumbline.training.labels.forward_return import ForwardReturn
 from plumbline.training.losses import LOSSES, Loss
 from tests.support.bundles import choice_output, score_output, value_output
+from tests.support.streams import context, healthy
 
 LABELS_OF = {
     "forward_return": {"horizon_seconds": 21_600, "threshold": 0.001},
@@ -350,6 +356,80 @@ def test_a_broken_policy_is_told_which_promise_it_breaks():
 
     with pytest.raises(ContractError, match="a position lies outside -1 to 1"):
         check_policy(Bold, *POLICIES_OF["kelly"])
+
+
+class Timid(OwnVerdict):
+    """Never sure."""
+
+    name = "timid"
+    before = "no_signal"
+    facts = Facts(side=Side.MODEL, remedy=Remedy.CALL, meaning="It is never sure.", doing="Ask.")
+
+    @override
+    def rule(self, case):
+        return Ruling(bool(np.max(case.reading.centre) < 0.5), "No answer is likely.")
+
+
+class Restless(Timid):
+    """Says every time how often it was asked."""
+
+    asked = 0
+
+    @override
+    def rule(self, case):
+        Restless.asked += 1
+        return replace(super().rule(case), cause=str(Restless.asked))
+
+
+class Late(Timid):
+    """Wants to be asked before nobody."""
+
+    before = "bedtime"
+
+
+class Jumpy(Timid):
+    """Holds of everything."""
+
+    @override
+    def rule(self, case):
+        return Ruling(case.n > 0, "There are rows.")
+
+
+class Greedy(Timid):
+    """Needs columns, and does not ask whether there are any."""
+
+    @override
+    def rule(self, case):
+        assert case.sample.features is not None, "no features"
+        return super().rule(case)
+
+
+SOUND = healthy(400, seed=3)
+TRIED = {
+    "context": context(),
+    "healthy": SOUND.sample(),
+    "faulty": SOUND.saying(0.01 * SOUND.logits).sample(),
+}
+
+
+def test_a_verdict_keeps_its_promises():
+    """It is silent of the sound model, and names the one that is never sure."""
+    check_verdict(Timid, **TRIED)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sentence"),
+    [
+        (Restless, "the second time it says something else"),
+        (Late, "before is 'bedtime'"),
+        (Jumpy, "it holds of healthy rows"),
+        (Greedy, "no features"),
+    ],
+)
+def test_a_broken_verdict_is_told_which_promise_it_breaks(verdict, sentence):
+    """The first one."""
+    with pytest.raises(ContractError, match=sentence):
+        check_verdict(verdict, **TRIED)
 
 
 def test_the_page_of_what_is_exported_is_complete():

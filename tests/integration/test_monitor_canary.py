@@ -22,7 +22,7 @@ from starlette.routing import Route
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Remedy, Verdict
 from plumbline.monitoring.metrics import Metrics
-from plumbline.monitoring.watching.canary import Canary, CanaryResult
+from plumbline.monitoring.watching.canary import Canary, CanaryResult, _difference
 from plumbline.store.log import PredictionLog
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, value
@@ -260,3 +260,11 @@ def test_the_real_service_passes_and_logs_nothing(tmp_path, metrics, hands):
     assert counted
     assert all(line.endswith(" 0.0") for line in counted)
     assert len(PredictionLog(Control(tmp_path, made=True).objects, MODEL).read()) == 0
+
+
+def test_a_wrong_forecast_is_told_however_small_it_is():
+    """Half of a return of 1e-4 is half of it, though it is not a thousandth of anything."""
+    expected = {"r6": {"kind": "value", "mean": 1e-4}, "h6": {"kind": "choice", "confidence": 0.6}}
+    found = {"r6": {"kind": "value", "mean": 5e-5}, "h6": {"kind": "choice", "confidence": 0.6}}
+
+    assert _difference(found, expected, {"r6": 1e-4, "h6": 0.6}) == pytest.approx(0.5)

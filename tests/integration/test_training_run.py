@@ -329,6 +329,20 @@ def test_a_retrain_uses_everything_up_to_now_and_starts_from_its_parent(tiny, ob
         assert train(unfit, objects, MODEL, parent=parent.version).parent is None
 
 
+def test_a_parent_whose_labels_reach_into_what_is_held_out_is_passed_over(tiny, objects):
+    """Its last row lies three bars before the border, and its truth three bars behind it."""
+    early, border = (as_datetime(int(walk(900).time[row])) for row in (500, 491))
+    first = train(tiny.changed(data={"until": early}), objects, MODEL)
+    data = ModelRegistry(objects, MODEL).manifest(first.version).data
+    material = prepare(tiny.changed(data={"until": border}))
+    held_out = material.split.part("calibration").start
+    until = int(data.train_end.timestamp() * 1e6)
+    second = train(tiny.changed(data={"until": border}), objects, MODEL, parent=first.version)
+
+    assert until < held_out < until + material.split.purge
+    assert second.parent is None
+
+
 def test_weights_that_are_decayed_away_are_refused(real):
     """What the drill `bad-candidate` does: a flat model, and it is not promoted."""
     spoilt = read_experiment("eurusd-1h").changed(fit={"weight_decay": 1000.0, "epochs": 2})

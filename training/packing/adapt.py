@@ -23,12 +23,18 @@ from plumbline.training.packing.graph import (
     GraphOutput,
     looks_like_probabilities,
 )
-from plumbline.training.packing.rows import Rows
+from plumbline.training.packing.rows import LABEL, Rows
 from plumbline.training.packing.spec import PackedInput, PackedOutput, PackSpec
 from plumbline.training.packing.windows import Windows, whole_rows
 
+_BETS = {
+    **dict.fromkeys(("sell", "short", "down", "fall", "bear", "bearish"), -1),
+    **dict.fromkeys(("hold", "flat", "neutral", "stay", "wait"), 0),
+    **dict.fromkeys(("buy", "long", "up", "rise", "bull", "bullish"), 1),
+}
 _LOOK = 256
-_TOLERANCE = 1e-5
+_TOLERANCE, _SHARE, _LEAST = 1e-5, 1e-3, 1e-9
+"""How far apart two answers to a row may be; of small numbers, as returns are, a share of them."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ def adapt(data: bytes, spec: PackSpec, rows: Rows) -> Adapted:
     """
     graph = Graph(data)
     reserved = {output.label or output.name for output in spec.outputs}
+    if any(not output.label and not rows.has(output.name) for output in spec.outputs):
+        reserved.add(LABEL)  # where its truth is looked for then
     described = {each.name: each for each in spec.inputs}
     if unknown := sorted(set(described) - {each.name for each in graph.inputs}):
         have = [each.name for each in graph.inputs]
@@ -153,11 +161,8 @@ def _plan(
     width = values[0].size // rows
     if said.kind == "choice":
         return _choice(graph, said, sources[0], values[0].reshape(rows, width))
-    if said.kind == "value" and len(sources) == 2:
-        pair = graph.beside(
-            sources[0].tensor, sources[1].tensor, said.deviation, f"pack.{said.name}"
-        )
-        return _spec(said, width=2), pair
+    if said.kind == "value" and (len(sources) == 2 or width == 2 * said.members):
+        return _spec(said, width=2), _pair(graph, said, [each.tensor for each in sources], values)
     if len(sources) != 1:
         raise ConfigError(
             f"output {said.name!r}: a {said.kind} is made of one graph output"
@@ -168,6 +173,26 @@ def _plan(
             f"output {said.name!r}: {width} numbers do not make {said.members} members"
         )
     return _spec(said, width=width // said.members), sources[0].tensor
+
+
+def _pair(graph: Graph, said: PackedOutput, tensors: list[str], values: list[FloatArray]) -> str:
+    """Return the tensor of means and standard deviations, given as two outputs or as one."""
+    rows = len(values[0])
+    sizes = [each.size // rows for each in values]
+    if len(tensors) == 2 and sizes != [said.members] * 2:
+        raise ConfigError(
+            f"output {said.name!r}: {sizes[0]} means and {sizes[1]} deviations a row, expected "
+            f"{said.members} of each, one for each member; make an output of each horizon"
+        )
+    spread = values[1] if len(values) == 2 else values[0].reshape(rows, said.members, 2)[..., 1]
+    if not said.deviation.startswith("log") and (spread < 0).any():
+        raise ConfigError(
+            f"output {said.name!r}: its second number falls to {spread.min():.3g}, which is no "
+            f"{said.deviation}: say deviation = 'log_std' or 'log_variance'"
+        )
+    name = f"pack.{said.name}"
+    mean, deviation = tensors if len(tensors) == 2 else graph.halves(tensors[0], name)
+    return graph.beside(mean, deviation, said.deviation, name)
 
 
 def _choice(
@@ -182,12 +207,15 @@ def _choice(
     width = values.shape[1] // said.members
     single = width == 1 and said.members == 1
     if single:
-        if len(choices) not in {0, 2} or not ((values >= 0) & (values <= 1)).all():
+        odds = said.form == "logits"
+        if len(choices) not in {0, 2} or not (odds or ((values >= 0) & (values <= 1)).all()):
             raise ConfigError(
                 f"output {said.name!r}: one number a row, which is no probability of one of two "
-                f"choices (choices = {list(choices)}): export probabilities or logits of each"
+                f"choices (choices = {list(choices)}): say form = 'logits' if it is the log-odds "
+                "of the second, or export probabilities or logits of each"
             )
-        tensor, width = graph.both_of(tensor, f"pack.{said.name}"), 2
+        make = graph.against_zero if odds else graph.both_of
+        tensor, width = make(tensor, f"pack.{said.name}"), 2
     if not choices:
         raise ConfigError(f"output {said.name!r}: name its {width} choices, in the graph's order")
     if len(choices) != width:
@@ -209,7 +237,7 @@ def _choice(
 def _spec(said: PackedOutput, *, width: int, choices: tuple[str, ...] = ()) -> OutputSpec:
     positions = said.positions
     if choices and not positions:
-        positions = tuple(np.linspace(-1.0, 1.0, len(choices)).tolist())
+        positions = positions_of(choices, said.name)
     return OutputSpec(
         name=said.name,
         kind=said.kind,
@@ -219,6 +247,30 @@ def _spec(said: PackedOutput, *, width: int, choices: tuple[str, ...] = ()) -> O
         choices=choices,
         positions=positions,
     )
+
+
+def positions_of(choices: Sequence[str], output: str) -> tuple[float, ...]:
+    """Return what choices bet on, by their names if these say it, else evenly in their order.
+
+    Exporters sort classes by name: BUY stands before SELL then.
+
+    Raises
+    ------
+    ConfigError
+        If a name says one thing and its place another.
+    """
+    named = [_BETS.get(choice.lower()) for choice in choices]
+    if all(bet is not None for bet in named):
+        return tuple(float(bet or 0) for bet in named)
+    even = tuple(np.linspace(-1.0, 1.0, len(choices)).tolist())
+    hints = [{_BETS[w] for w in re.split(r"[\W_]+", c.lower()) if w in _BETS} for c in choices]
+    for choice, position, hint in zip(choices, even, hints, strict=True):
+        if any(bet * position < 0 for bet in hint):
+            raise ConfigError(
+                f"output {output!r}: choice {choice!r} would bet on {position:+g} by its place "
+                f"among {list(choices)}: say positions, what each bets on from -1 to 1"
+            )
+    return even
 
 
 def _only(
@@ -300,9 +352,14 @@ def _check_batch(adapted: Adapted, some: Mapping[str, FloatArray], *, rows_are_a
         raise ExportError("the graph gives numbers that are not finite for the reference rows")
     if not rows_are_alone:
         return
-    apart = np.abs(together - np.concatenate(alone)).max()
-    if apart > _TOLERANCE * max(1.0, float(np.abs(together).max())):
-        raise ExportError(
-            f"a row is answered otherwise alone than among others (by {apart:.2g}): the batch is "
-            f"not open, or the model is in training mode; {DYNAMIC}"
-        )
+    apart = np.abs(together - np.concatenate(alone))
+    begin = 0
+    for made in adapted.outputs:
+        own = slice(begin, begin := begin + made.numbers)
+        worst = float(apart[:, own].max())
+        largest = max(float(np.abs(together[:, own]).max()), _LEAST)
+        if worst > min(_TOLERANCE * max(1.0, largest), _SHARE * largest):
+            raise ExportError(
+                f"output {made.name!r}: a row is answered otherwise alone than among others (by "
+                f"{worst:.2g}): the batch is not open, or the model is in training mode; {DYNAMIC}"
+            )

@@ -202,6 +202,25 @@ class Graph:
         self._add("Sub", [one, f"{name}.one"], f"{name}.other")
         return self._add("Concat", [f"{name}.other", f"{name}.one"], f"{name}.both", axis=1)
 
+    def against_zero(self, tensor: str, name: str) -> str:
+        """Add ``(0, z)`` of a tensor ``(n,)`` or ``(n, 1)`` of single log-odds."""
+        self._add("Cast", [tensor], f"{name}.single", to=TensorProto.FLOAT)
+        shape = self._constant(f"{name}.column", np.array([-1, 1], np.int64))
+        self._add("Reshape", [f"{name}.single", shape], f"{name}.one")
+        self._add("Sub", [f"{name}.one", f"{name}.one"], f"{name}.zero")
+        return self._add("Concat", [f"{name}.zero", f"{name}.one"], f"{name}.both", axis=1)
+
+    def halves(self, pairs: str, name: str) -> tuple[str, str]:
+        """Add the first and the second of the pairs a tensor ``(n, members · 2)`` is made of."""
+        self._add("Cast", [pairs], f"{name}.pairs.float", to=TensorProto.FLOAT)
+        shape = self._constant(f"{name}.two", np.array([-1, 2], np.int64))
+        self._add("Reshape", [f"{name}.pairs.float", shape], f"{name}.pairs")
+        found = []
+        for place, part in enumerate(("first", "second")):
+            index = self._constant(f"{name}.{part}", np.array([place], np.int64))
+            found.append(self._add("Gather", [f"{name}.pairs", index], f"{name}.{part}", axis=1))
+        return found[0], found[1]
+
     def beside(self, mean: str, deviation: str, form: str, name: str) -> str:
         """Add ``(mean, standard deviation)`` of two tensors of one number a row."""
         shape = self._constant(f"{name}.column", np.array([-1, 1], np.int64))

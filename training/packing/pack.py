@@ -25,6 +25,7 @@ from plumbline.bundle.heads import build_head
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.policies import POLICIES
 from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.spec import OutputSpec
 from plumbline.bundle.suggestion import suggestion, unknown_key
 from plumbline.bundle.validation import ValidationReport
 from plumbline.diagnosis.sample import Context
@@ -37,7 +38,7 @@ from plumbline.training.gate import judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.adapt import Adapted, adapt
 from plumbline.training.packing.packed import Asked, Packed
-from plumbline.training.packing.rows import Rows, read_rows
+from plumbline.training.packing.rows import LABEL, Rows, read_rows
 from plumbline.training.packing.spec import PackSpec
 from plumbline.training.packing.windows import Windows, whole_rows
 from plumbline.training.publish import Progress, TrainingResult, publish
@@ -47,6 +48,8 @@ CALIBRATING = 0.4
 
 _POLICY_OF = {"choice": "argmax", "value": "kelly", "score": "rank"}
 _BATCH = 1024
+_TELLING = 100
+"""Rows from which on a forecast of returns would have had both signs."""
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """As a manifest wants it."""
 
@@ -136,7 +139,7 @@ def _ask(adapted: Adapted, spec: PackSpec, rows: Rows) -> Asked:
     back = np.argsort(order, kind="stable")
     truth = np.full((len(ends), len(spec.outputs)), np.nan)
     for place, (said, made) in enumerate(zip(spec.outputs, adapted.outputs, strict=True)):
-        column = said.label or (said.name if rows.has(said.name) else "label")
+        column = said.label or (said.name if rows.has(said.name) else LABEL)
         if rows.has(column):
             truth[:, place] = rows.truth(column, made.choices)[ends]
         elif said.label is not None:
@@ -155,6 +158,8 @@ def _pieces(order: IntArray, group: IntArray, *, whole: bool) -> list[IntArray]:
 
 def _read(adapted: Adapted, spec: PackSpec, rows: Rows, asked: Asked) -> tuple[np.ndarray, Outputs]:
     """Calibrate where outcomes are known; return which rows are left to judge by."""
+    if spec.policy is None and adapted.outputs[0].kind == "value":
+        _refuse_one_sided(adapted.outputs[0], asked.raw)
     known = np.isfinite(asked.truth).any(axis=1)
     n = len(asked.ends)
     if not known.any():
@@ -182,6 +187,18 @@ def _read(adapted: Adapted, spec: PackSpec, rows: Rows, asked: Asked) -> tuple[n
     )
     prior = _label_shares(adapted, asked.truth[taught, 0])
     return moments > border, _outputs(adapted, spec, fitted, prior)
+
+
+def _refuse_one_sided(made: OutputSpec, raw: FloatArray) -> None:
+    """Refuse to bet on a forecast whose sign never changes: a price or a volatility, no return."""
+    means = raw[:, : made.numbers].reshape(len(raw), made.members, made.width)[:, :, 0]
+    if len(means) >= _TELLING and (means.min() > 0 or means.max() < 0):
+        side = "above" if means.min() > 0 else "below"
+        raise ConfigError(
+            f"output {made.name!r} is {side} zero for every row, and the default policy, kelly, "
+            "would hold one side for ever: if it is no return, say "
+            '[policy] kind = "abstain"; if it is, say kind = "kelly"'
+        )
 
 
 def _label_shares(adapted: Adapted, truth: FloatArray) -> tuple[float, ...] | None:

@@ -20,7 +20,10 @@ from plumbline.training.bars import NO_TIME
 from plumbline.training.errors import DataError
 
 TIME, SYMBOL, GROUP = "time", "symbol", "group"
+LABEL = "label"
+"""Column of the truth of an output that has no column of its own name."""
 _ALONE = "default"
+_NUMBER = re.compile(r"-?\d+")
 _TELLING, _NEARLY = 4, 0.1
 """Distances that are enough to tell an interval by, and the share it may be off."""
 _DELIMITERS = ",;\t"
@@ -128,7 +131,7 @@ class Rows:
     def truth(self, name: str, choices: Sequence[str]) -> FloatArray:
         """Return what came true, ``(n,)``, NaN where the file does not say.
 
-        A choice is given by name or by place.
+        A choice is given by name or, where no choice is called like a number, by its place.
 
         Raises
         ------
@@ -143,14 +146,17 @@ class Rows:
                     "numbers: a value and a score have no choices"
                 )
             return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy())
-        places = {choice: float(place) for place, choice in enumerate(choices)}
-        places |= {str(place): float(place) for place in range(len(choices))}
-        places |= {"None": np.nan, "nan": np.nan, "": np.nan, "-1": np.nan}
-        texts = [str(value).removesuffix(".0") for value in column.to_pylist()]
+        named = {_plain(choice): float(place) for place, choice in enumerate(choices)}
+        places: dict[str, float] = dict.fromkeys(("None", "nan", ""), np.nan)
+        if not any(_NUMBER.fullmatch(name) for name in named):
+            places |= {str(place): float(place) for place in range(len(choices))}
+            places["-1"] = np.nan
+        places |= named
+        texts = [_plain(value) for value in column.to_pylist()]
         if unknown := sorted(set(texts) - set(places)):
             raise DataError(
-                f"labels: column {name!r} holds {unknown[:5]}, expected {list(choices)} or their "
-                "places from 0"
+                f"labels: column {name!r} holds {unknown[:5]}, expected {list(choices)}"
+                + (" or their places from 0" if "0" in places and "0" not in named else "")
             )
         return np.array([places[text] for text in texts])
 
@@ -176,6 +182,8 @@ def read_rows(reference: Path, labels: Path | None = None) -> Rows:
         return sorted_rows(table, str(reference))
     truths = read_table(labels)
     others = frozenset(truths.column_names) - {TIME, SYMBOL, GROUP}
+    if GROUP in table.column_names and GROUP in truths.column_names:
+        truths = truths.drop_columns([GROUP])
     return sorted_rows(
         _joined(table, truths, str(reference), str(labels)), str(reference), labels=others
     )
@@ -298,6 +306,11 @@ def sorted_rows(
     keys = table[GROUP].to_pylist() if GROUP in table.column_names else time
     group = np.unique(np.asarray(keys), return_inverse=True)[1]
     return Rows(table, time, symbol, group, labels, source)
+
+
+def _plain(value: object) -> str:
+    """Return a label as text; whole numbers alike, whatever their type."""
+    return str(value).removesuffix(".0")
 
 
 def _require_time(table: pa.Table, source: str) -> None:

@@ -116,6 +116,8 @@ class PackSpec(Record):
         names = [output.name for output in self.outputs]
         if len(set(names)) != len(names):
             raise ValueError(f"outputs must have names of their own, found {names}")
+        if self.unit == "row" and any(output.kind == "score" for output in self.outputs):
+            raise ValueError("unit is row, and a score has a rank among others: say cross_section")
         return self
 
     @property

@@ -273,6 +273,15 @@ class TestGolden:
         assert golden.largest_error({"a": zeros, "b": np.zeros((2, 3))}) == np.inf
         assert golden.largest_error({"a": zeros}) == np.inf
 
+    def test_an_error_of_small_numbers_is_a_share_of_them(self):
+        """Returns of 1e-4 that come out as zero are wholly wrong, not off by 1e-4."""
+        small, large = np.full((2, 1), 1e-4), np.array([[3.0], [-1.0]])
+        golden = GoldenRows({"x": np.zeros((2, 1))}, {"r": small, "z": large}, np.arange(2))
+
+        assert golden.largest_error({"r": 0 * small, "z": large}) == 1
+        assert golden.largest_error({"r": small, "z": large + 0.1}) == pytest.approx(0.1)
+        assert golden.units(("z", "r")).tolist() == [1, 1e-4]
+
     def test_rows_that_do_not_belong_together_are_refused(self):
         """As many of each input and output as of groups."""
         with pytest.raises(FormatError, match="golden: a has 3 rows, expected 2"):

@@ -297,3 +297,32 @@ def test_outputs_lie_beside_each_other_and_are_found_again():
         np.testing.assert_allclose(restored[name].centre, reading.centre)
         np.testing.assert_allclose(restored[name].coordinates, reading.coordinates)
         np.testing.assert_allclose(restored[name].epistemic, reading.epistemic)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_members_that_disagree_are_not_counted_as_noise_again(width):
+    """Nine in ten truths lie in the interval, however far members are apart."""
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=4_000)
+    truth = signal + rng.normal(0, 0.5, 4_000)
+    raw = np.full((4_000, 4, width), 0.7)
+    raw[:, :, 0] = signal[:, None] + rng.normal(size=(4_000, 4))
+    head = build_head(value_output(width=width, members=4))
+    calibration = head.fit(raw, truth)
+    reading = head.read(raw, calibration)
+    off = np.abs(truth - reading.centre[:, 0]) / head.deviation(reading, calibration)
+
+    assert (off < 1.645).mean() == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize("fit", [True, False])
+def test_what_32_bits_round_is_no_movement(fit):
+    """A forecast that is one number, give or take its last bit, is flat on its coordinates."""
+    head = build_head(value_output())
+    last = np.spacing(np.float32(0.3))
+    raw = 0.3 + last * np.random.default_rng(0).integers(-3, 4, (400, 1, 1))
+    truth = np.random.default_rng(1).normal(size=400)
+    calibration = head.fit(raw, truth) if fit else head.unfitted(raw)
+
+    assert len(np.unique(raw)) > 1
+    assert head.spread(head.read(raw, calibration)) < 1e-4

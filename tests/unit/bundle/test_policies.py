@@ -56,7 +56,7 @@ class TestArgmax:
         assert dear.size(row, position)[0] < free.size(row, position)[0] <= free.params.size_cap
 
     def test_five_classes_hold_symmetric_positions(self):
-        """Mirrored probabilities get mirrored positions of the same size; half a position, half."""
+        """Mirrored probabilities get mirrored positions; of half a position half is held."""
         policy = argmax(5, size_cap=1.0)
         raw = np.array([[0.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0, 2.0]])
         up, down = decide(policy, raw), decide(policy, raw[:, ::-1])
@@ -64,7 +64,8 @@ class TestArgmax:
         assert up.position.tolist() == [0.5, 1.0]
         assert down.position.tolist() == [-0.5, -1.0]
         assert up.size == pytest.approx(down.size)
-        assert up.size[0] == pytest.approx(up.size[1] / 2)
+        held = up.position * up.size
+        assert held[0] == pytest.approx(held[1] / 2)
 
     def test_two_classes_are_always_a_bet(self):
         """There is nothing between them."""
@@ -97,6 +98,20 @@ class TestKelly:
         assert policy.actions == ()
         assert decision.position.tolist() == [1.0, -1.0, 1.0, 0.0]
         assert decision.size == pytest.approx([0.02, 0.02, 0.1, 0.0])
+
+    def test_a_forecast_of_unknown_error_has_no_size(self):
+        """Its own spread says nothing of how far it is off; measured errors do."""
+        policy = KellyPolicy(KellyParams(), value_output())
+        raw, head = np.array([[[0.02]], [[-0.01]]]), build_head(value_output())
+        blind = head.unfitted(raw)
+        seen = blind.model_copy(update={"rows": 100, "noise": 0.5})
+        decisions = [
+            policy.decide({"r6": head.read(raw, each)}, {"r6": each}) for each in (blind, seen)
+        ]
+
+        assert [each.position.tolist() for each in decisions] == [[1.0, -1.0]] * 2
+        assert decisions[0].size.tolist() == [0.0, 0.0]
+        assert decisions[1].size == pytest.approx([0.02, 0.01])
 
     def test_what_costs_more_than_it_brings_is_not_held(self):
         """Neither a position nor a size."""

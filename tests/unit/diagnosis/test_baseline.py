@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.heads.choice import clr
-from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.reading import Reading
+from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
 from plumbline.diagnosis.baseline import MIN_REFERENCE, fit_baseline
 from plumbline.diagnosis.bootstrap import block_indices, mean_interval
 from plumbline.diagnosis.column import fit_columns, repeat_share, zero_share
@@ -70,6 +71,43 @@ def test_the_envelope_is_of_windows_a_tenth_of_the_reference_at_most() -> None:
     assert short.envelope(70).length == 60
     assert long.envelope(2_000).length == 400
     assert short.envelope(2_000) is short.envelope(150)
+
+
+def two_symbols() -> ReferenceProfile:
+    """Two symbols at levels of their own, one after the other; the last column is daily."""
+    rng, n = np.random.default_rng(0), 600
+    features = np.zeros((2, n, 4))
+    for row in range(1, n):
+        features[:, row] = 0.9 * features[:, row - 1] + rng.normal(0, 0.4, (2, 4))
+    features[1] = 3 + 2.5 * features[1]
+    features[:, :, 3] = features[:, np.arange(n) // 24 * 24, 3]
+    said = features.mean(axis=2).reshape(-1, 1)
+    return ReferenceProfile(
+        bar_time=np.tile(np.arange(n), 2),
+        symbol=np.repeat(["A", "B"], n),
+        group=np.arange(2 * n),
+        features=features.reshape(-1, 4).astype(np.float32),
+        raw=said.astype(np.float32),
+        centre=said.astype(np.float32),
+        epistemic=np.zeros((2 * n, 1), np.float32),
+        action=np.full(2 * n, NO_ACTION, np.int8),
+        position=np.zeros(2 * n, np.float32),
+        size=np.zeros(2 * n, np.float32),
+        truth=np.full((2 * n, 1), np.nan),
+    )
+
+
+def test_windows_of_several_symbols_hold_moments_of_all_of_them() -> None:
+    """One symbol held against another is outside of all it knows: nothing would be skew then."""
+    reference = two_symbols()
+    said = np.asarray(reference.centre, np.float64)
+    baseline = fit_baseline(reference, {"r6": Reading(said, np.zeros(len(said)), said)})
+    assert baseline is not None
+    envelope = baseline.envelope(200)
+
+    assert envelope.outside.max() < 0.05
+    assert envelope.psi[:3].max() < 2
+    assert envelope.repeat[3] > 0.9
 
 
 def test_a_tiny_reference_is_no_reference() -> None:

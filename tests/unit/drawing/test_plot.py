@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
 
-from plumbline.drawing.plot import Line, line_plot
+from plumbline.drawing.plot import WIDTH, Line, line_plot
 
 
 def paths(svg: str) -> list[str]:
@@ -116,3 +117,15 @@ def test_the_x_axis_says_what_it_is_told():
     svg = line_plot("dates", [0, 1], [], x_ticks=((0, "2017"), (0.5, "<b>"), (1, "2018")))
 
     assert list(ET.fromstring(svg).itertext())[-3:] == ["2017", "<b>", "2018"]
+
+
+def test_a_long_name_has_room_beside_the_lines():
+    """Twenty-two letters of a detector and an output do not run out of the drawing."""
+    short, long = (
+        line_plot("Evidence", [0.0, 1.0], [Line(name, "a", [0.0, 1.0])])
+        for name in ("gain", "surrogate direction_h6")
+    )
+    starts = [float(re.search(r'class="label a" x="(\d+)"', svg)[1]) for svg in (short, long)]
+
+    assert starts[1] < starts[0]
+    assert starts[1] + 7 * len("surrogate direction_h6") <= WIDTH

@@ -74,7 +74,7 @@ def test_quiet_stretch_leaves_out_other_hours_and_masked_bars():
 
 def test_no_quiet_stretch_is_said_with_the_longest_found():
     """A replay without one ends the drill with a clear message."""
-    with pytest.raises(DrillError, match="no 5 quiet bars have 90% HOLD"):
+    with pytest.raises(DrillError, match="no 5 quiet bars have 90% one label"):
         replay_of([0, 1] * 10).quiet_stretch(1, 0.9, hours=range(24), least=5)
 
 

@@ -18,6 +18,7 @@ def evidence(log_e: float) -> Evidence:
         alarmed=False,
         onset=0,
         n=10,
+        output="h6",
     )
 
 
@@ -46,7 +47,7 @@ def test_versions_that_no_longer_serve_are_dropped():
         metrics.show_evidence("m", f"v{number}", [evidence(1.0)])
 
     assert {key[1] for key in shown(metrics, "monitoring_verdict_ratio")} == {"v49"}
-    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v49", "gain"): 1.0}
+    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v49", "gain", "h6"): 1.0}
 
 
 def test_evidence_for_the_model_counts_as_none():
@@ -54,8 +55,8 @@ def test_evidence_for_the_model_counts_as_none():
     metrics = Metrics()
     metrics.show_evidence("m", "v", [evidence(-690.8)])
 
-    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v", "gain"): 0.0}
-    assert shown(metrics, "monitoring_threshold_nats") == {("m", "v", "gain"): 13.8}
+    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v", "gain", "h6"): 0.0}
+    assert shown(metrics, "monitoring_threshold_nats") == {("m", "v", "gain", "h6"): 13.8}
 
 
 def test_two_monitors_in_one_process_count_apart():

@@ -167,6 +167,19 @@ def test_a_request_is_one_cross_section(serve):
     assert "" not in one | other
 
 
+def test_a_cross_section_is_sampled_whole_or_not_at_all(serve):
+    """A challenger could not rank half of one; about the share asked for is kept."""
+    _, settings = serve(small_bundle(outputs=(score_output(),)))
+    sampled = settings.model_copy(update={"window_sample_ratio": 0.3})
+    post(sampled, *(body(*range(5)) for _ in range(60)))
+    rows, windows = logged(sampled)
+    _, counts = np.unique(rows.group, return_counts=True)
+
+    assert 8 <= len(counts) <= 30
+    assert set(counts.tolist()) == {5}
+    assert len(windows) == len(rows)
+
+
 def test_groups_of_a_request_do_not_mix(serve):
     """Each instance is ranked among those of its own group, in whatever order they come."""
     _, settings = serve(small_bundle(outputs=(score_output(),)))

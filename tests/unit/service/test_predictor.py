@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.errors import FormatError, IntegrityError
@@ -279,3 +280,20 @@ def test_constant_reference_output_has_a_scale(bundle):
     predictor = Predictor.load(with_file(bundle, "reference.npz", still.to_bytes()))
 
     assert (predictor.scales["h6"].std > 0).all()
+
+
+def test_golden_returns_are_told_as_exactly_as_logits():
+    """A graph that says zero is not within 1e-4 of returns that are no larger themselves."""
+    bundle = Bundle(*small_bundle(outputs=(value_output(),)))
+    golden, graph = bundle.golden, onnx.load_from_string(bundle.files["model.onnx"])
+    (output,) = graph.graph.output
+    for node in graph.graph.node:
+        node.output[:] = ["large" if each == output.name else each for each in node.output]
+    graph.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "zero"))
+    graph.graph.node.append(helper.make_node("Mul", ["large", "zero"], [output.name]))
+    returns = {name: (5e-5 * each).astype(np.float32) for name, each in golden.outputs.items()}
+    said = GoldenRows(golden.inputs, returns, golden.group).to_bytes()
+    dead = with_file(with_file(bundle, "golden.npz", said), "model.onnx", graph.SerializeToString())
+
+    with pytest.raises(GoldenRowsError, match="differs by 1 in a raw number"):
+        Predictor.load(dead)

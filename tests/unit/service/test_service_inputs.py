@@ -341,3 +341,15 @@ class TestBars:
     def test_body_of_the_tests_is_what_the_model_takes(self):
         """The helper of other tests makes whole requests."""
         assert build(decode(*body(1, 2)["instances"]))["features"].shape == (2, 3, 4)
+
+
+def test_a_late_retry_does_not_change_what_came_after_it():
+    """It is answered from before its bar, as at first, and takes its own place again."""
+    spec = InputSpec(name="past", shape=(3, 1), source="log", names=("position",))
+    memory = AnswerMemory()
+    for place, bar in enumerate(("t1", "t2", "t3"), start=1):
+        memory.note("X", bar, None, float(place), 0.1)
+
+    assert memory.recall("X", "t2", spec) == [[0], [0], [1]]
+    memory.note("X", "t2", None, 2.0, 0.1)
+    assert memory.recall("X", "t4", spec) == [[1], [2], [3]]

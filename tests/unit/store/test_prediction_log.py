@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from plumbline.store.columns import evenly
 from plumbline.store.errors import StoreError
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
@@ -276,3 +278,17 @@ class Counting(Objects):
         """Count and read."""
         self.reads += 1
         return super().read(key)
+
+
+def test_a_sample_of_cross_sections_holds_whole_ones():
+    """Spread over all of them, however few rows are wanted."""
+    group = np.repeat([f"g{i}" for i in range(30)], 4)
+    rows = pa.table({"group": group, "row": np.arange(120)})
+    some, one = evenly(rows, 50), evenly(rows, 3)
+    names, counts = np.unique(some.column("group").to_pylist(), return_counts=True)
+
+    assert set(counts.tolist()) == {4}
+    assert len(names) == 12
+    assert {"g0", "g29"} <= set(names.tolist())
+    assert len(one) == 4
+    assert evenly(rows.set_column(0, "group", pa.array([""] * 120)), 50).num_rows == 50

@@ -165,6 +165,21 @@ def test_the_mirror_turns_everything_that_has_a_direction():
     assert np.allclose(growth[known], 1)
 
 
+def test_a_graph_that_takes_bars_is_shown_those_of_the_mirror():
+    """Else a refit would hold what it says of the market against the truths of the other one."""
+    both = DATA.with_mirror(MIRROR, LABEL)
+    other = np.concatenate([bar_array(mirrored(bars)) for bars in BARS])
+    needed = DATA.bars_needed
+    spec = InputSpec(
+        name="bars", shape=(needed, 6), source="bars", names=BAR_COLUMNS, dtype="float64"
+    )
+    row = len(DATA) + 700
+
+    assert np.array_equal(both.bars[len(DATA) :], other)
+    shown = both.inputs(np.array([row]), (spec,))["bars"][0]
+    assert np.array_equal(shown, other[700 - needed + 1 : 701])
+
+
 def test_the_mirror_is_the_market_it_says_it_is():
     """Turned round by hand and labelled anew: the same truths, but for a hair at the threshold."""
     other = build_dataset([mirrored(bars) for bars in BARS], FEATURES, LABEL, LENGTH)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ from plumbline.bundle.spec import InputSpec
 from plumbline.diagnosis.sample import Context
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.dataset import Dataset
-from plumbline.training.gate import input_clean, judge
+from plumbline.training.gate import input_clean, judge, judge_live
 from plumbline.training.live import LiveRows
 from plumbline.training.seal import answer_rows, build_reference, build_sample
 from tests.support.bundles import score_output, value_output
@@ -315,3 +317,30 @@ def test_a_reference_of_a_policy_without_actions_has_none():
     assert np.array_equal(np.sign(reference.centre[:, 0]), reference.position)
     assert (reference.size > 0).all()
     assert (reference.epistemic > 0).all()
+
+
+def test_served_cross_sections_are_asked_about_whole_and_alone():
+    """One of which a row is left out is left out; no other is shown beside it."""
+    windows, text = DATA.windows(VALIDATION[:60]), np.array([f"{row:016x}" for row in range(60)])
+    text[7] = text[3]
+    live = served(windows, hashes=text)
+    group = np.repeat([f"day {day:02}" for day in range(12)], 5)
+    live = replace(live, rows=replace(live.rows, group=group))
+    asked = []
+
+    def ranked(inputs):
+        asked.append(len(inputs["features"]))
+        return (inputs["features"][:, -1] @ WEIGHTS)[:, :1].astype(np.float32)
+
+    outputs = Outputs(
+        (score_output(),),
+        {"s6": ScoreCalibration(rows=10)},
+        RankPolicy(RankParams(), score_output()),
+    )
+    everything = answer_rows(DATA, REFERENCE_ROWS, ranked, (INPUT,))
+    reference = build_reference(DATA, REFERENCE_ROWS, everything, outputs)
+    asked.clear()
+    found = judge_live(live, ranked, Context(outputs, DATA.names, reference))
+
+    assert asked == [5] * 11
+    assert found.n == 55
