@@ -149,7 +149,7 @@ def _prepare(layout: Layout, console: Console) -> None:
     from plumbline.store.registry import ModelRegistry
 
     if not layout.train_config.exists():
-        _copy_config(layout)
+        write_config(layout)
     if ModelRegistry(Objects(layout.store_url), layout.model).alias() is not None:
         return
     console.print("training the first model")
@@ -161,11 +161,12 @@ def _prepare(layout: Layout, console: Console) -> None:
     )
 
 
-def _copy_config(layout: Layout) -> None:
+def write_config(layout: Layout) -> None:
+    """Copy a configuration of ours; of a file inherit, so that what it names is found beside it."""
     from plumbline.training.configs import config_names
 
-    if Path(layout.config).is_file():
-        shutil.copy(layout.config, layout.train_config)
+    if (path := Path(layout.config)).is_file():
+        layout.train_config.write_text(f"base = {json.dumps(str(path.resolve()))}\n")
         return
     with as_file(files("plumbline.training") / "configs" / f"{layout.config}.toml") as path:
         if not path.is_file():
