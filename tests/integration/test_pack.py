@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import onnx
 import onnxmltools
@@ -35,6 +34,7 @@ from plumbline.training.packing.pack import pack
 from plumbline.training.packing.rows import read_rows
 from plumbline.training.packing.spec import PackSpec
 from plumbline.training.packing.torchscript import read_torchscript
+from tests.support.programs import require_library
 
 N, COLUMNS = 2_000, ("fast", "slow", "range", "turnover")
 HOUR, START = 3_600_000_000, 1_500_000_000_000_000
@@ -155,6 +155,9 @@ def test_a_classifier_without_maps_is_as_good(objects: Objects, market: Market) 
 
 def test_a_classifier_of_lightgbm_comes_as_it_is(objects: Objects, market: Market) -> None:
     """By onnxmltools, classes numbered."""
+    require_library("libgomp.so.1", "libgomp1")
+    import lightgbm
+
     places = np.array([CHOICES.index(name) for name in market.choice])
     made = lightgbm.LGBMClassifier(n_estimators=30, num_leaves=7, verbose=-1)
     made.fit(market.x[market.learnt].astype(np.float32), places[market.learnt])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -40,7 +42,24 @@ def require_program(name: str) -> str:
     found = shutil.which(name)
     if found is not None:
         return found
-    reason = f"{name} is not installed; apt-get install {PACKAGES[name]}"
-    if os.environ.get(REQUIRE) == "1" and name not in ELSEWHERE:
+    _go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+
+
+def require_library(name: str, package: str) -> None:
+    """Go on if a shared library is there; as `require_program` if it is not.
+
+    Parameters
+    ----------
+    name, package : str
+        As the loader finds it, ``libgomp.so.1``, and what brings it in Debian.
+    """
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        _go_without(f"{name} is not installed; apt-get install {package}", False)
+
+
+def _go_without(reason: str, dispensable: bool) -> NoReturn:
+    if os.environ.get(REQUIRE) == "1" and not dispensable:
         pytest.fail(f"{reason} ({REQUIRE}=1 demands it)", pytrace=False)
     pytest.skip(reason)
