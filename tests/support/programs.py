@@ -40,9 +40,9 @@ def require_program(name: str) -> str:
         One of `PACKAGES`.
     """
     found = shutil.which(name)
-    if found is not None:
-        return found
-    _go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+    if found is None:
+        _go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+    return found
 
 
 def require_library(name: str, package: str) -> None:
