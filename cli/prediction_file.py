@@ -80,16 +80,15 @@ class PredictionFile:
         if not np.isfinite(probabilities).all():
             raise FormatError("probabilities: expected finite numbers; drop the other rows first")
         outputs = context.outputs
-        classes = outputs.specs[0].choices
         readings = outputs.restore(probabilities, np.zeros((len(probabilities), 1)))
         actions = outputs.decide(readings).action
         if self.actions is not None:
-            actions = _codes(self.actions, classes, "action")
+            actions = _codes(self.actions, self.classes, "action")
         sample = Sample(
             readings=readings,
             action=actions,
             features=self.features,
-            truth=None if self.labels is None else _truth(self.labels, classes),
+            truth=None if self.labels is None else _truth(self.labels, self.classes),
             bar_time=self.bar_time,
             symbol=self.symbol,
             inputs_hash=self.inputs_hash,
@@ -133,8 +132,7 @@ class PredictionFile:
                 "a file holds the probabilities of one choice; this bundle gives "
                 + ", ".join(f"{spec.name} ({spec.kind})" for spec in specs)
             )
-        unnamed = self.classes == _numbered(len(specs[0].choices))
-        if self.classes != specs[0].choices and not unnamed:
+        if self.classes != specs[0].choices:
             raise FormatError(f"classes: expected {specs[0].choices}, found {self.classes}")
         if self.features is None:
             return
