@@ -7,6 +7,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.policies.side import THREE
 from plumbline.bundle.spec import OutputSpec
 from plumbline.training.bars import Bars
 from plumbline.training.labels.base import Label, LabelParams, Truth, forward_returns, horizon_name
@@ -19,7 +20,7 @@ class ForwardReturnParams(LabelParams):
 
 
 class ForwardReturn(Label[ForwardReturnParams]):
-    """SELL below minus the threshold, BUY above it, HOLD between."""
+    """The first choice below minus the threshold, the last above it, the second between."""
 
     Params = ForwardReturnParams
 
@@ -32,7 +33,7 @@ class ForwardReturn(Label[ForwardReturnParams]):
                 kind="choice",
                 horizon_seconds=self.params.horizon_seconds,
                 width=3,
-                choices=("SELL", "HOLD", "BUY"),
+                choices=THREE,
                 positions=(-1.0, 0.0, 1.0),
             ),
         )

@@ -12,6 +12,7 @@ import onnxruntime
 from onnx import helper
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.policies.side import SIDES
 from plumbline.bundle.spec import InputSpec, OutputSpec
 from plumbline.training.errors import ConfigError, ExportError
 from plumbline.training.onnx_model import OnnxModel
@@ -27,11 +28,6 @@ from plumbline.training.packing.rows import LABEL, Rows
 from plumbline.training.packing.spec import PackedInput, PackedOutput, PackSpec
 from plumbline.training.packing.windows import Windows, whole_rows
 
-_BETS = {
-    **dict.fromkeys(("sell", "short", "down", "fall", "bear", "bearish"), -1),
-    **dict.fromkeys(("hold", "flat", "neutral", "stay", "wait"), 0),
-    **dict.fromkeys(("buy", "long", "up", "rise", "bull", "bullish"), 1),
-}
 _LOOK = 256
 _TOLERANCE, _SHARE, _LEAST = 1e-5, 1e-3, 1e-9
 """How far apart two answers to a row may be; of small numbers, as returns are, a share of them."""
@@ -259,11 +255,11 @@ def positions_of(choices: Sequence[str], output: str) -> tuple[float, ...]:
     ConfigError
         If a name says one thing and its place another.
     """
-    named = [_BETS.get(choice.lower()) for choice in choices]
+    named = [SIDES.get(choice.lower()) for choice in choices]
     if all(bet is not None for bet in named):
         return tuple(float(bet or 0) for bet in named)
     even = tuple(np.linspace(-1.0, 1.0, len(choices)).tolist())
-    hints = [{_BETS[w] for w in re.split(r"[\W_]+", c.lower()) if w in _BETS} for c in choices]
+    hints = [{SIDES[w] for w in re.split(r"[\W_]+", c.lower()) if w in SIDES} for c in choices]
     for choice, position, hint in zip(choices, even, hints, strict=True):
         if any(bet * position < 0 for bet in hint):
             raise ConfigError(
