@@ -226,16 +226,30 @@ class Case:
 
         Symbols share a market: what is gained on twenty of them at once is no twenty trials.
         """
-        gain, moment = self._gain, self.sample.bar_time
-        if moment is None:
-            moment = self.sample.group
-        if gain is None or moment is None:
-            return self.gains
-        known = np.isfinite(gain)
+        return None if self._gain is None else self._by_moment(self._gain)
+
+    @cached_property
+    def along_by_moment(self) -> FloatArray | None:
+        """Direction times truth, both about their means, likewise: above zero if it points right.
+
+        A forecast may gain by its deviation alone, and have no direction.
+        """
+        if self.truth is None or not np.isfinite(self.truth).any():
+            return None
+        direction = self.head.direction(self.reading)
+        known = np.isfinite(self.truth)
+        about = self.truth - self.truth[known].mean()
+        return self._by_moment((direction - direction[known].mean()) * about)
+
+    def _by_moment(self, values: FloatArray) -> FloatArray | None:
+        known = np.isfinite(values)
         if not known.any():
             return None
+        moment = self.sample.bar_time if self.sample.bar_time is not None else self.sample.group
+        if moment is None:
+            return values[known]
         _, code = np.unique(np.asarray(moment)[known], return_inverse=True)
-        sums = np.asarray(np.bincount(code, gain[known]), np.float64)
+        sums = np.asarray(np.bincount(code, values[known]), np.float64)
         return sums * (len(sums) / int(known.sum()))
 
     @cached_property

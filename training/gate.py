@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray
-from plumbline.bundle.finding import Diagnosis
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.validation import ValidationReport
+from plumbline.diagnosis.bootstrap import mean_interval
+from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.training.live import LiveRows
 from plumbline.training.metrics import score
 
@@ -51,6 +54,8 @@ def judge(
     reasons = []
     if not on_validation.sound:
         reasons.append(reason_of("validation rows", on_validation))
+    elif (blind := _bets_blindly(validation, alone)) is not None:
+        reasons.append(blind)
     on_live = None if live is None else judge_live(live, answer, context)
     if on_live is not None and accuses(on_live):
         reasons.append(reason_of("served windows", on_live))
@@ -60,6 +65,24 @@ def judge(
         live=on_live,
         metrics=score(validation, context.outputs),
         reasons=tuple(reasons),
+    )
+
+
+def _bets_blindly(validation: Sample, context: Context) -> str | None:
+    """Say so if a forecast is bet on that knows its own deviation, and no direction."""
+    outputs = context.outputs
+    case = Case(validation, context, Thresholds(), outputs.primary)
+    along = case.along_by_moment
+    held = outputs.decide(validation.readings, validation.group).position
+    if case.head.spec.kind != "value" or along is None or not held.any():
+        return None
+    interval = mean_interval(along, level=case.thresholds.skill_level)
+    if interval is not None and interval.low > 0:
+        return None
+    return (
+        f"{Verdict.NO_SIGNAL.value} on {len(validation)} validation rows: {outputs.primary} knows "
+        "how far the truth strays, not which way, and the policy bets on the way: say [policy] "
+        'kind = "abstain" to serve it as a forecast, or change the target or the features'
     )
 
 

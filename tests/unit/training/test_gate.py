@@ -14,6 +14,7 @@ from plumbline.bundle.calibration import (
 )
 from plumbline.bundle.finding import Verdict
 from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.policies.abstain import AbstainPolicy
 from plumbline.bundle.policies.kelly import KellyParams, KellyPolicy
 from plumbline.bundle.policies.rank import RankParams, RankPolicy
 from plumbline.bundle.reference import NO_ACTION
@@ -304,6 +305,28 @@ def test_other_kinds_of_output_are_judged_alike(made, answer, verdict):
     assert report.verdict is verdict
     assert report.passed is (verdict is Verdict.HEALTHY)
     assert not any(name.startswith("share_") for name in report.metrics)
+
+
+def test_a_forecast_that_knows_how_far_and_not_which_way_is_not_bet_on():
+    """It gains on the constant by its deviation alone; with nothing suggested it may serve."""
+    features = persistent(0)
+    far = np.exp(features[:, 0])
+    truth = far[:, None] * np.random.default_rng(9).normal(size=(ROWS, 1))
+    data = plain_dataset(features, truth, window_length=LENGTH)
+    spec = value_output(width=2)
+    each = {spec.name: ValueCalibration(noise=1.0, spread=0.01, rows=REFERENCE_ROWS.size)}
+
+    def knows_how_far(windows):
+        return np.stack([0.01 * windows[:, -1, 1], np.exp(windows[:, -1, 0])], 1).astype("f4")
+
+    betting = Outputs((spec,), each, KellyPolicy(KellyParams(), spec))
+    silent = Outputs((spec,), each, AbstainPolicy(AbstainPolicy.Params(), spec))
+    refused = judged(knows_how_far, data=data, outputs=betting)
+
+    assert refused.validation.verdict is Verdict.HEALTHY
+    assert not refused.passed
+    assert "not which way" in refused.reasons[0]
+    assert judged(knows_how_far, data=data, outputs=silent).passed
 
 
 def test_a_reference_of_a_policy_without_actions_has_none():
