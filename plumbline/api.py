@@ -121,8 +121,6 @@ def diagnose(
         if held is None:
             raise FormatError("raw: numbers of a model mean nothing without its bundle: give one")
         return judge(_of_raw(arrays, held), held)
-    if held is not None and "classes" not in arrays:
-        _name_classes(arrays, held)
     return judge(*of_arrays(arrays, source="predictions").judged_by(held, tau=tau))
 
 
@@ -165,20 +163,12 @@ def pack(
     StoreError
         If the store fails.
     """
-    from pydantic import ValidationError
-
-    from plumbline.training.errors import ConfigError
     from plumbline.training.packing.graph import read_graph
     from plumbline.training.packing.pack import pack as run
     from plumbline.training.packing.spec import PackSpec
 
     if isinstance(spec, Mapping):
-        try:
-            said = PackSpec.model_validate(dict(spec))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"spec: {place}: {first['msg']}") from error
+        said = PackSpec.of(dict(spec), "spec")
     else:
         said = spec if isinstance(spec, PackSpec) else PackSpec.read(Path(spec))
     if isinstance(graph, bytes):
@@ -203,13 +193,6 @@ def pack(
 def _url(store: AnyPath | None) -> str:
     said = os.environ.get(VARIABLE) if store is None else os.fspath(store)
     return store_url(said) if said else default_store()
-
-
-def _name_classes(arrays: dict[str, AnyArray], held: Context) -> None:
-    """Take columns without names for the bundle's choices, if there are as many."""
-    said, choices = arrays.get("probabilities", arrays.get("logits")), held.outputs.specs[0].choices
-    if said is not None and choices and said.shape[1:] == (len(choices),):
-        arrays["classes"] = np.array(choices)
 
 
 def _of_raw(arrays: Mapping[str, AnyArray], held: Context) -> Sample:

@@ -170,3 +170,5 @@ def test_a_model_is_packed_from_bytes_or_a_file(store, tmp_path, reference):
     assert not again.promoted
     with pytest.raises(ConfigError, match="spec: outputs"):
         pack(graph, said | {"outputs": [{"name": "move", "kind": 3}]}, reference)
+    with pytest.raises(ConfigError, match=r"spec: outputs\[0\].choics is no key: did you mean"):
+        pack(graph, said | {"outputs": [{"name": "move", "choics": ["a"]}]}, reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -142,9 +143,14 @@ class PackSpec(Record):
             raise ConfigError(f"cannot read {path}: {error}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not TOML: {error}") from error
+        return cls.of(values, str(path))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check what a description says, as `read` does; ``source`` is what complaints call it."""
         if (complaint := unknown_key(values, cls)) is not None:
-            raise ConfigError(f"{path}: {complaint}")
+            raise ConfigError(f"{source}: {complaint}")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"{path}: {complaint_of(error)}") from error
+            raise ConfigError(f"{source}: {complaint_of(error)}") from error
