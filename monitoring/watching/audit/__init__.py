@@ -1,0 +1,1 @@
+"""The exact checks of the live stream: arithmetic on logged rows, before any statistics."""
