@@ -1,1 +1,1 @@
-"""What arithmetic says of a fault: how answers differ from the right ones, and inputs from theirs."""
+"""What arithmetic says of a fault: how answers differ from right ones, and inputs from theirs."""
