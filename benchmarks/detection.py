@@ -78,6 +78,7 @@ class Subject:
             epistemic=outputs.epistemics(readings).astype(np.float32),
             features=np.ascontiguousarray(windows[:, -1]),
             inputs_hash=np.array([f"{hash(each.tobytes()):x}" for each in windows]),
+            window=np.full(n, None),
         )
 
     def replayed(self, rows: np.ndarray) -> PredictionBatch:

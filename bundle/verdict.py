@@ -26,6 +26,7 @@ class Side(StrEnum):
     ARTEFACT = "artefact"
     DATA = "data"
     MEASUREMENT = "measurement"
+    UNKNOWN = "unknown"
     NONE = "none"
 
 
@@ -186,6 +187,15 @@ class Verdict(StrEnum):
             doing="Follow the new fit of the calibration; find out what moved the prior.",
         ),
     )
+    OVER_DISPERSED = (
+        "over_dispersed",
+        Facts(
+            side=Side.MODEL,
+            remedy=Remedy.RECALIBRATE,
+            meaning="The outputs point where they should, and move too far.",
+            doing="Follow the new fit of the calibration; if it comes back, retrain.",
+        ),
+    )
     SCHEMA_SKEW = (
         "schema_skew",
         Facts(
@@ -218,8 +228,17 @@ class Verdict(StrEnum):
         Facts(
             side=Side.ARTEFACT,
             remedy=Remedy.ROLL_BACK,
-            meaning="The live service does not reproduce the golden rows.",
+            meaning="The answers given are not those of this version.",
             doing="Compare the version, the runtime and the files of the service with the bundle.",
+        ),
+    )
+    UNEXPLAINED = (
+        "unexplained",
+        Facts(
+            side=Side.UNKNOWN,
+            remedy=Remedy.CALL,
+            meaning="The outputs are not what they were, and nothing that was checked says why.",
+            doing="Read the evidence; send sizes on again by a promotion once you know.",
         ),
     )
     REGIME = (
@@ -250,6 +269,24 @@ class Verdict(StrEnum):
             remedy=Remedy.REFUSE,
             meaning="The model is no better than a constant.",
             doing="Change the target or the features; more training will not help.",
+        ),
+    )
+    ANTI_SIGNAL = (
+        "anti_signal",
+        Facts(
+            side=Side.DATA,
+            remedy=Remedy.CALL,
+            meaning="Outcomes say that it pays to bet against the model.",
+            doing="Compare the order of the classes and the sign of the label with training.",
+        ),
+    )
+    MISCALIBRATED = (
+        "miscalibrated",
+        Facts(
+            side=Side.MODEL,
+            remedy=Remedy.RECALIBRATE,
+            meaning="Outcomes say that the probabilities are off.",
+            doing="Follow the new fit of the calibration; find out what moved the prior.",
         ),
     )
     LEAK = (

@@ -12,7 +12,7 @@ from plumbline.bundle.array import AnyArray, FloatArray, IntArray
 from plumbline.store.errors import StoreError
 from plumbline.store.prediction import PREDICTIONS, PredictionBatch
 
-BATCH_COLUMNS = tuple(n for n in PREDICTIONS.columns if n not in ("model", "latency_us", "window"))
+BATCH_COLUMNS = tuple(n for n in PREDICTIONS.columns if n not in ("model", "latency_us"))
 
 
 def timestamp(time: int) -> pa.Scalar:
@@ -112,6 +112,7 @@ def batch_of(rows: pa.Table) -> PredictionBatch:
         epistemic=matrix(rows.column("epistemic"), "epistemic numbers"),
         features=matrix(rows.column("features"), "features"),
         inputs_hash=_texts(rows, "inputs_hash"),
+        window=np.array([*rows.column("window").to_pylist(), None], object)[:-1],
     )
 
 

@@ -194,16 +194,15 @@ class PredictionLog:
             As `read`.
         """
         first, last = _bounds(start, end)
-        columns = (*BATCH_COLUMNS, "window")
         names = _spread(self._index.between(first, last))
         found: list[pa.Table] = []
         while names and sum(map(len, found)) < 2 * limit:
             some, names = names[:_FILES_AT_ONCE], names[_FILES_AT_ONCE:]
-            for table in self._read_all(some, columns):
+            for table in self._read_all(some, BATCH_COLUMNS):
                 whole = table.filter(pc.is_valid(table.column("window")))
                 found.append(evenly(within(whole, first, last, version), limit))
-        rows = evenly(once(in_order(concat(found, columns))), limit)
-        return batch_of(rows), rows.column("window").to_pylist()
+        rows = batch_of(evenly(once(in_order(concat(found, BATCH_COLUMNS))), limit))
+        return rows, rows.window.tolist()
 
     def _read_all(self, names: Sequence[SegmentName], columns: Sequence[str]) -> list[pa.Table]:
         contents = self._objects.read_many([name.key for name in names])

@@ -112,6 +112,8 @@ class PredictionBatch:
     raw, centre, epistemic : (n, …) float32
         Outputs beside each other, in the manifest's order.
     features : (n, f) float32
+    window : (n,) object
+        All inputs as bytes, for `bundle.inputs.parse_inputs`; None where they were not kept.
     """
 
     prediction_id: np.ndarray
@@ -130,6 +132,7 @@ class PredictionBatch:
     epistemic: FloatArray
     features: FloatArray
     inputs_hash: np.ndarray
+    window: np.ndarray
 
     def __len__(self) -> int:
         return len(self.time)

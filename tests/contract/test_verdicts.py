@@ -21,7 +21,13 @@ from tests.support.streams import Stream, choosing, context, healthy
 
 NAMES = ("SELL", "HOLD", "BUY")
 ALONE = Context(choosing((0.163, 0.656, 0.181)), ())
-JUDGED_ELSEWHERE = {Verdict.ARTEFACT_FAULT}  # the monitor's canary
+JUDGED_ELSEWHERE = {
+    Verdict.ARTEFACT_FAULT,
+    Verdict.UNEXPLAINED,
+    Verdict.OVER_DISPERSED,
+    Verdict.ANTI_SIGNAL,
+    Verdict.MISCALIBRATED,
+}
 
 
 def said(

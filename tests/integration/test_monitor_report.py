@@ -47,6 +47,7 @@ def logged(bundle: Bundle, features: np.ndarray, rows: int = 400) -> PredictionB
         epistemic=past.epistemic[:n],
         features=features[:n].astype(np.float32),
         inputs_hash=np.full(n, ""),
+        window=np.full(n, None),
     )
 
 

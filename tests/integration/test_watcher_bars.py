@@ -122,6 +122,7 @@ def served(features: np.ndarray, logits: np.ndarray | None = None) -> Prediction
         epistemic=np.zeros((n, 1), np.float32),
         features=features.astype(np.float32),
         inputs_hash=np.array([f"{hash(row.tobytes()):x}" for row in features]),
+        window=np.full(n, None),
     )
 
 

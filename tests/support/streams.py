@@ -132,6 +132,7 @@ class Stream:
             epistemic=np.zeros((n, 1), np.float32),
             features=self.features,
             inputs_hash=np.array([f"{hash(row.tobytes()):x}" for row in self.features]),
+            window=np.full(n, None),
         )
 
 

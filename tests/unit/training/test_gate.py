@@ -120,6 +120,7 @@ def served(windows, *, hashes=None) -> LiveRows:
         epistemic=np.zeros((n, 1), np.float32),
         features=windows[:, -1],
         inputs_hash=text,
+        window=np.full(n, None),
     )
     return LiveRows(rows, {"features": windows}, (INPUT,))
 
