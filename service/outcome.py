@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time_ns
 
 from plumbline.bundle.manifest import Manifest
+from plumbline.bundle.moment import SECOND, moment_of
 from plumbline.service.answer import OutcomesAnswer
 from plumbline.service.errors import (
     ModelUnavailableError,
@@ -15,7 +16,7 @@ from plumbline.service.http import Answer, Request, json_answer
 from plumbline.service.prediction import ModelSlots
 from plumbline.service.row_log import RowLog
 from plumbline.service.schema import OUTCOMES, Outcome, microseconds
-from plumbline.store.outcome import OutcomeRow
+from plumbline.store.outcome import SKEW, OutcomeRow
 
 
 class OutcomesHandler:
@@ -51,17 +52,29 @@ def _row(
         raise ModelUnavailableError(
             f"model {model} is not loaded, so that its primary output is not known: name the output"
         )
+    known_at = received
+    if outcome.known_at:
+        known_at = microseconds(outcome.known_at, f"{place}.known_at")
+    _refuse_future(known_at, received, place)
     return OutcomeRow(
         prediction_id=outcome.prediction_id,
-        known_at=microseconds(outcome.known_at, f"{place}.known_at")
-        if outcome.known_at
-        else received,
+        known_at=known_at,
         received=received,
         model=model,
         output=output,
         label=outcome.label,
         value=outcome.value,
     )
+
+
+def _refuse_future(known_at: int, received: int, place: str) -> None:
+    """Refuse what cannot be known yet: the last known wins, so it would win for ever."""
+    if known_at > received + SKEW:
+        raise RequestRejectedError(
+            f"{place}.known_at is {moment_of(known_at).isoformat()}, and it is "
+            f"{moment_of(received).isoformat()} here: an outcome is known before it is sent",
+            expected={"known_at": f"at most {SKEW // SECOND} s after the service's clock"},
+        )
 
 
 def _check_output(outcome: Outcome, place: str, manifest: Manifest) -> None:

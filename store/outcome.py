@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,11 +16,14 @@ from plumbline.bundle.moment import microseconds
 from plumbline.store.index import SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
-from plumbline.store.segment import read_segment
+from plumbline.store.segment import SegmentName, read_segment
 from plumbline.store.table import LogTable
 
-_SKEW = 60_000_000
-"""Microseconds by which the clocks of two workers may differ."""
+SKEW = 60_000_000
+"""Microseconds by which two clocks may differ: those of two workers, or a client's."""
+
+MAX_ROWS = 50_000
+_FILES_AT_ONCE = 64
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -67,18 +72,21 @@ OUTCOMES = LogTable("outcomes", OutcomeRow, OUTCOME_SCHEMA, clock="received")
 
 @dataclass(frozen=True)
 class OutcomeBatch:
-    """Outcomes as columns, the deciding one of each prediction and output alone.
+    """Outcomes as columns.
 
     Attributes
     ----------
     prediction_id, output : (n,) str
-        Sorted by output, then by prediction; each pair once.
+        `OutcomeLog.read` sorts by output, then by prediction, and gives each pair once, as it was
+        decided; `OutcomeLog.read_new` gives them as they arrived.
     known_at, received : (n,) int64
         Microseconds since 1970 UTC.
     label : (n,) str
         Name of the choice, empty where the client gave none.
     value : (n,) float64
         NaN where the client gave none.
+    from_future
+        Rows that were left out, because they say to have been known after they arrived.
     """
 
     prediction_id: AnyArray
@@ -87,9 +95,17 @@ class OutcomeBatch:
     received: IntArray
     label: AnyArray
     value: FloatArray
+    from_future: int = 0
 
     def __len__(self) -> int:
         return len(self.known_at)
+
+    def take(self, rows: IntArray | BoolArray | slice) -> OutcomeBatch:
+        """Return the rows at these positions, or where this mask is true."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+
+_COLUMNS = ("prediction_id", "output", "known_at", "received", "label", "value")
 
 
 @dataclass(frozen=True)
@@ -112,11 +128,70 @@ class JoinedOutcomes:
 
 
 class OutcomeLog:
-    """The outcomes of one model's predictions; the last by event time wins."""
+    """The outcomes of one model's predictions; the last by event time wins.
 
-    def __init__(self, objects: Objects, model: str) -> None:
+    One that says it was known later than it arrived is left out, whoever wrote it: it would win for
+    ever. The service refuses it at the door.
+
+    Parameters
+    ----------
+    objects, model
+        The store, and whose outcomes.
+    since
+        `read_new` starts with what arrived then; by default with what arrived in the last 48 hours.
+    clock
+        Seconds since 1970; the same clock as the service's.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        model: str,
+        *,
+        since: datetime | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._objects = objects
         self._index = SegmentIndex(objects, OUTCOMES, model)
+        self._since = None if since is None else microseconds(since)
+        self._clock = clock
+        self._unread: list[SegmentName] | None = None
+        self._tables: list[pa.Table] = []
+
+    def read_new(self, max_rows: int = MAX_ROWS) -> OutcomeBatch:
+        """Return the outcomes not returned before, in the order in which they arrived.
+
+        Nothing is decided yet: a prediction may come again, with a correction. What arrived
+        together may come apart, since every worker ships segments of its own.
+
+        Parameters
+        ----------
+        max_rows
+            About how many rows to read at a time; segments are read whole. Call until it is empty.
+
+        Raises
+        ------
+        StoreError
+            If the store failed: nothing is lost, call again. If a segment is damaged: it is named
+            once, and skipped from then on.
+        """
+        if self._unread is None:
+            self._unread = [] if self._since is None else self._index.between(self._since)
+            self._index.know(self._unread)
+        found = self._index.new(int(self._clock() * 1e6))
+        self._index.know(found)
+        first = self._since or 0
+        self._unread = sorted((*self._unread, *(name for name in found if name.last >= first)))
+        while self._unread and sum(map(len, self._tables)) < max_rows:
+            some = self._unread[:_FILES_AT_ONCE]
+            contents = self._objects.read_many([name.key for name in some])
+            for name, data in zip(some, contents, strict=True):
+                self._unread = self._unread[1:]  # a damaged one too: it is reported once
+                self._tables.append(read_segment(OUTCOMES, name, data))
+        read, self._tables = pa.concat_tables([OUTCOME_SCHEMA.empty_table(), *self._tables]), []
+        if self._since is not None:
+            read = read.filter(pa.array(_integers(read, "received") >= self._since))
+        return _batch(read, by_arrival)
 
     def read(self, start: datetime | None = None, end: datetime | None = None) -> OutcomeBatch:
         """Return the outcomes *received* in ``start <= received < end``.
@@ -142,7 +217,7 @@ class OutcomeLog:
         joined = JoinedOutcomes(np.zeros(n, np.bool_), np.full(n, ""), np.full(n, np.nan))
         if n == 0:
             return joined
-        outcomes = self._read(int(predictions.time.min()) - _SKEW, None)
+        outcomes = self._read(int(predictions.time.min()) - SKEW, None)
         own = outcomes.output == output
         if not own.any():
             return joined
@@ -168,25 +243,41 @@ class OutcomeLog:
             wanted &= received >= first
         if last is not None:
             wanted &= received < last
-        return _latest(rows.filter(pa.array(wanted)))
+        return _batch(rows.filter(pa.array(wanted)), latest)
 
 
-def _latest(rows: pa.Table) -> OutcomeBatch:
-    """Keep the row of each prediction and output with the latest event time, then arrival."""
-    ids, outputs = _texts(rows, "prediction_id"), _texts(rows, "output")
-    known_at, received = _integers(rows, "known_at"), _integers(rows, "received")
-    order = np.lexsort((received, known_at, ids, outputs))
+def by_arrival(batch: OutcomeBatch) -> IntArray:
+    """Return the order in which they arrived; those of one moment as they were known."""
+    order: IntArray = np.lexsort((batch.known_at, batch.received))
+    return order
+
+
+def latest(batch: OutcomeBatch) -> IntArray:
+    """Return the places of the rows that decide: of each prediction and output the last known.
+
+    Of those known at the same time it is the last to arrive.
+    """
+    ids, outputs = batch.prediction_id, batch.output
+    order = np.lexsort((batch.received, batch.known_at, ids, outputs))
     next_id, next_output = ids[order][1:], outputs[order][1:]
     differs = (next_id != ids[order][:-1]) | (next_output != outputs[order][:-1])
-    keep = order[np.append(differs, True)[: len(order)]]
-    return OutcomeBatch(
-        prediction_id=ids[keep],
-        output=outputs[keep],
-        known_at=known_at[keep],
-        received=received[keep],
-        label=_texts(rows, "label")[keep],
-        value=pc.fill_null(rows.column("value"), np.nan).to_numpy()[keep],
+    return np.asarray(order[np.append(differs, True)[: len(order)]])
+
+
+def _batch(rows: pa.Table, chosen: Callable[[OutcomeBatch], IntArray]) -> OutcomeBatch:
+    """Return rows as columns, those left out that were known after they arrived."""
+    known_at, received = _integers(rows, "known_at"), _integers(rows, "received")
+    batch = OutcomeBatch(
+        prediction_id=_texts(rows, "prediction_id"),
+        output=_texts(rows, "output"),
+        known_at=known_at,
+        received=received,
+        label=_texts(rows, "label"),
+        value=pc.fill_null(rows.column("value"), np.nan).to_numpy(),
+        from_future=int((known_at > received + SKEW).sum()),
     )
+    possible = batch.take(known_at <= received + SKEW)
+    return possible.take(chosen(possible))
 
 
 def _texts(rows: pa.Table, name: str) -> AnyArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -365,6 +365,27 @@ def test_outcomes_that_say_nothing_or_nonsense_are_refused(settings, outcome, co
     answer = ask(settings, scenario)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
+
+
+def test_an_outcome_of_the_future_is_refused(settings):
+    """The last known wins, so one dated 2199 would win for ever; a clock may be a minute off."""
+    now = datetime.now(UTC)
+
+    async def scenario(client, worker):
+        return [
+            await client.post(
+                "/outcomes",
+                json={"outcomes": [{"prediction_id": "a", "value": 0.1, "known_at": known_at}]},
+            )
+            for known_at in ("2199-01-01T00:00:00Z", (now + timedelta(seconds=30)).isoformat())
+        ]
+
+    refused, taken = ask(settings, scenario)
+    error = refused.json()["error"]
+
+    assert (refused.status_code, error["code"]) == (422, "request_rejected")
+    assert "outcomes[0].known_at is 2199-01-01T00:00:00+00:00" in error["message"]
+    assert taken.json() == {"accepted": 1}
 
 
 def test_full_spool_is_503_and_not_ready(settings):

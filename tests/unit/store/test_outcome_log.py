@@ -8,9 +8,10 @@ from itertools import count
 import numpy as np
 import pytest
 
+from plumbline.store.errors import StoreError
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
-from plumbline.store.outcome import OUTCOMES, OutcomeLog
+from plumbline.store.outcome import OUTCOMES, SKEW, OutcomeLog
 from plumbline.store.prediction import PREDICTIONS
 from plumbline.store.segment import build_segments
 from tests.support.rows import NOON, outcome_row, prediction_rows
@@ -115,3 +116,70 @@ def test_a_range_is_of_arrival(objects):
 
     assert len(log.read(end=end)) == 0
     assert len(log.read(start=end)) == 2
+
+
+def test_what_was_known_after_it_arrived_never_wins(objects):
+    """Dated 2199 it would win for ever; it is left out, counted, and the true one decides."""
+    far = NOON + 180 * 365 * 86_400_000_000
+    write(
+        objects,
+        [
+            outcome_row("a", known_at=NOON, received=NOON, label="BUY"),
+            outcome_row("a", known_at=far, received=NOON + 1, label="SELL"),
+            outcome_row("b", known_at=NOON + SKEW, received=NOON, label="HOLD"),
+        ],
+    )
+    batch = OutcomeLog(objects, "eurusd-1h").read()
+
+    assert batch.label.tolist() == ["BUY", "HOLD"]
+    assert batch.from_future == 1
+
+
+def following(objects, **settings):
+    """An outcome log that reads on, at noon."""
+    return OutcomeLog(objects, "eurusd-1h", clock=lambda: NOON / 1e6, **settings)
+
+
+def test_new_ones_come_once_and_as_they_arrived(objects):
+    """A correction comes as a row of its own, whatever was read before."""
+    log = following(objects)
+    write(objects, [outcome_row("a", received=NOON - 5, label="BUY")])
+    first = log.read_new()
+    write(
+        objects,
+        [
+            outcome_row("b", received=NOON - 2, label="HOLD"),
+            outcome_row("a", received=NOON - 3, label="SELL"),
+        ],
+    )
+    second = log.read_new()
+
+    assert (first.prediction_id.tolist(), first.label.tolist()) == (["a"], ["BUY"])
+    assert (second.prediction_id.tolist(), second.label.tolist()) == (["a", "b"], ["SELL", "HOLD"])
+    assert len(log.read_new()) == 0
+
+
+def test_reading_on_begins_where_it_is_told(objects):
+    """However long ago that is; and what arrived before is no news."""
+    month = 30 * 86_400_000_000
+    arrived = [NOON - i * month for i in range(4)]
+    write(objects, [outcome_row(str(i), known_at=t, received=t) for i, t in enumerate(arrived)])
+    since = datetime.fromtimestamp((NOON - 2 * month) / 1e6, UTC)
+
+    assert following(objects, since=since).read_new().prediction_id.tolist() == ["2", "1", "0"]
+    assert following(objects).read_new().prediction_id.tolist() == ["0"]
+
+
+def test_a_damaged_segment_is_named_once_and_costs_no_other(objects):
+    """The rows of the whole ones around it follow with the next call."""
+    for number in range(3):
+        write(objects, [outcome_row(str(number), received=NOON - 3 + number)])
+    keys = sorted(key for key in objects.keys("outcomes"))
+    data = objects.read(keys[1])
+    objects.delete(keys[1])
+    objects.create(keys[1], data[:-1] + b"x")
+    log = following(objects)
+
+    with pytest.raises(StoreError, match="truncated or changed"):
+        log.read_new()
+    assert log.read_new().prediction_id.tolist() == ["0", "2"]
