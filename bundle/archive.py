@@ -14,6 +14,7 @@ from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.manifest import FORMAT, MANIFEST, FileDigest, Manifest, version_of
 from plumbline.bundle.outputs import Outputs, read_calibrations
 from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
+from plumbline.bundle.stress import StressRows
 from plumbline.bundle.validation import ValidationReport
 
 
@@ -51,6 +52,12 @@ class Bundle:
         return ReferenceProfile.from_bytes(self.files["reference.npz"])
 
     @cached_property
+    def stress(self) -> StressRows | None:
+        """Markets under stress; None of a model whose columns are a stranger's own."""
+        data = self.files.get("stress.npz")
+        return None if data is None else StressRows.from_bytes(data)
+
+    @cached_property
     def golden(self) -> GoldenRows:
         """Rows a loaded backend must reproduce."""
         return GoldenRows.from_bytes(self.files["golden.npz"])
@@ -85,6 +92,10 @@ class Bundle:
                 raise FormatError(
                     f"reference.npz: expected {name} (n, {width}), found (n, {found})"
                 )
+        if self.stress is not None and self.stress.features.shape[1] != features:
+            raise FormatError(
+                f"stress.npz: expected features (n, {features}), found {self.stress.features.shape}"
+            )
         most = max(len(manifest.actions) - 1, NO_ACTION)
         if len(reference) and reference.action.max() > most:
             raise FormatError(

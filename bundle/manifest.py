@@ -28,7 +28,7 @@ REQUIRED_FILES = (
     "validation.json",
     "golden.npz",
 )
-OPTIONAL_FILES = ("model.pt", "weights.safetensors")
+OPTIONAL_FILES = ("model.pt", "weights.safetensors", "stress.npz")
 MAX_FILE_BYTES = 512 * 2**20
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.spec import BAR_COLUMNS, InputSpec
+from plumbline.bundle.stress import StressRows
 from plumbline.training.agreement import BUDGET, check_agreement
 from plumbline.training.bars import Bars, as_datetime, as_microseconds, digest_of
 from plumbline.training.config import DataParams, Experiment
@@ -27,6 +28,7 @@ from plumbline.training.feature_table import (
 )
 from plumbline.training.labels import Label
 from plumbline.training.split import Split, split_bars
+from plumbline.training.stress import stress
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Material:
         Of the bars, in microseconds.
     mirror : (n, f) float32 or None
         Features of the mirrored bars, if those are to be learnt from.
+    stress
+        Rows of markets under stress.
     """
 
     experiment: Experiment
@@ -62,6 +66,7 @@ class Material:
     digest: str
     interval: int
     mirror: FloatArray | None
+    stress: StressRows
 
     @property
     def lessons(self) -> Dataset:
@@ -134,6 +139,7 @@ def prepare(experiment: Experiment) -> Material:
         digest_of(chosen),
         _interval(chosen),
         mirror=None if mirror is None else np.concatenate(mirror),
+        stress=stress(feature_set, chosen),
     )
 
 

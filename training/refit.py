@@ -125,7 +125,7 @@ def _refit(
         files.get("weights.safetensors"),
         parent.manifest.opset,
     )
-    parts = Parts(exported, outputs, reference, parent.golden, report)
+    parts = Parts(exported, outputs, reference, parent.golden, report, material.stress)
     manifest, written = reseal(parent, experiment, material, parts)
     progress("writing the bundle", 0.95)
     return publish(registry, manifest, written, report, promote=promote, began=began)

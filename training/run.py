@@ -170,7 +170,7 @@ def _train(
         model,
         experiment,
         material,
-        Parts(exported, outputs, reference, golden, report),
+        Parts(exported, outputs, reference, golden, report, material.stress),
         scaler=trained.scaler,
         tau=trained.objective.tau,
         parent=None if start is None else start.version,

@@ -23,6 +23,7 @@ from plumbline.bundle.manifest import (
 from plumbline.bundle.outputs import Outputs, write_calibrations
 from plumbline.bundle.reference import NO_ACTION, ReferenceProfile
 from plumbline.bundle.spec import FeatureSetSpec, InputSpec
+from plumbline.bundle.stress import StressRows
 from plumbline.bundle.validation import ValidationReport
 from plumbline.diagnosis.sample import Sample
 from plumbline.training.bars import MICROSECOND, as_datetime
@@ -45,6 +46,7 @@ class Parts:
     reference: ReferenceProfile
     golden: GoldenRows
     report: ValidationReport
+    stress: StressRows
 
     def files(self) -> dict[str, bytes]:
         """Return the files of a bundle."""
@@ -54,6 +56,7 @@ class Parts:
             "reference.npz": self.reference.to_bytes(),
             "validation.json": self.report.to_json(),
             "golden.npz": self.golden.to_bytes(),
+            "stress.npz": self.stress.to_bytes(),
         }
         if self.exported.torchscript is not None:
             files["model.pt"] = self.exported.torchscript

@@ -1,0 +1,122 @@
+"""Markets under stress, as the watch knows them by sight; see `bundle.stress`.
+
+Two questions. Of a row: are the columns that stand still pinned as such a market pins them? Of a
+window of rows: do its columns relate to each other, and lie, as in such a market?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.stress import StressRows
+from plumbline.diagnosis.column import ColumnModel
+
+_PINNED = 0.9
+"""Share of a scenario's second half in which a column keeps its value to be called pinned."""
+
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Hull:
+    """Between what a reference's windows show and what a scenario's do: all ``(f,) float64``."""
+
+    slope_low: FloatArray
+    slope_high: FloatArray
+    level_low: FloatArray
+    level_high: FloatArray
+    outside: FloatArray
+
+
+@dataclass(frozen=True)
+class _Pins:
+    """The columns that a scenario pins, at which values, and which of them together.
+
+    A column pinned at zero looks like one that was left out: it is known only by its company.
+    """
+
+    columns: IntArray
+    values: FloatArray
+    alone: BoolArray
+    patterns: frozenset[bytes]
+
+    def match(self, features: FloatArray) -> BoolArray:
+        """Tell which columns of each row are pinned as in the scenario: ``(n, f) bool``."""
+        at = np.abs(features[:, self.columns] - self.values) <= _SAME * (1 + np.abs(self.values))
+        excused = np.zeros(features.shape, bool)
+        if not at.any():
+            return excused
+        known = np.fromiter((row.tobytes() in self.patterns for row in at), bool, len(at))
+        excused[:, self.columns] = at & (known[:, None] | self.alone)
+        return excused
+
+
+@dataclass(frozen=True)
+class Stress:
+    """The scenarios of a bundle, measured as the live rows are.
+
+    Attributes
+    ----------
+    scenarios
+        Rows by name, ``(m, f) float64``.
+    normal : (k, f) float64
+        Rows of the reference, from which each scenario begins.
+    """
+
+    scenarios: dict[str, FloatArray]
+    normal: FloatArray
+    _hulls: dict[int, tuple[Hull, ...]] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, rows: StressRows | None, features: FloatArray) -> Stress:
+        """Take over a bundle's rows; none of one that has none."""
+        names = () if rows is None else rows.names
+        scenarios = {} if rows is None else {n: rows.of(n).astype(np.float64) for n in names}
+        return cls(scenarios, np.asarray(features[-200:], np.float64))
+
+    def pins(self) -> tuple[_Pins, ...]:
+        """Return what each scenario pins, those that pin nothing left out."""
+        return tuple(found for each in self.scenarios.values() if (found := _pins(each)))
+
+    def hulls(self, columns: ColumnModel, length: int) -> tuple[Hull, ...]:
+        """Return how far each scenario takes the columns in windows of a length."""
+        if length not in self._hulls:
+            rows = self.scenarios.values()
+            self._hulls[length] = tuple(self._hull(each, columns, length) for each in rows)
+        return self._hulls[length]
+
+    def _hull(self, rows: FloatArray, columns: ColumnModel, length: int) -> Hull:
+        stream = np.concatenate([self.normal[-length:], rows])
+        found = [columns.relate(stream[some]) for some in _windows(len(stream), length)]
+        slope = np.array([each.slope for each in found])
+        level = np.array([each.level for each in found])
+        return Hull(
+            slope_low=slope.min(axis=0),
+            slope_high=slope.max(axis=0),
+            level_low=level.min(axis=0),
+            level_high=level.max(axis=0),
+            outside=np.max([each.outside for each in found], axis=0),
+        )
+
+
+def _windows(n: int, length: int) -> Iterator[slice]:
+    for start in range(0, max(n - length, 0) + 1, max(1, length // 6)):
+        yield slice(start, start + length)
+
+
+def _pins(rows: FloatArray) -> _Pins | None:
+    late = rows[len(rows) // 2 :]
+    if len(late) < 2:
+        return None
+    kept = (late[1:] == late[:-1]).mean(axis=0) >= _PINNED
+    columns = np.flatnonzero(kept)
+    if not len(columns):
+        return None
+    values = np.median(late[:, columns], axis=0)
+    at = np.abs(rows[:, columns] - values) <= _SAME * (1 + np.abs(values))
+    patterns = frozenset(row.tobytes() for row in at if row.any())
+    return _Pins(columns, values, values != 0.0, patterns)

@@ -1,0 +1,153 @@
+"""Markets under stress, made from real bars: what their columns look like goes into the bundle.
+
+Each scenario takes a stretch of real bars, times included, and bends its last `ROWS`: nobody
+trades, prices run one way, moves are ten times as large. The feature set is applied to them as to
+any others, so that the rows are exactly what a client would send of such a market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.stress import StressRows
+from plumbline.training.bars import Bars
+from plumbline.training.feature_sets import FeatureSet
+from plumbline.training.feature_table import bar_array, compute
+
+ROWS = 120
+PLACES = 2
+"""Stretches of each symbol that are bent, of at most `SYMBOLS` of them."""
+
+SYMBOLS = 3
+_CRASH = 20.0
+
+Bend = Callable[[Bars, float], Bars]
+"""From real bars and the close before them to those of a market under stress."""
+
+
+def _standing(bars: Bars, before: float) -> Bars:
+    """Nobody trades: one price, no volume."""
+    price = np.full(len(bars), before)
+    return replace(bars, open=price, high=price, low=price, close=price, volume=np.zeros(len(bars)))
+
+
+def _thin(bars: Bars, before: float) -> Bars:
+    """Nobody trades in two bars of three."""
+    traded = np.arange(len(bars)) % 3 == 0
+    last = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
+    close = np.where(last >= 0, bars.close[np.maximum(last, 0)], before)
+    kept = {name: np.where(traded, getattr(bars, name), close) for name in ("open", "high", "low")}
+    return replace(bars, **kept, close=close, volume=np.where(traded, bars.volume, 0.0))
+
+
+def _without_volume(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices stay
+    """Prices are quoted, and nothing is reported as traded."""
+    return replace(bars, volume=np.zeros(len(bars)))
+
+
+def _rising(bars: Bars, before: float) -> Bars:
+    return _one_way(bars, before, 1.0)
+
+
+def _falling(bars: Bars, before: float) -> Bars:
+    return _one_way(bars, before, -1.0)
+
+
+def _one_way(bars: Bars, before: float, sign: float) -> Bars:
+    """Every bar closes beyond the one before it, at its extreme."""
+    moves = np.abs(_moves(bars, before))
+    step = np.maximum(moves, max(float(np.median(moves)), 1e-6)) * sign
+    close = before * np.exp(np.cumsum(step))
+    opened = np.concatenate([[before], close[:-1]])
+    return replace(
+        bars,
+        open=opened,
+        close=close,
+        high=np.maximum(opened, close),
+        low=np.minimum(opened, close),
+    )
+
+
+def _wild(bars: Bars, before: float) -> Bars:
+    """Every move is ten times as large."""
+    return _stretched(bars, before, 10.0 * _moves(bars, before), 10.0)
+
+
+def _crash(bars: Bars, before: float) -> Bars:
+    """One bar falls as far as twenty do, and what follows is five times as wild."""
+    moves = 5.0 * _moves(bars, before)
+    moves[0] = -_CRASH * max(float(np.std(moves / 5.0)), 1e-6)
+    return _stretched(bars, before, moves, 5.0)
+
+
+def _stretched(bars: Bars, before: float, moves: FloatArray, factor: float) -> Bars:
+    """Bars with these moves from close to close, and a range as many times as wide."""
+    moves = np.clip(moves, -0.5, 0.5)
+    close = before * np.exp(np.cumsum(moves))
+    opened = np.concatenate([[before], close[:-1]])
+    top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
+    above = np.minimum(factor * np.log(bars.high / top), 0.5)
+    below = np.minimum(factor * np.log(bottom / bars.low), 0.5)
+    return replace(
+        bars,
+        open=opened,
+        close=close,
+        high=np.maximum(opened, close) * np.exp(above),
+        low=np.minimum(opened, close) * np.exp(-below),
+        volume=bars.volume * np.sqrt(factor),
+    )
+
+
+def _moves(bars: Bars, before: float) -> FloatArray:
+    moves: FloatArray = np.diff(np.log(np.concatenate([[before], bars.close])))
+    return moves
+
+
+SCENARIOS: dict[str, Bend] = {
+    "standing": _standing,
+    "thin": _thin,
+    "without_volume": _without_volume,
+    "rising": _rising,
+    "falling": _falling,
+    "wild": _wild,
+    "crash": _crash,
+}
+
+
+def stress(feature_set: FeatureSet[Any], bars: Sequence[Bars]) -> StressRows:
+    """Compute the columns of every scenario, as far as they are finite there.
+
+    Parameters
+    ----------
+    feature_set
+        From `resolve_feature_set`.
+    bars
+        Of every symbol, checked; those with too few are left out.
+    """
+    needed = feature_set.memory + 1 + ROWS
+    rows, names = [], []
+    for name, bend in SCENARIOS.items():
+        for one in bars[:SYMBOLS]:
+            for stop in _places(len(one), needed):
+                real = one.take(slice(stop - needed, stop))
+                bent = bend(real.take(slice(-ROWS, None)), float(real.close[-ROWS - 1]))
+                piece = np.concatenate([bar_array(real)[:-ROWS], bar_array(bent)])
+                table = compute(feature_set, piece[None])[0][-ROWS:]
+                table = table[np.isfinite(table).all(axis=1)]
+                rows.append(table)
+                names.append(np.full(len(table), name))
+    if not rows:
+        return StressRows(np.zeros((0, len(feature_set.names)), np.float32), np.zeros(0, "U1"))
+    return StressRows(np.concatenate(rows), np.concatenate(names))
+
+
+def _places(n: int, needed: int) -> list[int]:
+    """Return where the stretches end: spread over the bars, none where there are too few."""
+    if n < needed:
+        return []
+    return np.unique(np.linspace(needed, n, PLACES + 1).round().astype(int))[1:].tolist()
