@@ -15,7 +15,7 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.column import ColumnModel
 
-_PINNED = 0.9
+_PINNED = 0.75
 """Share of a scenario's second half in which a column keeps its value to be called pinned."""
 
 _SAME = 1e-6

@@ -41,8 +41,9 @@ def _thin(bars: Bars, before: float) -> Bars:
     traded = np.arange(len(bars)) % 3 == 0
     last = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
     close = np.where(last >= 0, bars.close[np.maximum(last, 0)], before)
-    kept = {name: np.where(traded, getattr(bars, name), close) for name in ("open", "high", "low")}
-    return replace(bars, **kept, close=close, volume=np.where(traded, bars.volume, 0.0))
+    opened, high, low = (np.where(traded, each, close) for each in (bars.open, bars.high, bars.low))
+    volume = np.where(traded, bars.volume, 0.0)
+    return replace(bars, open=opened, high=high, low=low, close=close, volume=volume)
 
 
 def _without_volume(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices stay
@@ -150,4 +151,5 @@ def _places(n: int, needed: int) -> list[int]:
     """Return where the stretches end: spread over the bars, none where there are too few."""
     if n < needed:
         return []
-    return np.unique(np.linspace(needed, n, PLACES + 1).round().astype(int))[1:].tolist()
+    ends: list[int] = np.unique(np.linspace(needed, n, PLACES + 1).round().astype(int)).tolist()
+    return ends[1:] or ends
