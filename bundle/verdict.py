@@ -300,8 +300,9 @@ class Verdict(StrEnum):
     )
 
 
-Accusation: TypeAlias = Verdict | Literal[Side.MODEL]
-"""What an alarm says: the input's fault by name, or that something is the matter with the model."""
+Accusation: TypeAlias = Verdict | Literal[Side.MODEL, Side.CLIENT]
+"""What an alarm says: the input's fault by name, or that something is the matter with the model, or
+with the columns, which `diagnosis` must find out."""
 
 WELL = tuple(verdict for verdict in Verdict if verdict.facts.well)
 """The verdicts under which the model is known to be as it should be."""

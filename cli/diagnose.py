@@ -127,7 +127,7 @@ def _open(registry: ModelRegistry, text: str) -> Bundle:
 def _context(bundle: Bundle) -> Context:
     from plumbline.diagnosis.sample import Context
 
-    return Context(bundle.outputs, bundle.manifest.feature_names, bundle.reference)
+    return Context.of(bundle)
 
 
 def _print(name: str, diagnosis: Diagnosis, evidence: Sequence[Evidence]) -> None:

@@ -8,17 +8,20 @@ code as the live rows; each window is held against models fitted on the referenc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.column import ColumnModel, Relation, fit_columns, repeat_share, zero_share
 from plumbline.diagnosis.movement import previous_rows, step_scale
-from plumbline.diagnosis.output_baseline import OutputBaseline, fit_output
+from plumbline.diagnosis.output_baseline import OutputBaseline, Windows, fit_output
 from plumbline.diagnosis.psi import bin_edges, bin_shares, psi
+from plumbline.diagnosis.stress import Stress
 
 LENGTHS = (60, 100, 200, 400)
 MIN_REFERENCE = 120
@@ -74,6 +77,8 @@ class Baseline:
         Fitted on the whole reference, for live rows.
     zero : (f,) float64
         Share of rows in which each column is zero.
+    stress
+        What the columns do in markets under stress.
     """
 
     reference: ReferenceProfile
@@ -85,7 +90,10 @@ class Baseline:
     zero: FloatArray
     edges: tuple[FloatArray, ...]
     bins: tuple[FloatArray, ...]
+    stress: Stress
     _halves: tuple[ColumnModel, ColumnModel]
+    _windows: Windows = field(compare=False)
+    _longest: int = field(compare=False)
     _envelopes: dict[int, InputEnvelope] = field(default_factory=dict, compare=False)
 
     def length_for(self, n: int) -> int:
@@ -95,8 +103,25 @@ class Baseline:
         three windows says little about the next one. A longer sample scatters less, so the bounds
         err towards silence.
         """
-        room = min(n, len(self.reference) // 10)
+        room = min(n, len(self.reference) // 10, self._longest)
         return max((each for each in LENGTHS if each <= room), default=max(room, 20))
+
+    @cached_property
+    def by_symbol(self) -> Baseline:
+        """The same with windows of one symbol each, to hold the rows of one symbol against."""
+        codes = np.unique(self.reference.symbol, return_inverse=True)[1]
+        if codes.max(initial=0) == 0:
+            return self
+        runs = [np.flatnonzero(codes == code) for code in range(int(codes.max()) + 1)]
+
+        def windows(length: int) -> Iterator[IntArray]:
+            for run in runs:
+                for rows in stretches(len(run), length, _MOST_WINDOWS // len(runs) + 1):
+                    yield run[rows]
+
+        outputs = {name: each.windowed(windows) for name, each in self.outputs.items()}
+        longest = max(len(run) for run in runs)
+        return replace(self, outputs=outputs, _windows=windows, _longest=longest, _envelopes={})
 
     def envelope(self, n: int) -> InputEnvelope:
         """Return the columns' bounds for a sample of ``n`` rows."""
@@ -110,7 +135,7 @@ class Baseline:
         return _psi(features, self.edges, self.bins)
 
     def _measure(self, length: int) -> InputEnvelope:
-        rows = list(stretches(len(self.reference), length))
+        rows = list(self._windows(length))
         relations = [self._relation(r) for r in rows]
         features = self.reference.features
         return InputEnvelope(
@@ -124,33 +149,44 @@ class Baseline:
             psi=np.max([self._other_half_psi(features, r) for r in rows], axis=0),
         )
 
-    def _repeat(self, rows: slice) -> FloatArray:
+    def _repeat(self, rows: slice | IntArray) -> FloatArray:
         some = self.reference.take(rows)
         return repeat_share(some.features, previous_rows(some.symbol, len(some)))
 
-    def _relation(self, rows: slice) -> Relation:
-        other = self._halves[1 if self._middle(rows) < len(self.reference) / 2 else 0]
+    def _relation(self, rows: slice | IntArray) -> Relation:
+        other = self._halves[1 if _middle(rows) < len(self.reference) / 2 else 0]
         return other.relate(self.reference.features[rows])
 
-    def _other_half_psi(self, features: FloatArray, rows: slice) -> FloatArray:
+    def _other_half_psi(self, features: FloatArray, rows: slice | IntArray) -> FloatArray:
         half = len(self.reference) // 2
-        other = features[half:] if self._middle(rows) < half else features[:half]
-        return _psi(features[rows], self.edges, _fill(other, self.edges))
+        late, early = self._half_bins
+        other = late if _middle(rows) < half else early
+        return _psi(features[rows], self.edges, other)
 
-    @staticmethod
-    def _middle(rows: slice) -> float:
-        return float(rows.start + rows.stop) / 2
+    @cached_property
+    def _half_bins(self) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+        """Of the late half of the reference, and of the early one."""
+        features, half = self.reference.features, len(self.reference) // 2
+        return _fill(features[half:], self.edges), _fill(features[:half], self.edges)
 
 
-def stretches(n: int, length: int) -> Iterator[slice]:
-    """Yield overlapping stretches of so many of ``n`` rows, not too many of them."""
+def _middle(rows: slice | IntArray) -> float:
+    return float(rows.start + rows.stop) / 2 if isinstance(rows, slice) else float(rows.mean())
+
+
+def stretches(n: int, length: int, most: int = _MOST_WINDOWS) -> Iterator[slice]:
+    """Yield overlapping stretches of so many of ``n`` rows, not many more than ``most``."""
     last = n - length
-    stride = max(1, length // 5, last // _MOST_WINDOWS)
+    stride = max(1, length // 5, last // most)
     for start in range(0, last + 1, stride):
         yield slice(start, start + length)
 
 
-def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -> Baseline | None:
+def fit_baseline(
+    reference: ReferenceProfile,
+    readings: Mapping[str, Reading],
+    stress: StressRows | None = None,
+) -> Baseline | None:
     """Measure a reference; None if it has fewer than `MIN_REFERENCE` rows.
 
     Parameters
@@ -159,6 +195,8 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
         The healthy stream.
     readings
         What its heads read in it, by output.
+    stress
+        Rows of markets under stress, if the bundle has any.
     """
     n = len(reference)
     if n < MIN_REFERENCE:
@@ -170,13 +208,15 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
     previous = previous_rows(reference.symbol, n)
     scale = step_scale(features, previous)
     edges = tuple(bin_edges(column) for column in features.T)
+
+    def windows(length: int) -> Iterator[slice]:
+        return stretches(n, length)
+
     return Baseline(
         reference=reference,
         place=np.argsort(order, kind="stable"),
         outputs={
-            name: fit_output(
-                reading, features, previous, scale, lambda length: stretches(n, length)
-            )
+            name: fit_output(reading, features, previous, scale, windows)
             for name, reading in readings.items()
         },
         step_scale=scale,
@@ -185,6 +225,9 @@ def fit_baseline(reference: ReferenceProfile, readings: Mapping[str, Reading]) -
         zero=zero_share(reference.features),
         edges=edges,
         bins=_fill(features, edges),
+        stress=Stress.of(stress, features),
+        _windows=windows,
+        _longest=n,
         _halves=(
             fit_columns(features[: n // 2], reference.symbol[: n // 2]),
             fit_columns(features[n // 2 :], reference.symbol[n // 2 :]),

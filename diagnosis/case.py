@@ -14,8 +14,10 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.finding import Interval, Verdict
 from plumbline.bundle.heads import Head
 from plumbline.bundle.reading import Reading
+from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.baseline import Baseline, InputEnvelope
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.movement import Movement, movement, previous_rows, step_scale
 from plumbline.diagnosis.offset import log_odds_range
 from plumbline.diagnosis.output_baseline import (
@@ -31,6 +33,8 @@ from plumbline.diagnosis.thresholds import Thresholds
 
 FEW_WINDOWS = 20.0
 """Separate windows of the reference, with more of which their widest needs less slack."""
+
+_NOTHING = Exact()
 
 KNOWN = 0.5
 """Share of rows that must resemble the reference's, for the others to be left out."""
@@ -49,6 +53,7 @@ class Case:
     thresholds: Thresholds
     output: str
     evidence: Sequence[Evidence] = ()
+    exact: Exact = _NOTHING
 
     @property
     def n(self) -> int:
@@ -107,8 +112,26 @@ class Case:
 
     @property
     def suspect(self) -> bool:
-        """Whether the model may be named: a detector accuses it, or none was asked."""
-        return self.accused or not self.evidence
+        """Whether the model may be named.
+
+        A detector accuses it, or none was asked; and arithmetic has not cleared it.
+        """
+        return (self.accused or not self.evidence) and not self.exact.cleared
+
+    @property
+    def alone(self) -> bool:
+        """Whether no detector was asked: the sample speaks for itself."""
+        return not self.evidence
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the relation of the columns may be named: an alarm doubts it, or none was asked.
+
+        Whoever accuses the model gives reason enough to look at what it was fed.
+        """
+        return self.alone or any(
+            each.alarmed and each.accuses in (Side.CLIENT, Side.MODEL) for each in self.evidence
+        )
 
     def alarms(self, verdict: Verdict) -> tuple[Evidence, ...]:
         """Return the evidence of the detectors that have alarmed and accuse of just this."""
@@ -120,8 +143,11 @@ class Case:
 
     @cached_property
     def baseline(self) -> Baseline | None:
-        """The measured reference."""
-        return self.context.baseline
+        """The measured reference; for rows of one symbol, by symbol."""
+        measured, symbol = self.context.baseline, self.sample.symbol
+        if measured is None or symbol is None or len(np.unique(symbol)) > 1:
+            return measured
+        return measured.by_symbol
 
     @cached_property
     def envelope(self) -> InputEnvelope | None:
@@ -169,6 +195,14 @@ class Case:
         if self.movement is None:
             return None
         return int(self.movement.still.sum()), int(has.sum())
+
+    @cached_property
+    def excused(self) -> BoolArray:
+        """Which columns of which rows are pinned as a market under stress pins them, ``(n, f)``."""
+        features, baseline = self.sample.features, self.baseline
+        if features is None or baseline is None:
+            return np.zeros((self.n, len(self.context.features)), bool)
+        return baseline.stress.pinned(np.asarray(features, np.float64))
 
     @cached_property
     def spread(self) -> float | None:
@@ -355,6 +389,11 @@ class Case:
         limits = self.thresholds
         responsive = limits.lost_gain <= self.gain_ratio <= limits.raised_gain
         return responsive and self.offset_size <= self.offset_bound
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is the inputs that the outputs come from, whatever they look like."""
+        return self.exact.cleared or self.agreed is True
 
     @cached_property
     def imbalance(self) -> float:

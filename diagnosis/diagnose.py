@@ -12,12 +12,14 @@ from math import isfinite
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.diagnosis.verdicts import all_verdicts
 
 _DEFAULT = Thresholds()
+_NOTHING = Exact()
 
 
 def diagnose(
@@ -25,6 +27,7 @@ def diagnose(
     context: Context,
     evidence: Sequence[Evidence] = (),
     *,
+    exact: Exact = _NOTHING,
     thresholds: Thresholds = _DEFAULT,
 ) -> Diagnosis:
     """Judge a sample.
@@ -37,6 +40,8 @@ def diagnose(
         What they are held against. Keep one per bundle: it measures its reference once.
     evidence
         Of the sequential detectors, for a live stream; empty for a sample that stands alone.
+    exact
+        What arithmetic has decided about these rows.
     thresholds
         Where a statistic becomes a finding.
 
@@ -47,7 +52,7 @@ def diagnose(
     """
     outputs = context.outputs
     names = sorted(outputs.names, key=lambda name: name != outputs.primary)
-    cases = [Case(sample, context, thresholds, name, evidence) for name in names]
+    cases = [Case(sample, context, thresholds, name, evidence, exact) for name in names]
     decided: tuple[Verdict, str] | None = None
     findings: list[Finding] = []
     for verdict, rule in all_verdicts().items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from plumbline.bundle.verdict import Accusation, Verdict
+from plumbline.bundle.verdict import Accusation, Side, Verdict
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,6 @@ def by_name(evidence: Sequence[Evidence]) -> dict[str, Evidence]:
 
 def of_input(accusation: Accusation) -> bool:
     """Whether it is the input that is accused."""
-    return isinstance(accusation, Verdict) and accusation.facts.of_input
+    return accusation is Side.CLIENT or (
+        isinstance(accusation, Verdict) and accusation.facts.of_input
+    )

@@ -6,8 +6,9 @@ See `diagnosis.baseline`, whose windows these are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from plumbline.bundle.reading import Reading
 from plumbline.diagnosis.movement import movement
 from plumbline.diagnosis.surrogate import Surrogate, cross_fit, explained, fit_surrogate
 
-Windows = Callable[[int], Iterator[slice]]
+Windows: TypeAlias = Callable[[int], Iterator[slice | IntArray]]
+"""From a length to the stretches of reference rows that are as long."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,16 @@ class OutputBaseline:
             self._envelopes[length] = self._measure(list(self._windows(length)))
         return self._envelopes[length]
 
+    def windowed(self, windows: Windows) -> OutputBaseline:
+        """Return the same, measured in other windows."""
+        return replace(self, _windows=windows, _envelopes={})
+
     @cached_property
     def median_gain(self) -> float | None:
         """Median gain of the whole reference; None if it is zero, or no input ever moved."""
         return self._median_gain(slice(None)) or None
 
-    def _measure(self, rows: list[slice]) -> OutputEnvelope:
+    def _measure(self, rows: list[slice | IntArray]) -> OutputEnvelope:
         said, residuals = self.coordinates, self.residuals
         offsets = [residuals[r].mean(axis=0) for r in rows]
         gains = [g for r in rows if (g := self._median_gain(r)) is not None] or [0.0]
@@ -112,7 +118,7 @@ class OutputBaseline:
             gain_high=max(gains),
         )
 
-    def _median_gain(self, rows: slice) -> float | None:
+    def _median_gain(self, rows: slice | IntArray) -> float | None:
         gain = self.gain[rows]
         gain = gain[np.isfinite(gain)]
         return float(np.median(gain)) if len(gain) else None

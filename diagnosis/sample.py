@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
+from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import AnyArray, FloatArray, IntArray
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.baseline import Baseline, fit_baseline
 
 
@@ -62,18 +65,28 @@ class Context:
         Names in the order of the features' columns.
     reference
         The healthy stream, or None when there is none yet (a first training judges itself).
+    stress
+        What the columns do in markets under stress, where that is known.
     """
 
     outputs: Outputs
     features: tuple[str, ...]
     reference: ReferenceProfile | None = None
+    stress: StressRows | None = None
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """Return what the rows of a bundle are held against."""
+        names = bundle.manifest.feature_names
+        return cls(bundle.outputs, names, bundle.reference, bundle.stress)
 
     @cached_property
     def baseline(self) -> Baseline | None:
         """The reference, measured on first use; None where there is none or it is too short."""
         if self.reference is None:
             return None
-        return fit_baseline(self.reference, read_reference(self.reference, self.outputs))
+        readings = read_reference(self.reference, self.outputs)
+        return fit_baseline(self.reference, readings, self.stress)
 
 
 def read_reference(reference: ReferenceProfile, outputs: Outputs) -> dict[str, Reading]:

@@ -6,8 +6,9 @@ window of rows: do its columns relate to each other, and lie, as in such a marke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Stress:
         Rows of the reference, from which each scenario begins.
     """
 
-    scenarios: dict[str, FloatArray]
+    scenarios: Mapping[str, FloatArray]
     normal: FloatArray
     _hulls: dict[int, tuple[Hull, ...]] = field(default_factory=dict, compare=False)
 
@@ -78,9 +79,16 @@ class Stress:
         scenarios = {} if rows is None else {n: rows.of(n).astype(np.float64) for n in names}
         return cls(scenarios, np.asarray(features[-200:], np.float64))
 
-    def pins(self) -> tuple[_Pins, ...]:
-        """Return what each scenario pins, those that pin nothing left out."""
+    @cached_property
+    def _pins(self) -> tuple[_Pins, ...]:
         return tuple(found for each in self.scenarios.values() if (found := _pins(each)))
+
+    def pinned(self, features: FloatArray) -> BoolArray:
+        """Tell which columns of rows ``(n, f) float64`` some scenario pins so: ``(n, f) bool``."""
+        found = np.zeros(features.shape, bool)
+        for each in self._pins:
+            found |= each.match(features)
+        return found
 
     def hulls(self, columns: ColumnModel, length: int) -> tuple[Hull, ...]:
         """Return how far each scenario takes the columns in windows of a length."""

@@ -110,7 +110,7 @@ def diagnose(
         opened = (
             bundle if isinstance(bundle, Bundle) else open_bundle(bundle, store=store, model=model)
         )
-        held = Context(opened.outputs, opened.manifest.feature_names, opened.reference)
+        held = Context.of(opened)
     if not isinstance(predictions, Mapping):
         path = Path(predictions)
         if not path.is_file():

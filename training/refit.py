@@ -113,7 +113,7 @@ def _refit(
     validation = np.isin(stream, held_out)
     report = judge(
         build_sample(dataset, stream[validation], raw[validation], outputs),
-        Context(outputs, dataset.names, reference),
+        Context(outputs, dataset.names, reference, material.stress),
         answer=answer,
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )

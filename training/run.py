@@ -161,7 +161,7 @@ def _train(
     validation = np.isin(stream, dataset.clear(split, "validation"))
     report = judge(
         build_sample(dataset, stream[validation], raw[validation], outputs),
-        Context(outputs, dataset.names, reference),
+        Context(outputs, dataset.names, reference, material.stress),
         answer=answer,
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )

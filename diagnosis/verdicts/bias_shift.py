@@ -34,8 +34,7 @@ def _against_reference(case: Case) -> Ruling:
     shifted = case.suspect and size > bound
     ranked = (ratio is None or ratio <= limits.envelope_slack) and case.aligned
     responsive = limits.lost_gain <= gain <= limits.raised_gain
-    steeper = _steeper(case, bound)
-    holds = (shifted and ranked and responsive and size <= limit) or steeper
+    holds = shifted and ranked and responsive and size <= limit
     finding = Finding(
         name="offset_nats",
         level=Level.FAIL if shifted else Level.PASS,
@@ -48,16 +47,10 @@ def _against_reference(case: Case) -> Ruling:
         f"within {limit:.2f}.",
         output=case.named,
     )
-    if steeper:
-        cause = (
-            f"The outputs{case.of_output} move {case.steepness:.1f} times as far as the "
-            "reference's, in the same direction: a scale repairs them."
-        )
-    else:
-        cause = (
-            f"A constant offset of {_signed(case, offset)}, within {limit:.1f} (twice what an "
-            "imbalance makes); without it the model says what the reference model says."
-        )
+    cause = (
+        f"A constant offset of {_signed(case, offset)}, within {limit:.1f} (twice what an "
+        "imbalance makes); without it the model says what the reference model says."
+    )
     return Ruling(holds, cause, (finding,))
 
 
@@ -83,18 +76,6 @@ def _against_labels(case: Case, measured: Hits) -> Ruling:
         f"{ratio:.1f} times their log-odds, small enough for a bias."
     )
     return Ruling(warned and ratio <= limits.offset_ratio, cause, (finding,))
-
-
-def _steeper(case: Case, bound: float) -> bool:
-    """Whether one factor on all coordinates explains them, and leaves no offset."""
-    steepness, gain = case.steepness, case.gain_ratio
-    if not case.suspect or not steepness or gain is None or case.residuals is None:
-        return False
-    said = case.coordinates[case.known].mean(axis=0)
-    expected = said - case.residuals.mean(axis=0)
-    left = offset_size(said / steepness - expected)
-    undecided = case.top_low < case.thresholds.leaning_share
-    return gain > case.thresholds.raised_gain and undecided and case.aligned and left < bound
 
 
 def _interval(case: Case, offset: np.ndarray) -> Interval | None:

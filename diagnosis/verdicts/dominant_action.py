@@ -14,10 +14,11 @@ def rule(case: Case) -> Ruling:
         return Ruling(False)
     _, share, interval = case.top
     alone = interval.low >= limits.dominant_share and case.n >= limits.share_rows
-    suspect = case.accused or (case.suspect and case.agreed is False)
+    suspect = case.suspect and (case.accused or case.agreed is False)
     enough = limits.tilted_share if case.beyond_imbalance else limits.leaning_share
     named = suspect and interval.low >= enough and case.n >= limits.accused_rows
-    holds = (named or alone) and case.agreed is not True and not _labels_agree(case)
+    held = named or (alone and case.suspect)
+    holds = held and case.agreed is not True and not _labels_agree(case)
     threshold = enough if suspect else limits.dominant_share
     finding = Finding(
         name="dominant_action_share",

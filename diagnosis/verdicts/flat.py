@@ -11,7 +11,7 @@ def rule(case: Case) -> Ruling:
     """Hold when outputs do not vary, or when the model is suspect and the gain is lost."""
     limits = case.thresholds
     spread = case.spread
-    constant = spread is not None and spread < limits.flat_spread
+    constant = case.suspect and spread is not None and spread < limits.flat_spread
     lost = case.suspect and case.gain_ratio is not None and case.gain_ratio < limits.lost_gain
     findings = (_spread(case, constant), _gain(case, lost))
     if constant:

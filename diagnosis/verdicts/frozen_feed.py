@@ -18,7 +18,7 @@ def rule(case: Case) -> Ruling:
     interval = wilson(count, steps)
     limit = case.thresholds.repeated_share
     many = steps >= MIN_STEPS and interval is not None and interval.low > limit
-    frozen = many or (count > 0 and bool(case.alarms(Verdict.FROZEN_FEED)))
+    frozen = (many and case.alone) or (count > 0 and bool(case.alarms(Verdict.FROZEN_FEED)))
     finding = Finding(
         name="repeated_input_share",
         level=Level.FAIL if frozen else Level.PASS if steps >= MIN_STEPS else Level.INSUFFICIENT,

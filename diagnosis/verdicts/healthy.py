@@ -10,19 +10,37 @@ from plumbline.diagnosis.entropy import mutual_information
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.share import action_counts, share_entropy
 
+APART = 0.3
+"""Difference of a share from the reference's that is worth a sentence."""
+
 
 def rule(case: Case) -> Ruling:
     """Hold always: it is the last to be asked."""
-    cause = f"{case.n} rows: outputs follow the inputs, and every action is taken as it should be."
-    if not case.context.outputs.policy.actions:
-        cause = f"{case.n} rows: outputs follow the inputs as they did in the reference."
+    cause = f"{case.n} rows: outputs follow the inputs as they did in the reference."
     if any(each.alarmed for each in case.evidence if each.subject == "output"):
         cause = (
             f"A detector alarmed, but nothing in {case.n} rows differs enough from the reference "
             "to be named."
         )
+    if (apart := _apart(case)) is not None:
+        cause = f"{cause} {apart}"
     found = (_entropy(case), _information(case))
     return Ruling(True, cause, tuple(each for each in found if each is not None))
+
+
+def _apart(case: Case) -> str | None:
+    """Say so where the actions are taken far more or less often than in the reference."""
+    reference, actions = case.context.reference, case.actions
+    if reference is None or actions is None or case.n < case.thresholds.min_rows:
+        return None
+    names = case.head.spec.choices
+    usual = reference.action_shares(len(names))
+    found = np.asarray(action_counts(actions, len(names))) / case.n
+    if np.abs(found - usual).max() < APART:
+        return None
+    pairs = zip(names, found, usual, strict=True)
+    said = ", ".join(f"{name} {one:.0%} against {other:.0%}" for name, one, other in pairs)
+    return f"The actions are others than in the reference as a whole, as its inputs are: {said}."
 
 
 def _entropy(case: Case) -> Finding | None:

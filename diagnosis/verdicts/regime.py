@@ -10,8 +10,10 @@ def rule(case: Case) -> Ruling:
     """Hold when the share is beyond the threshold and the market explains it."""
     limits = case.thresholds
     dominant = case.top_low >= limits.dominant_share and case.n >= limits.share_rows
-    cause = (
-        f"{case.top_name} holds nearly all of {case.n} rows, and the reference model says the same "
-        "for these inputs: it is the market."
+    why = (
+        "the reference model says the same for these inputs"
+        if case.agreed
+        else "the version says just this of these inputs, and of the reference's what it always did"
     )
-    return Ruling(dominant and case.agreed is True, cause)
+    cause = f"{case.top_name} holds nearly all of {case.n} rows, and {why}: it is the market."
+    return Ruling(dominant and case.explained, cause)

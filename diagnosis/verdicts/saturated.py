@@ -17,7 +17,7 @@ def rule(case: Case) -> Ruling:
     pinned = int((confidence > limits.pinned_confidence).sum())
     interval = wilson(pinned, case.n)
     certain = pinned / case.n >= limits.pinned_share and case.n >= limits.min_rows
-    dominant = case.top_low >= limits.leaning_share
+    dominant = case.suspect and case.top_low >= limits.leaning_share
     finding = Finding(
         name="pinned_share",
         level=Level.FAIL

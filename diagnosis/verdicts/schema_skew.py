@@ -10,7 +10,7 @@ from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.case import Case
-from plumbline.diagnosis.column import repeat_share, zero_share
+from plumbline.diagnosis.column import Relation, repeat_share, zero_share
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.diagnosis.thresholds import Thresholds
 
@@ -43,10 +43,11 @@ def _zeros(case: Case) -> Finding:
     """Columns that are zero in nearly all rows though in the reference they are not."""
     features = case.sample.features
     names = _accused_and_zero(case)
-    if features is not None and case.n >= MIN_ROWS:
+    if features is not None and case.n >= MIN_ROWS and case.alone:
         usual = 0.0 if case.baseline is None else case.baseline.zero
         limit = case.thresholds.stale_share
-        always = (zero_share(features) >= limit) & (usual < limit / 2)
+        zero = zero_share(np.where(case.excused, np.nan, features))
+        always = (zero >= limit) & (usual < limit / 2)
         if case.baseline is None and case.movement is not None and not case.movement.moved.any():
             always[:] = False
         found = (case.context.features[j] for j in np.flatnonzero(always))
@@ -90,7 +91,7 @@ def _foreign(case: Case) -> Finding:
     wrong = np.logical_and.reduce([each.wrong for each in judged])
     names = tuple(case.context.features[j] for j in np.flatnonzero(wrong))
     few = len(names) <= len(case.context.features) / 2
-    fails = bool(names) and (few or all(each.impossible for each in judged))
+    fails = case.doubted and bool(names) and (few or all(each.impossible for each in judged))
     return Finding(
         name="foreign_columns",
         level=Level.FAIL if fails else Level.WARN if names else Level.PASS,
@@ -141,9 +142,31 @@ def _judge(
     shifted = moving & (np.abs(found.level) > limits.envelope_slack * envelope.level + SHIFT)
     # A market moves many columns at once, but keeps their relations and most ranges.
     far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
+    wrong = broken | outside | shifted
+    if _known_by_sight(found, wrong, baseline, len(features), room):
+        wrong[:] = False
     return _Judged(
-        wrong=broken | outside | shifted,
+        wrong=wrong,
         impossible=bool(broken.sum() > related.sum() / 4 or far),
+    )
+
+
+def _known_by_sight(
+    found: Relation, wrong: BoolArray, baseline: Baseline, length: int, room: FloatArray
+) -> bool:
+    """Whether one market under stress takes every wrong column just there."""
+    envelope = baseline.envelope(length)
+    return any(
+        bool(
+            (
+                (found.slope <= np.maximum(hull.slope_high, envelope.slope_high) + room)
+                & (found.slope >= np.minimum(hull.slope_low, envelope.slope_low) - room)
+                & (found.level <= np.maximum(hull.level_high, envelope.level) + SHIFT)
+                & (found.level >= np.minimum(hull.level_low, -envelope.level) - SHIFT)
+                & (found.outside <= np.maximum(hull.outside, envelope.outside) + OUTSIDE)
+            )[wrong].all()
+        )
+        for hull in baseline.stress.hulls(baseline.columns, length)
     )
 
 

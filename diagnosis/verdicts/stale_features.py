@@ -36,12 +36,12 @@ def rule(case: Case) -> Ruling:
 
 def _still(case: Case) -> tuple[str, ...]:
     features, moves = case.sample.features, case.movement
-    if features is None or moves is None or case.envelope is None:
+    if not case.alone or features is None or moves is None or case.envelope is None:
         return ()
     if moves.moved.sum() < MIN_MOVES:
         return ()
     limit = case.thresholds.stale_share
     still = repeat_share(features, np.where(moves.moved, case.previous, -1))
-    usual = case.envelope.repeat
+    usual = np.maximum(case.envelope.repeat, case.excused.mean(axis=0))
     stale = (still >= limit) & (still > usual + (1 - usual) / 2)
     return tuple(case.context.features[j] for j in np.flatnonzero(stale))

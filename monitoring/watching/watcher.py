@@ -251,6 +251,6 @@ def _key(bundle: Bundle) -> tuple[str, ...]:
 def _learn(source: _Source) -> tuple[Context, Panel | None]:
     """Measure a reference and fit the detectors to it, once for all watchers of it."""
     bundle = source.bundle
-    context = Context(bundle.outputs, bundle.manifest.feature_names, bundle.reference)
+    context = Context.of(bundle)
     baseline = context.baseline
     return context, None if baseline is None else Panel(baseline, context)

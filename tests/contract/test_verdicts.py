@@ -24,7 +24,6 @@ ALONE = Context(choosing((0.163, 0.656, 0.181)), ())
 JUDGED_ELSEWHERE = {
     Verdict.ARTEFACT_FAULT,
     Verdict.UNEXPLAINED,
-    Verdict.OVER_DISPERSED,
     Verdict.ANTI_SIGNAL,
     Verdict.MISCALIBRATED,
 }
