@@ -1,12 +1,14 @@
-"""The rows of one version as they are judged: retries left out, the recent past at hand."""
+"""The rows of one version as they are judged: in order, retries left out, the past at hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from plumbline.bundle.array import AnyArray, BoolArray, IntArray
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Reading, joined
 from plumbline.diagnosis.sample import Sample
@@ -15,92 +17,199 @@ from plumbline.store.prediction import PredictionBatch
 MOST_RETRIES = 30
 """A bar asked about more often than this in a row is no retry: the feed stands still."""
 
+SYMBOLS = 4_096
+"""Of which the last question is remembered; those longest silent are forgotten."""
+
+MOST_LATE = 30
+"""More rows than this in a row that are older than the newest are no stragglers: time went back."""
+
+_KEPT_EACH = 64
+"""Rows at hand for each symbol, on average."""
+
+_MOST_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What came of a batch.
+
+    Attributes
+    ----------
+    news
+        Rows of the version that are no retries.
+    ordered
+        Those of them that are no stragglers: each asks about a newer bar than its symbol's last.
+    place : (n,) int64
+        For each row of the news, how many ordered rows there are up to and with it.
+    """
+
+    news: PredictionBatch
+    ordered: PredictionBatch
+    place: IntArray
+
 
 @dataclass
+class _Asked:
+    """The last question about a symbol."""
+
+    bar: int
+    inputs: str
+    retries: int = 0
+    late: int = 0
+
+
+@dataclass
+class _Piece:
+    """Some consecutive rows, and which of them may be held against the model."""
+
+    first: int
+    rows: PredictionBatch
+    readings: dict[str, Reading]
+    sound: BoolArray
+
+
 class Stream:
     """Rows of one version, oldest first, numbered from 0, as its heads read them.
 
-    Attributes
+    Parameters
     ----------
     version
         Rows of other versions are left out.
     outputs
         Of the version.
     kept
-        How many of the newest rows stay at hand.
+        How many of the newest rows stay at hand, at least.
     """
 
-    version: str
-    outputs: Outputs
-    kept: int
-    _asked: dict[str, tuple[int, str, int]] = field(default_factory=dict)
-    _rows: PredictionBatch | None = None
-    _readings: dict[str, Reading] = field(default_factory=dict)
-    _first: int = 0
+    def __init__(self, version: str, outputs: Outputs, kept: int) -> None:
+        self.version = version
+        self.outputs = outputs
+        self.rows = 0
+        self._kept = kept
+        self._asked: OrderedDict[str, _Asked] = OrderedDict()
+        self._pieces: deque[_Piece] = deque()
 
-    def accept(self, batch: PredictionBatch) -> PredictionBatch:
-        """Take the rows of this version that are not retries, and return them.
+    def accept(self, batch: PredictionBatch) -> Accepted:
+        """Take the rows of this version.
 
         A retry asks about the same bar of the same symbol, with the same inputs, as the row before
-        it. Rows that do not say which bar they are about are never taken for retries. A batch holds
-        cross-sections whole, since ranks are read within it.
+        it; a straggler about an older bar. Rows that do not say which bar they are about are never
+        taken for either. A batch holds cross-sections whole, since ranks are read within it.
         """
-        mask = np.asarray(batch.version) == self.version
-        for i in np.flatnonzero(mask).tolist():
-            mask[i] = self._is_news(
-                str(batch.symbol[i]), int(batch.bar_time[i]), str(batch.inputs_hash[i])
-            )
-        accepted = batch.take(mask)
-        self._remember(accepted)
-        return accepted
+        own = np.asarray(batch.version) == self.version
+        if not own.all():
+            batch = batch.take(own)
+        news, late = self._sort_out(batch)
+        if not news.all():
+            batch, late = batch.take(news), late[news]
+        ordered = batch.take(~late) if late.any() else batch
+        if len(ordered):
+            readings = self.outputs.restore(ordered.centre, ordered.epistemic, ordered.group)
+            self._pieces.append(_Piece(self.rows, ordered, readings, np.zeros(len(ordered), bool)))
+            self.rows += len(ordered)
+            self._drop()
+        return Accepted(batch, ordered, np.cumsum(~late))
 
-    def sample(self, rows: Sequence[int]) -> Sample:
-        """Return the rows with these numbers; those no longer at hand are left out."""
-        if self._rows is None:
-            raise ValueError("no row has been accepted yet")
-        positions = np.asarray(rows, np.int64) - self._first
-        positions = positions[positions >= 0]
-        found = self._rows.take(positions)
-        return Sample(
-            readings={name: each.take(positions) for name, each in self._readings.items()},
-            action=found.action if self.outputs.policy.actions else None,
-            features=found.features,
-            group=found.group,
-            bar_time=found.bar_time,
-            symbol=found.symbol,
-            inputs_hash=found.inputs_hash,
-        )
+    def newest_piece(self) -> Sample:
+        """Return the rows last accepted."""
+        piece = self._pieces[-1]
+        return self._sample(piece.rows, piece.readings)
+
+    def mark_sound(self, start: int, stop: int, sound: BoolArray) -> None:
+        """Say which of the rows last accepted, from place to place, are sound."""
+        self._pieces[-1].sound[start:stop] = sound
+
+    def forget_sound(self) -> None:
+        """Hold none of the rows at hand against the model any more."""
+        for piece in self._pieces:
+            piece.sound[:] = False
+
+    def sound(self, most: int, until: int, symbols: Collection[str] = ()) -> Sample | None:
+        """Return the newest sound rows before a number, of some symbols or of all."""
+        return self._newest(most, until, symbols, sound=True)
+
+    def newest(self, most: int, until: int, symbols: Collection[str] = ()) -> Sample | None:
+        """Return the newest rows before a number, sound or not; None if there are none."""
+        return self._newest(most, until, symbols, sound=False)
 
     def prediction_id(self, row: int) -> str:
-        """Return the id of the row with this number."""
-        if self._rows is None:
-            raise ValueError("no row has been accepted yet")
-        return str(self._rows.prediction_id[row - self._first])
+        """Return the id of the row with this number, which must be at hand."""
+        piece = next(each for each in reversed(self._pieces) if each.first <= row)
+        return str(piece.rows.prediction_id[row - piece.first])
 
-    def _is_news(self, symbol: str, bar_time: int, inputs_hash: str) -> bool:
-        last = self._asked.get(symbol)
-        same = last is not None and bar_time >= 0 and last[:2] == (bar_time, inputs_hash)
-        times = last[2] + 1 if last is not None and same else 0
-        self._asked[symbol] = (bar_time, inputs_hash, times)
-        return not same or times > MOST_RETRIES
-
-    def _remember(self, accepted: PredictionBatch) -> None:
-        readings = self.outputs.restore(accepted.centre, accepted.epistemic, accepted.group)
-        if self._rows is None:
-            self._rows, self._readings = accepted, readings
-            return
-        spare = max(0, len(self._rows) - self.kept)
-        self._first += spare
-        kept = slice(spare, None)
-        self._rows = _after(self._rows.take(kept), accepted)
-        self._readings = {
-            name: joined([each.take(kept), readings[name]]) for name, each in self._readings.items()
+    def _newest(
+        self, most: int, until: int, symbols: Collection[str], *, sound: bool
+    ) -> Sample | None:
+        found: list[tuple[PredictionBatch, dict[str, Reading]]] = []
+        missing = most
+        for piece in reversed(self._pieces):
+            if missing <= 0:
+                break
+            wanted = piece.sound.copy() if sound else np.ones(len(piece.rows), bool)
+            wanted[max(until - piece.first, 0) :] = False
+            if symbols:
+                wanted &= np.isin(piece.rows.symbol, list(symbols))
+            places = np.flatnonzero(wanted)[-missing:]
+            if len(places):
+                missing -= len(places)
+                readings = {name: each.take(places) for name, each in piece.readings.items()}
+                found.append((piece.rows.take(places), readings))
+        if not found:
+            return None
+        rows = joined_rows([each for each, _ in reversed(found)])
+        readings = {
+            name: joined([each[name] for _, each in reversed(found)])
+            for name in self.outputs.names
         }
+        return self._sample(rows, readings)
+
+    def _sample(self, rows: PredictionBatch, readings: dict[str, Reading]) -> Sample:
+        return Sample(
+            readings=readings,
+            action=rows.action if self.outputs.policy.actions else None,
+            features=rows.features,
+            group=rows.group,
+            bar_time=rows.bar_time,
+            symbol=rows.symbol,
+            inputs_hash=rows.inputs_hash,
+        )
+
+    def _sort_out(self, batch: PredictionBatch) -> tuple[BoolArray, BoolArray]:
+        """Tell which rows are no retries, and which are stragglers: ``(n,) bool`` each."""
+        news, late = np.ones(len(batch), bool), np.zeros(len(batch), bool)
+        asked = self._asked
+        columns = (batch.symbol.tolist(), batch.bar_time.tolist(), batch.inputs_hash.tolist())
+        for i, (symbol, bar, inputs) in enumerate(zip(*columns, strict=True)):
+            last = asked.get(symbol)
+            if last is None:
+                if len(asked) >= SYMBOLS:
+                    asked.popitem(last=False)
+                asked[symbol] = _Asked(bar, inputs)
+                continue
+            asked.move_to_end(symbol)
+            if 0 <= bar == last.bar and inputs == last.inputs:
+                last.retries += 1
+                news[i] = last.retries > MOST_RETRIES
+            elif 0 <= bar < last.bar and last.late < MOST_LATE:
+                last.late += 1
+                late[i] = True
+            else:
+                last.bar, last.inputs, last.retries, last.late = bar, inputs, 0, 0
+        return news, late
+
+    def _drop(self) -> None:
+        """Let go of the oldest pieces, as far as enough rows stay at hand."""
+        kept = min(max(self._kept, _KEPT_EACH * len(self._asked)), _MOST_KEPT)
+        while len(self._pieces) > 1 and self.rows - self._pieces[1].first >= kept:
+            self._pieces.popleft()
 
 
-def _after(first: PredictionBatch, second: PredictionBatch) -> PredictionBatch:
-    columns = {
-        each.name: np.concatenate([getattr(first, each.name), getattr(second, each.name)])
+def joined_rows(batches: list[PredictionBatch]) -> PredictionBatch:
+    """Return batches one after the other."""
+    if len(batches) == 1:
+        return batches[0]
+    columns: dict[str, AnyArray] = {
+        each.name: np.concatenate([getattr(batch, each.name) for batch in batches])
         for each in fields(PredictionBatch)
     }
     return PredictionBatch(**columns)
@@ -110,7 +219,7 @@ def whole_groups(batch: PredictionBatch, size: int) -> Iterator[PredictionBatch]
     """Cut a batch into pieces of about ``size`` rows, no cross-section in two of them."""
     group = np.asarray(batch.group)
     begins = np.append(True, (group[1:] != group[:-1]) | (group[1:] == ""))
-    borders = np.append(np.flatnonzero(begins), len(batch))
+    borders: IntArray = np.append(np.flatnonzero(begins), len(batch))
     start = 0
     while start < len(batch):
         stop = int(borders[np.searchsorted(borders, min(start + size, len(batch)))])

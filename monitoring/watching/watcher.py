@@ -1,46 +1,52 @@
-"""The judge of one version's live stream: row by row, whatever the batches.
+"""The judge of one version's live stream: start reading here.
 
-Two questions are kept apart. *Is the input what it was?* The `InputGuard` answers within a few
-rows; as long as it objects, nothing is held against the model, and the rows it objects to are
-never shown to the output detectors. *Do the outputs follow it as they did?* When an output detector
-alarms, the watcher waits for enough rows since the onset and asks `diagnosis` what it is. The
-answer stands until another version serves: a collapsed model does not recover by itself.
+Three voices, in this order. *Arithmetic*: are the answers this version's, and the windows the
+stream's (`audit/`)? *The input*: is it what it was (`episode.py`)? As long as either objects,
+nothing is held against the model, and the rows objected to are never shown to the output detectors.
+*The outputs*: do they follow the input as they did? When an output detector alarms, the watcher
+collects rows since the onset and asks `diagnosis` what it is. Nothing is said of a model without an
+alarm or an exact check, and an alarm that nothing names is `unexplained`, never `healthy`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import numpy as np
+
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import BoolArray
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.guarantee import guarantee
-from plumbline.diagnosis.sample import Context
+from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
+from plumbline.monitoring.watching.audit.auditor import Auditor
+from plumbline.monitoring.watching.audit.word import Word
 from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured, Panel
-from plumbline.monitoring.watching.episode import RECENT_ROWS, InputGuard
-from plumbline.monitoring.watching.stream import Stream
+from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
+from plumbline.monitoring.watching.schedule import HEALTHY_ROWS, QUIET_ROWS, Looks
+from plumbline.monitoring.watching.stream import Accepted, Stream
+from plumbline.monitoring.watching.unnamed import unnamed
 from plumbline.store.prediction import PredictionBatch
 
-HEALTHY_ROWS = 100
-"""Clean rows before a stream is called healthy."""
-
-JUDGED_EVERY = 50
-"""Clean rows between two looks at a stream in which no detector has alarmed."""
+MOST_ROWS = 400
+"""Rows that a diagnosis looks at, at most."""
 
 ASKED_EVERY = 20
-"""The same once one has."""
+"""Rows between two inquiries about an alarm."""
 
-PATIENCE = 200
-"""Clean rows in which an alarm must find its explanation; then the evidence starts anew."""
+PATIENCE = 120
+"""Rows since the onset in which an output alarm must find its explanation."""
 
-MOST_ROWS = 400
+FIRST_ROWS = 150
+"""An alarm that begins within so many rows of the stream had no sound rows before it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Judgement:
     detected_after
         Rows from the estimated onset to that row, both included; 0 where nothing is the matter.
     rows
-        Rows of the version judged until then, retries left out.
+        Rows of the version judged until then, retries and stragglers left out.
     evidence
         Of every detector.
     """
@@ -91,15 +97,18 @@ class Watcher:
         self._context, panel = _learn(_Source(_key(bundle), bundle))
         self._panel = None if panel is None else panel.copy()
         self._stream = Stream(bundle.version, bundle.outputs, kept=MOST_ROWS)
+        self._auditor = Auditor(bundle, self._context)
         self._promise = guarantee(self._context.baseline, run_length=RUN_LENGTH)
-        self._guard = InputGuard(self._panel, self._context.features, self._diagnose)
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._looks = Looks()
         self._row = -1
-        self._clean: deque[int] = deque(maxlen=MOST_ROWS)
-        self._n_clean = 0
-        self._alarmed_at: int | None = None
+        self._sound = 0
         self._asked_at = 0
+        self._episode: Episode | None = None
+        self._standing: Word | None = None
+        self._artefact: Judgement | None = None
+        self._input: Judgement | None = None
         self._model = _waiting()
-        self._current = self._model
 
     @property
     def baseline(self) -> Baseline | None:
@@ -108,7 +117,7 @@ class Watcher:
 
     @property
     def rows(self) -> int:
-        """Rows judged, retries left out."""
+        """Rows judged, retries and stragglers left out."""
         return self._row + 1
 
     @property
@@ -116,91 +125,253 @@ class Watcher:
         """The present verdict, with the present evidence."""
         return replace(self._current, rows=self.rows, evidence=self._evidence())
 
+    @property
+    def _current(self) -> Judgement:
+        return self._artefact or self._input or self._model
+
+    def accept_inputs(self) -> None:
+        """Take the inputs as they are now for right: somebody has accepted a client's change."""
+        self._auditor.accept()
+        self._standing = None
+        if self._episode is not None and self._episode.opening is Opening.ARITHMETIC:
+            self._end_episode(forget=False)
+
     def feed(self, batch: PredictionBatch) -> list[Judgement]:
         """Take rows, oldest first, and return one judgement for each change of the verdict.
 
-        Rows of other versions and retries are left out. The outcome does not depend on how the rows
-        are cut into batches.
+        Rows of other versions and retries are left out. What the detectors say does not depend on
+        how the rows are cut into batches.
         """
         accepted = self._stream.accept(batch)
-        if len(accepted) == 0:
+        if len(accepted.news) == 0:
             return []
-        first = self.rows
-        sample = self._stream.sample(range(first, first + len(accepted)))
-        measured = None if self._panel is None else self._panel.measure(sample)
+        words = self._auditor.take(accepted.news)
         found: list[Judgement] = []
-        for i in range(len(accepted)):
-            before = self._current
-            self._row += 1
-            self._step(measured, i)
-            if self._current is not before:
-                found.append(self._current)
+        self._walk(accepted, words, found)
         return found
 
-    def _step(self, measured: Measured | None, i: int) -> None:
-        """Take one row: inputs first, and the model only while they are sound."""
-        said = self._guard.step(measured, i, self._row)
-        if said.opened is not None:
-            self._current = self._judgement(said.opened, said.since)
-        elif said.ended:
-            if said.forget:
-                self._clean.clear()
-            before = self._model
-            self._model = self._current = self._judgement(before.diagnosis, before.detected_after)
-        elif said.sound:
-            self._take(measured, i)
+    # -- row by row
 
-    def _take(self, measured: Measured | None, i: int) -> None:
-        """Show a clean row to the output detectors, and judge the model if it is time to."""
-        self._clean.append(self._row)
-        self._n_clean += 1
+    def _walk(self, accepted: Accepted, words: Sequence[Word], found: list[Judgement]) -> None:
+        """Take the ordered rows in stretches, each up to where something may be said."""
+        n, i = len(accepted.ordered), 0
+        due = [(int(accepted.place[word.place]), word) for word in words]
+        measured = self._measure() if n else None
+        while i < n or due:
+            before = self._current
+            if due and due[0][0] <= i:
+                self._heed(due[0][1], str(accepted.news.prediction_id[due.pop(0)[1].place]))
+            else:
+                stop = min(n, i + self._stride(), due[0][0] if due else n)
+                i = self._stretch(measured, i, stop)
+                self._ask()
+            if self._current is not before:
+                found.append(self._current)
+
+    def _measure(self) -> Measured | None:
+        return None if self._panel is None else self._panel.measure(self._stream.newest_piece())
+
+    def _stride(self) -> int:
+        """How many rows may be taken before something must be asked."""
+        if self._episode is not None:
+            return self._episode.pending
+        if self._alarmed:
+            return ASKED_EVERY
+        return max(self._looks.due - self._sound, 1)
+
+    def _stretch(self, measured: Measured | None, i: int, stop: int) -> int:
+        """Take rows up to ``stop``, or to the first alarm before it; return where it ended."""
+        holds = self._artefact is None and self._episode is None
+        broken: BoolArray = np.zeros(stop - i, bool)
+        alarm = None
         if self._panel is not None and measured is not None:
-            self._panel.step_outputs(measured, i)
-        if not self._model.verdict.facts.of_model:
-            self._ask()
+            stop = self._panel.advance(measured, i, stop, outputs=holds)
+            broken = measured.broken[i:stop]
+            alarm = self._panel.alarm
+        self._row += stop - i
+        if alarm == "input" and self._accuses_input():
+            self._alarm(measured, stop - 1)
+        elif self._episode is not None:
+            if self._episode.endure(broken):
+                self._try_ending(self._episode)
+        elif holds:
+            self._stream.mark_sound(i, stop, ~broken)
+            self._sound += int((~broken).sum())
+        return stop
+
+    # -- the input
+
+    def _accuses_input(self) -> bool:
+        """Whether an alarm names a fault of the input, and does not only doubt the columns."""
+        return any(
+            each.alarmed and isinstance(each.accuses, Verdict) and each.subject == "input"
+            for each in self._evidence()
+        )
+
+    def _alarm(self, measured: Measured | None, place: int) -> None:
+        """Open an episode, or give it another name, at the row at which a detector alarmed."""
+        if self._panel is None or measured is None:
+            return
+        self._columns = self._panel.culprits(measured, place, self._context.features)
+        since = self._panel.since_input_onset
+        rows = self._stream.newest(max(since, 1), self._row + 1, self._accused("input"))
+        diagnosis = self._diagnose(rows)
+        episode = self._episode
+        if episode is not None and (
+            episode.verdict is diagnosis.verdict or episode.opening is Opening.ARITHMETIC
+        ):
+            episode.go_on()
+            return
+        self._episode = Episode(diagnosis.verdict, Opening.ALARM)
+        self._input = self._judgement(diagnosis, since)
+
+    def _try_ending(self, episode: Episode) -> None:
+        """End an episode after clean rows enough, unless the columns are still foreign."""
+        self._columns = {}
+        if self._panel is not None:
+            self._panel.reset_inputs()
+        if episode.opening is Opening.RELATION and still_foreign(
+            self._diagnose(self._stream.newest(2 * RECENT_ROWS, self._row + 1), doubted=True)
+        ):
+            episode.go_on()
+        elif self._standing is not None:
+            self._open_standing(self._standing, self._stream.prediction_id(self._row))
+        else:
+            self._end_episode(forget=episode.opening is Opening.RELATION)
+
+    def _end_episode(self, *, forget: bool) -> None:
+        self._episode = self._input = None
+        self._columns = {}
+        if forget:
+            self._stream.forget_sound()
+        if self._panel is not None:
+            self._panel.reset()
+
+    def _open_standing(self, word: Word, prediction_id: str) -> None:
+        self._episode = Episode(word.verdict, Opening.ARITHMETIC)
+        self._input = self._of_word(word, prediction_id)
+
+    # -- arithmetic
+
+    def _heed(self, word: Word, prediction_id: str) -> None:
+        """Take in what the exact checks say."""
+        if word.verdict is Verdict.ARTEFACT_FAULT:
+            self._artefact = None if word.ended else self._of_word(word, prediction_id)
+            if self._panel is not None:
+                self._panel.reset_outputs()
+        elif word.verdict.facts.of_input:
+            self._standing = None if word.ended else word
+            if self._episode is None and not word.ended:
+                self._open_standing(word, prediction_id)
+            elif (
+                word.ended
+                and self._episode is not None
+                and self._episode.opening is Opening.ARITHMETIC
+            ):
+                self._end_episode(forget=False)
+        else:
+            self._model = self._of_word(word, prediction_id)
+
+    def _of_word(self, word: Word, prediction_id: str) -> Judgement:
+        findings = () if word.finding is None else (word.finding,)
+        diagnosis = Diagnosis(
+            verdict=word.verdict,
+            cause=word.cause,
+            findings=(*findings, self._promise),
+            n=max(word.since, 1),
+        )
+        return Judgement(diagnosis, prediction_id, word.since, self.rows, self._evidence())
+
+    # -- the outputs
+
+    @property
+    def _alarmed(self) -> bool:
+        """Whether a detector accuses the model, or doubts the columns."""
+        return self._panel is not None and (
+            self._panel.since_onset > 0 or self._panel.since_input_onset > 0
+        )
 
     def _ask(self) -> None:
-        """Judge the outputs, if it is time to."""
-        since = 0 if self._panel is None else self._panel.since_onset
-        if since == 0:
-            self._alarmed_at = None
-            if self._n_clean >= HEALTHY_ROWS and self._n_clean % JUDGED_EVERY == 0:
-                self._settle(self._diagnose(self._newest(MOST_ROWS)), detected_after=0)
+        """Judge the sound rows, if it is time to."""
+        if self._artefact is not None or self._episode is not None:
             return
-        if self._alarmed_at is None:
-            self._alarmed_at, self._asked_at = self._n_clean, 0
-        if since < RECENT_ROWS or self._n_clean - self._asked_at < ASKED_EVERY:
+        if self._model.verdict.facts.of_model:
             return
-        self._asked_at = self._n_clean
+        if self._alarmed:
+            self._inquire()
+            return
+        self._asked_at = 0
+        if self._sound >= max(self._looks.due, HEALTHY_ROWS):
+            self._looks.taken(self._sound)
+            self._settle(self._diagnose(self._stream.sound(MOST_ROWS, self._row + 1)), 0)
+
+    def _inquire(self) -> None:
+        """Find out what an alarm is about."""
+        panel = self._panel
+        if panel is None:
+            return
+        doubt = panel.since_onset == 0
+        since = panel.since_input_onset if doubt else panel.since_onset
+        if since < self._asked_at:  # another alarm than the last one
+            self._asked_at = 0
+        if since < max(RECENT_ROWS, self._asked_at + ASKED_EVERY):
+            return
+        self._asked_at = since
+        accused = self._accused("input" if doubt else "output")
+        last = self._named(since, accused)
+        if last is None or since < PATIENCE:
+            return
+        if not doubt and last.verdict is Verdict.HEALTHY:
+            exact = self._auditor.exact(accused)
+            begun = self.rows - since >= FIRST_ROWS
+            said = unnamed(last, self._evidence(), exact, since=since, begun=begun)
+            self._settle(said, since)
+            self._looks.wait(self._sound, QUIET_ROWS)
+        panel.reset_outputs()
+        panel.reset_inputs()
+
+    def _named(self, since: int, accused: tuple[str, ...]) -> Diagnosis | None:
+        """Settle on what the rules find in the rows since the onset; else return what they say."""
+        last: Diagnosis | None = None
         for rows in dict.fromkeys((min(since, MOST_ROWS), RECENT_ROWS)):
-            diagnosis = self._diagnose(self._newest(rows))
+            sample = self._stream.sound(rows, self._row + 1, accused)
+            diagnosis = self._diagnose(sample, self._auditor.exact(accused))
             if diagnosis.verdict.facts.of_model or diagnosis.verdict.facts.of_input:
-                self._settle(diagnosis, detected_after=since)
-                return
-        if self._n_clean - self._alarmed_at >= PATIENCE and self._panel is not None:
-            self._panel.reset_outputs()
+                self._settle(diagnosis, since)
+                return None
+            last = last or diagnosis
+        if last is not None and last.verdict in (Verdict.REGIME, Verdict.DRIFT):
+            self._settle(last, 0)
+        return last
 
-    def _settle(self, diagnosis: Diagnosis, *, detected_after: int) -> None:
-        """Make a diagnosis of clean rows the verdict, if it changes anything."""
+    def _settle(self, diagnosis: Diagnosis, since: int) -> None:
+        """Make a diagnosis of sound rows the verdict, if it changes anything."""
         if diagnosis.verdict.facts.of_input:
-            self._guard.begin(diagnosis.verdict)
-            self._current = self._judgement(diagnosis, detected_after or RECENT_ROWS)
+            self._episode = Episode(diagnosis.verdict, Opening.RELATION)
+            self._input = self._judgement(diagnosis, since or RECENT_ROWS)
+        elif diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
             return
-        if diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
-            return
-        if diagnosis.verdict is not self._model.verdict:
-            collapsed = diagnosis.verdict.facts.of_model
-            after = detected_after or (len(self._clean) if collapsed else 0)
-            self._model = self._current = self._judgement(diagnosis, after)
+        elif diagnosis.verdict is not self._model.verdict:
+            self._model = self._judgement(diagnosis, since)
 
-    def _newest(self, rows: int) -> Sequence[int]:
-        return list(self._clean)[-rows:]
+    def _accused(self, subject: str) -> tuple[str, ...]:
+        """Return the symbols whose own evidence is an alarm; none where all of them are meant."""
+        alarmed = [each for each in self._evidence() if each.alarmed and each.subject == subject]
+        if any(not each.symbols for each in alarmed):
+            return ()
+        return tuple(dict.fromkeys(symbol for each in alarmed for symbol in each.symbols))
 
-    def _diagnose(self, rows: Sequence[int]) -> Diagnosis:
+    def _diagnose(
+        self, rows: Sample | None, exact: Exact | None = None, *, doubted: bool = False
+    ) -> Diagnosis:
+        if rows is None:
+            return _waiting().diagnosis
+        evidence = () if doubted else self._evidence()
         diagnosis = diagnose(
-            self._stream.sample(rows),
+            rows,
             self._context,
-            self._evidence(),
+            evidence,
+            exact=exact or Exact(),
             thresholds=self._thresholds,
         )
         return diagnosis.model_copy(update={"findings": (*diagnosis.findings, self._promise)})
@@ -215,7 +386,7 @@ class Watcher:
         )
 
     def _evidence(self) -> tuple[Evidence, ...]:
-        return self._guard.evidence()
+        return () if self._panel is None else self._panel.evidence(self._columns)
 
 
 def _waiting() -> Judgement:
@@ -237,9 +408,9 @@ class _Source:
 
 def _key(bundle: Bundle) -> tuple[str, ...]:
     manifest = bundle.manifest
+    learnt_from = ("reference.npz", "calibration.json", "stress.npz")
     return (
-        manifest.files["reference.npz"].sha256,
-        manifest.files["calibration.json"].sha256,
+        *(manifest.files[name].sha256 for name in learnt_from if name in manifest.files),
         *manifest.feature_names,
         *(spec.to_json().decode() for spec in manifest.outputs),
         *DETECTORS,
