@@ -29,11 +29,15 @@ class Evidence:
     alarmed
         Whether the threshold has been reached since the last reset.
     onset : int
-        Rows ago that the evidence began to grow; the estimated start of the episode.
+        Rows ago that the evidence began to grow; the estimated start of the episode. Of the rows of
+        ``symbols``, if there are any.
     n : int
         Rows seen since the last reset.
     columns
         The features concerned, where there are any.
+    symbols
+        Whose own evidence has alone reached the threshold since the last reset; none where only all
+        symbols together have.
     """
 
     detector: str
@@ -45,6 +49,7 @@ class Evidence:
     n: int
     columns: tuple[str, ...] = ()
     output: str = ""
+    symbols: tuple[str, ...] = ()
 
     @property
     def subject(self) -> Literal["input", "output"]:

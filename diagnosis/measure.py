@@ -13,7 +13,9 @@ import numpy as np
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.bundle.heads import Head
+from plumbline.diagnosis.lanes import Lanes, lay_out, runs
 from plumbline.diagnosis.null import FORGET
+from plumbline.diagnosis.roster import NOBODY, Roster, grown
 from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.surrogate import Surrogate
 
@@ -25,6 +27,8 @@ class Measures:
     Attributes
     ----------
     symbol : (n,) str
+    place, tenant : (n,) int64
+        Where the symbol sits; see `diagnosis.roster.Roster`.
     first : (n,) bool
         Nothing is known of the symbol's past.
     still : (n,) bool
@@ -41,6 +45,8 @@ class Measures:
         Distance of the coordinates from their own exponential average; NaN in a first row.
     confidence : (n,) float64
         NaN for a kind of output that has none.
+    epistemic : (n,) float64
+        How far the members disagree; NaN for a single member.
     action : (n,) int64
         Taken by this output; -1 where none is.
     zero_run, stale_run : (n, f) int64
@@ -48,6 +54,8 @@ class Measures:
     """
 
     symbol: AnyArray
+    place: IntArray
+    tenant: IntArray
     first: BoolArray
     still: BoolArray
     input_step: FloatArray
@@ -56,6 +64,7 @@ class Measures:
     residual: FloatArray
     spread: FloatArray
     confidence: FloatArray
+    epistemic: FloatArray
     action: IntArray
     zero_run: IntArray
     stale_run: IntArray
@@ -70,14 +79,90 @@ class Measures:
 
 @dataclass
 class _Memory:
-    """The last row of one symbol; coordinates and their average by output."""
+    """The last row of each symbol, by place; coordinates and their average by output."""
 
+    tenant: IntArray
     features: FloatArray
-    inputs_hash: str
-    coordinates: dict[str, FloatArray]
-    average: dict[str, FloatArray]
+    inputs_hash: AnyArray
     zero_run: IntArray
     stale_run: IntArray
+    coordinates: dict[str, FloatArray]
+    average: dict[str, FloatArray]
+
+    @classmethod
+    def empty(cls, features: int, coordinates: Mapping[str, int]) -> Self:
+        """Return a memory of nobody."""
+        return cls(
+            np.full(1, NOBODY),
+            np.zeros((1, features)),
+            np.full(1, "", object),
+            np.zeros((1, features), np.int64),
+            np.zeros((1, features), np.int64),
+            {name: np.zeros((1, width)) for name, width in coordinates.items()},
+            {name: np.zeros((1, width)) for name, width in coordinates.items()},
+        )
+
+    def make_room(self, places: int) -> None:
+        """Have at least so many places."""
+        held = len(self.tenant)
+        if places <= held:
+            return
+        for name in ("tenant", "features", "inputs_hash", "zero_run", "stale_run"):
+            setattr(self, name, grown(getattr(self, name), places))
+        self.tenant[held:] = NOBODY
+        for states in (self.coordinates, self.average):
+            states.update({name: grown(each, places) for name, each in states.items()})
+
+
+@dataclass(frozen=True)
+class _Past:
+    """The row before each row, in this batch or in the memory.
+
+    Attributes
+    ----------
+    lanes
+        Of the rows, one stream for each symbol.
+    heads, places : (streams,) int64
+        The first row of each symbol, and where it is remembered.
+    fresh : (streams,) bool
+        Nothing of it is.
+    previous : (n,) int64
+        The row before each; of heads themselves.
+    last : (streams,) int64
+        The last row of each symbol.
+    """
+
+    lanes: Lanes
+    heads: IntArray
+    places: IntArray
+    fresh: BoolArray
+    previous: IntArray
+    last: IntArray
+
+    @classmethod
+    def of(cls, place: IntArray, tenant: IntArray, remembered: IntArray) -> Self:
+        """Find out."""
+        lanes = lay_out(tenant)
+        heads = lanes.heads
+        previous = np.empty(len(place), np.int64)
+        previous[lanes.sorted[1:]] = lanes.sorted[:-1]
+        previous[heads] = heads
+        fresh = remembered[place[heads]] != tenant[heads]
+        last = lanes.sorted[np.cumsum(lanes.lengths) - 1]
+        return cls(lanes, heads, place[heads], fresh, previous, last)
+
+    def before(self, rows: AnyArray, memory: AnyArray) -> AnyArray:
+        """Return the rows before these ones: ``(n, ...)`` both; heads of fresh symbols as such."""
+        found = rows[self.previous]
+        old = self.heads[~self.fresh]
+        found[old] = memory[self.places[~self.fresh]]
+        return found
+
+    def start(self, rows: AnyArray, memory: AnyArray) -> AnyArray:
+        """Return what each symbol begins with: what is remembered, or else its first row."""
+        found = memory[self.places]
+        found[self.fresh] = rows[self.heads[self.fresh]]
+        return found
 
 
 @dataclass
@@ -94,13 +179,16 @@ class Meter:
         By output.
     acting
         The output whose choices are the actions; None where there are none.
+    roster
+        Who is remembered.
     """
 
     scale: FloatArray
     surrogates: Mapping[str, Surrogate]
     heads: Mapping[str, Head[Any]]
     acting: str | None = None
-    _memory: dict[str, _Memory] = field(default_factory=dict)
+    roster: Roster = field(default_factory=Roster)
+    _memory: _Memory | None = None
 
     def measure(self, sample: Sample) -> dict[str, Measures]:
         """Measure rows, oldest first; the result is by output.
@@ -117,23 +205,38 @@ class Meter:
         symbols = np.full(n, "") if sample.symbol is None else np.asarray(sample.symbol)
         hashes = np.full(n, "") if sample.inputs_hash is None else np.asarray(sample.inputs_hash)
         said = {name: sample.readings[name].coordinates for name in self.surrogates}
-        inputs = _empty_inputs(n, features.shape[1])
-        outputs = {name: _empty_outputs(n) for name in said}
-        for symbol in np.unique(symbols):
-            rows = np.flatnonzero(symbols == symbol)
-            own = {name: each[rows] for name, each in said.items()}
-            self._walk(str(symbol), rows, (features[rows], hashes[rows]), own, (inputs, outputs))
+        if n == 0:
+            return {name: _nothing(symbols, features, said[name]) for name in said}
+        place, tenant = self.roster.seat(symbols.tolist())
+        widths = {name: each.shape[1] for name, each in said.items()}
+        memory = self._memory or _Memory.empty(features.shape[1], widths)
+        self._memory = memory
+        memory.make_room(int(place.max()) + 1)
+        past = _Past.of(place, tenant, memory.tenant)
+        inputs = self._inputs(past, memory, features, hashes)
+        outputs = {
+            name: self._output(past, memory, name, each, inputs) for name, each in said.items()
+        }
+        memory.tenant[place] = tenant
         return {
             name: Measures(
                 symbol=symbols,
+                place=place,
+                tenant=tenant,
                 residual=self._residual(name, features, said[name]),
                 confidence=self._confidence(name, sample),
+                epistemic=self._epistemic(name, sample),
                 action=self._action(name, sample),
                 **inputs,
                 **outputs[name],
             )
             for name in said
         }
+
+    def forget(self, place: int) -> None:
+        """Forget the last row of the symbol at a place."""
+        if self._memory is not None and place < len(self._memory.tenant):
+            self._memory.tenant[place] = NOBODY
 
     def _residual(self, name: str, features: FloatArray, said: FloatArray) -> FloatArray:
         surrogate = self.surrogates[name]
@@ -149,86 +252,84 @@ class Meter:
         sure = self.heads[name].confidence(sample.readings[name])
         return np.full(len(sample), np.nan) if sure is None else sure
 
-    def _walk(
-        self,
-        symbol: str,
-        rows: IntArray,
-        columns: tuple[FloatArray, AnyArray],
-        said: Mapping[str, FloatArray],
-        into: tuple[dict[str, AnyArray], Mapping[str, dict[str, AnyArray]]],
-    ) -> None:
-        """Measure the rows of one symbol against each other and against the one remembered."""
-        (features, hashes), (inputs, outputs) = columns, into
-        memory = self._memory.get(symbol)
-        known = memory is not None
-        if memory is None:
-            none = np.zeros(features.shape[1], np.int64)
-            first = {name: each[0] for name, each in said.items()}
-            memory = _Memory(features[0], "", first, dict(first), none, none)
-        before = np.vstack([memory.features[None], features[:-1]])
-        before_hashes = np.concatenate([[memory.inputs_hash], hashes[:-1]])
-        steps = features - before
+    def _epistemic(self, name: str, sample: Sample) -> FloatArray:
+        if self.heads[name].spec.members == 1:
+            return np.full(len(sample), np.nan)
+        return np.asarray(sample.readings[name].epistemic, np.float64)
+
+    def _inputs(
+        self, past: _Past, memory: _Memory, features: FloatArray, hashes: AnyArray
+    ) -> dict[str, AnyArray]:
+        """Measure the inputs against those before them, and remember the last of each symbol."""
+        place, fresh = past.places, past.heads[past.fresh]
+        steps = features - past.before(features, memory.features)
         size = np.sqrt(((steps / self.scale) ** 2).mean(axis=1))
         kept = steps == 0
-        named = (hashes != "") & (before_hashes != "")
-        still = np.where(named, hashes == before_hashes, size == 0)
-        zero_run = _runs(features == 0, memory.zero_run)
-        if not known:
-            kept[0] = still[0] = False
-        stale_run = _runs(kept, memory.stale_run)
-        usable = ~still & (size > 0)
-        inputs["still"][rows] = still
-        inputs["input_step"][rows] = size
-        inputs["zero_run"][rows] = zero_run
-        inputs["stale_run"][rows] = stale_run
-        averages = {}
-        for name, own in said.items():
-            out = outputs[name]
-            moves = np.abs(own - np.vstack([memory.coordinates[name][None], own[:-1]])).max(axis=1)
-            out["gain"][rows] = np.where(usable, moves / np.where(size > 0, size, 1.0), np.nan)
-            out["same_output"][rows] = moves == 0
-            out["spread"][rows], averages[name] = _distance(own, memory.average[name])
-            if not known:
-                out["gain"][rows[0]] = out["spread"][rows[0]] = np.nan
-                out["same_output"][rows[0]] = False
-        if not known:
-            inputs["input_step"][rows[0]] = np.nan
-            inputs["first"][rows[0]] = True
-        newest = {name: own[-1] for name, own in said.items()}
-        self._memory[symbol] = _Memory(
-            features[-1], str(hashes[-1]), newest, averages, zero_run[-1], stale_run[-1]
-        )
+        before = past.before(hashes.astype(object), memory.inputs_hash)
+        before[fresh] = ""
+        named = (hashes != "") & (before != "")
+        still = np.where(named, hashes == before, size == 0)
+        kept[fresh] = still[fresh] = False
+        size[fresh] = np.nan
+        found: dict[str, AnyArray] = {
+            "first": np.zeros(len(features), bool),
+            "still": still,
+            "input_step": size,
+        }
+        found["first"][fresh] = True
+        for name, flags in (("zero_run", features == 0), ("stale_run", kept)):
+            own = getattr(memory, name)
+            begun = np.where(past.fresh[:, None], 0, own[place])
+            found[name] = runs(flags, past.lanes, begun)
+            own[place] = found[name][past.last]
+        memory.features[place] = features[past.last]
+        memory.inputs_hash[place] = hashes[past.last]
+        return found
+
+    def _output(
+        self,
+        past: _Past,
+        memory: _Memory,
+        name: str,
+        said: FloatArray,
+        inputs: Mapping[str, AnyArray],
+    ) -> dict[str, AnyArray]:
+        """Measure one output against what was said before, likewise."""
+        size, fresh, lanes = inputs["input_step"], past.heads[past.fresh], past.lanes
+        moves = np.abs(said - past.before(said, memory.coordinates[name])).max(axis=1)
+        usable = ~inputs["still"] & (size > 0)
+        gain = np.where(usable, moves / np.where(size > 0, size, 1.0), np.nan)
+        start = past.start(said, memory.average[name])
+        walked = said[lanes.order]
+        after = lanes.affine(np.full(walked.shape, 1.0 - FORGET), FORGET * walked, start)
+        away = walked - lanes.before(after, start)
+        spread = np.sqrt((away * away).sum(axis=1))[lanes.place]
+        gain[fresh] = spread[fresh] = np.nan
+        same = moves == 0
+        same[fresh] = False
+        memory.coordinates[name][past.places] = said[past.last]
+        memory.average[name][past.places] = after[lanes.place[past.last]]
+        return {"gain": gain, "same_output": same, "spread": spread}
 
 
-def _empty_inputs(n: int, features: int) -> dict[str, AnyArray]:
-    return {
-        "first": np.zeros(n, bool),
-        "still": np.zeros(n, bool),
-        "input_step": np.empty(n),
-        "zero_run": np.zeros((n, features), np.int64),
-        "stale_run": np.zeros((n, features), np.int64),
-    }
-
-
-def _empty_outputs(n: int) -> dict[str, AnyArray]:
-    return {"gain": np.empty(n), "same_output": np.zeros(n, bool), "spread": np.empty(n)}
-
-
-def _distance(coordinates: FloatArray, average: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Distance of each row from the exponential average of those before it, and the new average."""
-    distance = np.empty(len(coordinates))
-    for i, row in enumerate(coordinates):
-        away = row - average
-        distance[i] = np.sqrt((away * away).sum())
-        average = average + FORGET * away
-    return distance, average
-
-
-def _runs(flags: BoolArray, before: IntArray) -> IntArray:
-    """Length of the run of true values ending at each row, continuing earlier runs: ``(n, f)``."""
-    n = len(flags)
-    position = np.arange(1, n + 1)[:, None]
-    last_false = np.maximum.accumulate(np.where(flags, 0, position), axis=0)
-    unbroken = last_false == 0
-    runs: IntArray = position - last_false + np.where(unbroken, before, 0)
-    return np.where(flags, runs, 0)
+def _nothing(symbols: AnyArray, features: FloatArray, said: FloatArray) -> Measures:
+    """Return the measures of no rows."""
+    none, flags, whole = np.empty(0), np.zeros(0, bool), np.zeros(0, np.int64)
+    columns = np.zeros((0, features.shape[1]), np.int64)
+    return Measures(
+        symbol=symbols,
+        place=whole,
+        tenant=whole,
+        first=flags,
+        still=flags,
+        input_step=none,
+        gain=none,
+        same_output=flags,
+        residual=said[:0],
+        spread=none,
+        confidence=none,
+        epistemic=none,
+        action=whole,
+        zero_run=columns,
+        stale_run=columns,
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
+from plumbline.diagnosis.lanes import Lanes, lay_out
 
 LEVELS = 11
 FORGET = 1.0 - 0.5 ** (1.0 / 12.0)
@@ -46,8 +47,43 @@ def bound(on: AnyArray, rows: AnyArray) -> FloatArray:
 
 
 def level_of(average: FloatArray) -> IntArray:
-    """Level 0 to 10 of exponential averages between 0 and 1."""
-    return (np.asarray(average) * (LEVELS - 1) + 0.5).astype(np.int64)
+    """Level 0 to 10 of exponential averages between 0 and 1.
+
+    An average of exactly a quarter or three quarters, as after two half-lives, lies on the border
+    of two levels; rounding must not decide which it is.
+    """
+    return (np.asarray(average) * (LEVELS - 1) + (0.5 + 1e-9)).astype(np.int64)
+
+
+def follow_contexts(
+    events: IntArray, lanes: Lanes, start: FloatArray
+) -> tuple[FloatArray, IntArray]:
+    """Follow the recent past of events.
+
+    Parameters
+    ----------
+    events : (n, j) int8
+        In the order of the walk.
+    lanes
+        Of the rows.
+    start : (streams, 2 j) float64
+        Exponential averages, and beside them the last events.
+
+    Returns
+    -------
+    after : (n, 2 j) float64
+        The same after each row.
+    context : (n, j) int64
+        ``last · LEVELS + level`` before it.
+    """
+    bets = events.shape[1]
+    seen = events != NO_EVENT
+    on = np.where(seen, events, 0).astype(np.float64)
+    factor = np.hstack([np.where(seen, 1.0 - FORGET, 1.0), np.where(seen, 0.0, 1.0)])
+    after = lanes.affine(factor, np.hstack([FORGET * on, on]), start)
+    before = lanes.before(after, start)
+    last = before[:, bets:].astype(np.int64)
+    return after, last * LEVELS + level_of(before[:, :bets])
 
 
 def count_contexts(events: IntArray, breaks: BoolArray) -> tuple[IntArray, IntArray]:
@@ -65,16 +101,11 @@ def count_contexts(events: IntArray, breaks: BoolArray) -> tuple[IntArray, IntAr
     rows, on : (j, 2, LEVELS) int64
         By bet, last event, and level.
     """
-    n, bets = events.shape
-    contexts = np.zeros((n, bets), np.int64)
-    average, last = np.zeros(bets), np.zeros(bets, np.int64)
-    for i in range(n):
-        if breaks[i]:
-            average, last = np.zeros(bets), np.zeros(bets, np.int64)
-        contexts[i] = last * LEVELS + level_of(average)
-        seen = events[i] != NO_EVENT
-        average = np.where(seen, average + FORGET * (events[i] - average), average)
-        last = np.where(seen, events[i], last)
+    bets = events.shape[1]
+    begins = np.append(True, breaks[1:])
+    lanes = lay_out(np.cumsum(begins))
+    start = np.zeros((len(lanes.heads), 2 * bets))
+    contexts = follow_contexts(events[lanes.order], lanes, start)[1][lanes.place]
     rows = np.zeros((bets, 2 * LEVELS), np.int64)
     on = np.zeros((bets, 2 * LEVELS), np.int64)
     for j in range(bets):

@@ -81,7 +81,7 @@ def test_evidence_of_a_null_stream_stays_below_its_bound(u: float, seed: int) ->
     for event in (np.random.default_rng(seed).random((300, 2)) < u).astype(int).tolist():
         process.step("", event)
 
-    assert process.log_e < math.log(1e6)
+    assert process.log_e() < math.log(1e6)
 
 
 @given(st.integers(0, 500), st.integers(1, 500))

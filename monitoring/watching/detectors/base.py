@@ -71,9 +71,9 @@ class Detector(ABC):
         self._placed = np.flatnonzero((highest <= log_a) | (highest == highest.min()))
         self.highest = float(highest[self._placed].max())
         self.threshold = max(log_a, self.highest + params.slack)
-        self._process = EProcess(fit_null(self.events_of(reference), reference.first))
-        self._level = exp(self.threshold)
-        self._alarmed = False
+        self.bounds = fit_null(self.events_of(reference), reference.first)
+        self._mixture = 0
+        self._process = EProcess(self.bounds, levels=np.array([exp(self.threshold)]))
 
     @classmethod
     def of_input(cls) -> bool:
@@ -88,12 +88,18 @@ class Detector(ABC):
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         """Return ``(n, j) int8``: 1 where an event occurred, 0 where not, -1 where undefined."""
 
+    @classmethod
+    def watches(cls, reference: Measures) -> bool:  # noqa: ARG003 - for subclasses
+        """Whether there is anything to watch in an output like the reference's."""
+        return True
+
+    def join(self, process: EProcess, mixture: int) -> None:
+        """Let the evidence be gathered elsewhere, as one of the mixtures of a process."""
+        self._process, self._mixture = process, mixture
+
     def update(self, measures: Measures) -> Evidence:
         """Take rows in order and return the evidence after the last of them."""
-        for symbol, row in zip(
-            measures.symbol.tolist(), self.events_of(measures).tolist(), strict=True
-        ):
-            self.step(symbol, row)
+        self._process.follow(measures.symbol.tolist(), self.events_of(measures))
         return self.evidence()
 
     def columns(self, measures: Measures) -> BoolArray | None:  # noqa: ARG002 - for subclasses
@@ -106,26 +112,27 @@ class Detector(ABC):
 
     def step(self, symbol: str, events: list[int]) -> bool:
         """Take one row; true when the alarm is raised at this very row."""
+        before = self.alarmed
         self._process.step(symbol, events)
-        if not self._alarmed and self._process.value >= self._level:
-            self._alarmed = True
-            return True
-        return False
+        return self.alarmed and not before
 
     @property
     def alarmed(self) -> bool:
         """Whether the alarm level has been reached since the last reset."""
-        return self._alarmed
+        return bool(self._process.alarmed[self._mixture])
 
     @property
     def onset(self) -> int:
-        """Rows since the evidence began to grow; 0 while it does not."""
-        return self._process.onset
+        """Rows since the evidence began to grow; 0 while it does not.
+
+        Of the rows of those symbols whose own evidence has reached the level, if any has.
+        """
+        return self._process.onset(self._mixture)
 
     @property
     def excess(self) -> float:
         """Evidence above the alarm level, in nats."""
-        return self._process.log_e - self.threshold
+        return self._process.log_e(self._mixture) - self.threshold
 
     def evidence(self, columns: tuple[str, ...] = ()) -> Evidence:
         """Return the present state."""
@@ -133,18 +140,18 @@ class Detector(ABC):
             detector=self.name,
             accuses=self.accuses,
             output=self.output,
-            log_e=self._process.log_e,
+            log_e=self._process.log_e(self._mixture),
             threshold=self.threshold,
-            alarmed=self._alarmed,
-            onset=self._process.onset,
+            alarmed=self.alarmed,
+            onset=self.onset,
             n=self._process.n,
             columns=columns,
+            symbols=self._process.symbols(self._mixture),
         )
 
     def reset(self) -> None:
         """Forget the evidence and the alarm."""
         self._process.reset()
-        self._alarmed = False
 
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""
