@@ -17,13 +17,30 @@ from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.stress import StressRows
-from plumbline.diagnosis.column import ColumnModel, Relation, fit_columns, repeat_share, zero_share
+from plumbline.diagnosis.column import (
+    ColumnModel,
+    ColumnRelations,
+    Relation,
+    fit_columns,
+    repeat_share,
+    zero_share,
+)
 from plumbline.diagnosis.movement import previous_rows, step_scale
 from plumbline.diagnosis.output_baseline import OutputBaseline, Windows, fit_output
 from plumbline.diagnosis.psi import bin_edges, bin_shares, psi
 from plumbline.diagnosis.stress import Stress
 
 LENGTHS = (60, 100, 200, 400)
+
+FAR = 1.25
+"""Times the farthest that a column of the reference lies from what the others say of it."""
+
+LEAST_FAR = 0.5
+"""Standard deviations: nearer is never far."""
+
+OUTER = 0.995
+"""Quantile of that distance beyond which it is unusual."""
+
 MIN_REFERENCE = 120
 _MOST_WINDOWS = 300
 
@@ -105,6 +122,22 @@ class Baseline:
         """
         room = min(n, len(self.reference) // 10, self._longest)
         return max((each for each in LENGTHS if each <= room), default=max(room, 20))
+
+    @cached_property
+    def apart(self) -> FloatArray:
+        """How far each column of each row lies from what the others say of it, ``(n, f)``.
+
+        By the relations of the half that the row is not in.
+        """
+        features, half = self.reference.features, len(self.reference) // 2
+        early, late = self._halves
+        return np.concatenate([late.apart(features[:half]), early.apart(features[half:])])
+
+    @cached_property
+    def relations(self) -> ColumnRelations:
+        """How the columns of a row relate to each other, and how far that is from usual."""
+        far, outer = FAR * self.apart.max(axis=0), np.quantile(self.apart, OUTER, axis=0)
+        return ColumnRelations(self.columns, np.maximum(far, LEAST_FAR), outer)
 
     @cached_property
     def by_symbol(self) -> Baseline:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from plumbline.bundle.array import AnyArray, BoolArray, FloatArray
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 
 _PENALTY = 0.01
 _CLIP = 8.0
@@ -90,6 +90,12 @@ class ColumnModel:
         """Columns of whose variance the others explain at least half: ``(f,)``."""
         return 1.0 - 1.0 / np.diag(self.precision) >= 0.5
 
+    def apart(self, features: FloatArray) -> FloatArray:
+        """How far each column lies from what the others say of it, absolutely: ``(n, f)``."""
+        z = np.clip((np.asarray(features, np.float64) - self.centre) / self.scale, -_CLIP, _CLIP)
+        found: FloatArray = np.abs(z @ (self.precision / np.diag(self.precision)))
+        return found
+
     def relate(self, features: FloatArray) -> Relation:
         """Measure a window ``(n, f)``."""
         x = np.asarray(features, np.float64)
@@ -102,6 +108,27 @@ class ColumnModel:
             level=(z - predicted).mean(axis=0) / np.sqrt(1 + power),
             outside=beyond.mean(axis=0),
         )
+
+
+@dataclass(frozen=True)
+class ColumnRelations:
+    """How far from usual the columns of single rows are to each other.
+
+    Attributes
+    ----------
+    columns
+        Says of each column what the others make it.
+    far, outer : (f,) float64
+        Distances that no row of the reference comes to, and that one in two hundred does.
+    """
+
+    columns: ColumnModel
+    far: FloatArray
+    outer: FloatArray
+
+    def count(self, apart: FloatArray) -> tuple[IntArray, IntArray]:
+        """Count the far and the unusual columns of rows of `ColumnModel.apart`: ``(n,)`` each."""
+        return (apart > self.far).sum(axis=1), (apart > self.outer).sum(axis=1)
 
 
 def fit_columns(features: FloatArray, symbol: AnyArray) -> ColumnModel:

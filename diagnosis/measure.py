@@ -13,11 +13,17 @@ import numpy as np
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.bundle.heads import Head
+from plumbline.diagnosis.column import ColumnRelations
 from plumbline.diagnosis.lanes import Lanes, lay_out, runs
 from plumbline.diagnosis.null import FORGET
 from plumbline.diagnosis.roster import NOBODY, Roster, grown
 from plumbline.diagnosis.sample import Sample
+from plumbline.diagnosis.stress import Stress
 from plumbline.diagnosis.surrogate import Surrogate
+
+
+STANDING = 0.25
+"""Share of pinned columns from which a market stands still, and its steps say nothing."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,10 @@ class Measures:
     action : (n,) int64
         Taken by this output; -1 where none is.
     zero_run, stale_run : (n, f) int64
-        Rows in a row, this one included, in which a column is zero; has kept its value.
+        Rows in a row, this one included, in which a column is zero; has kept its value. Not counted
+        where a market under stress would pin it so.
+    far, unusual : (n,) int64
+        Columns that lie farther from what the others say of them than ever, than usual.
     """
 
     symbol: AnyArray
@@ -68,6 +77,8 @@ class Measures:
     action: IntArray
     zero_run: IntArray
     stale_run: IntArray
+    far: IntArray
+    unusual: IntArray
 
     def __len__(self) -> int:
         return len(self.first)
@@ -179,6 +190,10 @@ class Meter:
         By output.
     acting
         The output whose choices are the actions; None where there are none.
+    relations
+        Of the columns; None where they are not watched.
+    stress
+        What the columns do in markets under stress, if that is known.
     roster
         Who is remembered.
     """
@@ -187,6 +202,8 @@ class Meter:
     surrogates: Mapping[str, Surrogate]
     heads: Mapping[str, Head[Any]]
     acting: str | None = None
+    relations: ColumnRelations | None = None
+    stress: Stress | None = None
     roster: Roster = field(default_factory=Roster)
     _memory: _Memory | None = None
 
@@ -277,7 +294,13 @@ class Meter:
             "input_step": size,
         }
         found["first"][fresh] = True
-        for name, flags in (("zero_run", features == 0), ("stale_run", kept)):
+        found["far"], found["unusual"] = self._relate(features)
+        zero = features == 0
+        if self.stress is not None:
+            pinned = self.stress.pinned(features)
+            zero, kept = zero & ~pinned, kept & ~pinned
+            size[pinned.mean(axis=1) > STANDING] = np.nan
+        for name, flags in (("zero_run", zero), ("stale_run", kept)):
             own = getattr(memory, name)
             begun = np.where(past.fresh[:, None], 0, own[place])
             found[name] = runs(flags, past.lanes, begun)
@@ -285,6 +308,11 @@ class Meter:
         memory.features[place] = features[past.last]
         memory.inputs_hash[place] = hashes[past.last]
         return found
+
+    def _relate(self, features: FloatArray) -> tuple[IntArray, IntArray]:
+        if self.relations is None:
+            return np.zeros(len(features), np.int64), np.zeros(len(features), np.int64)
+        return self.relations.count(self.relations.columns.apart(features))
 
     def _output(
         self,
@@ -332,4 +360,6 @@ def _nothing(symbols: AnyArray, features: FloatArray, said: FloatArray) -> Measu
         action=whole,
         zero_run=columns,
         stale_run=columns,
+        far=whole,
+        unusual=whole,
     )

@@ -158,8 +158,7 @@ class Stream:
             return None
         rows = joined_rows([each for each, _ in reversed(found)])
         readings = {
-            name: joined([each[name] for _, each in reversed(found)])
-            for name in self.outputs.names
+            name: joined([each[name] for _, each in reversed(found)]) for name in self.outputs.names
         }
         return self._sample(rows, readings)
 

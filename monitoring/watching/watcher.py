@@ -176,7 +176,7 @@ class Watcher:
         if self._episode is not None:
             return self._episode.pending
         if self._alarmed:
-            return ASKED_EVERY
+            return max(self._due - self._since, 1)
         return max(self._looks.due - self._sound, 1)
 
     def _stretch(self, measured: Measured | None, i: int, stop: int) -> int:
@@ -242,10 +242,15 @@ class Watcher:
     def _end_episode(self, *, forget: bool) -> None:
         self._episode = self._input = None
         self._columns = {}
+        self._model = self._again(self._model)
         if forget:
             self._stream.forget_sound()
         if self._panel is not None:
             self._panel.reset()
+
+    def _again(self, before: Judgement) -> Judgement:
+        """Return a judgement as one of the newest row."""
+        return self._judgement(before.diagnosis, before.detected_after)
 
     def _open_standing(self, word: Word, prediction_id: str) -> None:
         self._episode = Episode(word.verdict, Opening.ARITHMETIC)
@@ -257,6 +262,8 @@ class Watcher:
         """Take in what the exact checks say."""
         if word.verdict is Verdict.ARTEFACT_FAULT:
             self._artefact = None if word.ended else self._of_word(word, prediction_id)
+            if word.ended:
+                self._model = self._again(self._model)
             if self._panel is not None:
                 self._panel.reset_outputs()
         elif word.verdict.facts.of_input:
@@ -291,6 +298,18 @@ class Watcher:
             self._panel.since_onset > 0 or self._panel.since_input_onset > 0
         )
 
+    @property
+    def _since(self) -> int:
+        """Rows since the onset of the output alarm, or else of the doubt."""
+        if self._panel is None:
+            return 0
+        return self._panel.since_onset or self._panel.since_input_onset
+
+    @property
+    def _due(self) -> int:
+        """Rows since the onset at which to inquire next."""
+        return max(RECENT_ROWS, self._asked_at + ASKED_EVERY)
+
     def _ask(self) -> None:
         """Judge the sound rows, if it is time to."""
         if self._artefact is not None or self._episode is not None:
@@ -310,11 +329,10 @@ class Watcher:
         panel = self._panel
         if panel is None:
             return
-        doubt = panel.since_onset == 0
-        since = panel.since_input_onset if doubt else panel.since_onset
+        doubt, since = panel.since_onset == 0, self._since
         if since < self._asked_at:  # another alarm than the last one
             self._asked_at = 0
-        if since < max(RECENT_ROWS, self._asked_at + ASKED_EVERY):
+        if since < self._due:
             return
         self._asked_at = since
         accused = self._accused("input" if doubt else "output")

@@ -8,6 +8,7 @@ from plumbline.monitoring.watching.detectors.base import Detector
 from plumbline.monitoring.watching.detectors.confidence import Confidence
 from plumbline.monitoring.watching.detectors.frozen import Frozen
 from plumbline.monitoring.watching.detectors.gain import Gain
+from plumbline.monitoring.watching.detectors.relation import ColumnRelation
 from plumbline.monitoring.watching.detectors.repeats import Repeats
 from plumbline.monitoring.watching.detectors.spread import Spread
 from plumbline.monitoring.watching.detectors.stale import Stale
@@ -23,6 +24,7 @@ DETECTORS: Plugins[Detector] = Plugins(
             Frozen,
             ZeroPadded,
             Stale,
+            ColumnRelation,
             Gain,
             Spread,
             ActionShare,

@@ -80,6 +80,11 @@ class Detector(ABC):
         """Whether it watches what the model is given, or what the model says."""
         return of_input(cls.accuses)
 
+    @classmethod
+    def breaks(cls) -> bool:
+        """Whether its events alone make a row say nothing about the model."""
+        return isinstance(cls.accuses, Verdict) and cls.of_input()
+
     @abstractmethod
     def learn(self, reference: Measures) -> FloatArray:
         """Return the edges of the events: any shape, as `events` wants it."""

@@ -35,7 +35,7 @@ class Measured:
     input_events, output_events : (n, j) int8
         Of all detectors of a side beside each other: 1 on, 0 off, -1 undefined.
     broken : (n,) bool
-        An input event occurred: the row says nothing about the model.
+        An event occurred that names a fault of the input: the row says nothing about the model.
     """
 
     inputs: Measures
@@ -68,8 +68,14 @@ class Panel:
         reference = _meter(baseline, context).measure(
             of_reference(_profile(context), context.outputs)
         )
+        far, unusual = baseline.relations.count(baseline.apart[baseline.place])
         measured = {
-            name: replace(each, residual=baseline.outputs[name].residuals[baseline.place])
+            name: replace(
+                each,
+                residual=baseline.outputs[name].residuals[baseline.place],
+                far=far,
+                unusual=unusual,
+            )
             for name, each in reference.items()
         }
         kinds = [
@@ -95,6 +101,8 @@ class Panel:
         self._input_team, self._output_team = Team(self.inputs), Team(self.outputs)
         self._meter = _meter(baseline, context)
         self._first = names[0]
+        bets = [np.full(len(each.bounds), each.breaks()) for each in self.inputs.values()]
+        self._breaking: BoolArray = np.concatenate([np.zeros(0, bool), *bets])
 
     def copy(self) -> Panel:
         """Return an independent panel in the same state."""
@@ -108,7 +116,7 @@ class Panel:
             measures[self._first],
             events,
             self._output_team.events(measures, self._first),
-            (events == 1).any(axis=1),
+            (events[:, self._breaking] == 1).any(axis=1),
         )
 
     def advance(self, measured: Measured, start: int, stop: int, *, outputs: bool) -> int:
@@ -240,4 +248,11 @@ def _meter(baseline: Baseline, context: Context) -> Meter:
     surrogates = {name: each.surrogate for name, each in baseline.outputs.items()}
     outputs = context.outputs
     acting = outputs.primary if outputs.policy.actions else None
-    return Meter(baseline.step_scale, surrogates, outputs.heads, acting)
+    return Meter(
+        baseline.step_scale,
+        surrogates,
+        outputs.heads,
+        acting,
+        relations=baseline.relations,
+        stress=baseline.stress,
+    )

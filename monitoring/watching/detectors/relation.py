@@ -1,0 +1,42 @@
+"""Columns that no longer relate to each other as they did."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.verdict import Accusation, Side
+from plumbline.diagnosis.measure import Measures
+from plumbline.monitoring.watching.detectors.base import Detector
+
+AT_LEAST = (1, 2, 4)
+"""Columns that lie farther from what the others say of them than the reference ever did."""
+
+UNUSUAL = (0.95, 0.99, 1.0)
+"""Quantiles of the number of columns beyond their own outer two hundredth; and one more."""
+
+
+class ColumnRelation(Detector):
+    """How many columns of a row are not what the others say of them.
+
+    An alarm is a doubt, and names nobody: a market that was never seen moves relations as well.
+    What it is, `diagnosis` must find in the rows since.
+    """
+
+    name: ClassVar[str] = "relation"
+    accuses: ClassVar[Accusation] = Side.CLIENT
+
+    @override
+    def learn(self, reference: Measures) -> FloatArray:
+        usual = np.quantile(reference.unusual, UNUSUAL)
+        usual[-1] += 1
+        return np.concatenate([np.array(AT_LEAST) - 0.5, usual])
+
+    @override
+    def events(self, measures: Measures, edges: FloatArray) -> IntArray:
+        far = measures.far[:, None] > edges[: len(AT_LEAST)]
+        unusual = measures.unusual[:, None] > edges[len(AT_LEAST) :]
+        return np.hstack([far, unusual]).astype(np.int8)
