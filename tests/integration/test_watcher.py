@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.finding import Level, Verdict
+from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.watcher import HEALTHY_ROWS, Judgement, Watcher
 from plumbline.store.prediction import PredictionBatch
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS, padded
@@ -254,7 +255,7 @@ def test_evidence_is_present_at_any_time() -> None:
     before = watcher.judgement
     watcher.feed(healthy(50, 8).batch(bundle().version, first=150))
 
-    assert len(before.evidence) == 9
+    assert len(before.evidence) == len(DETECTORS)
     assert watcher.judgement.rows == 200
     assert watcher.judgement.evidence != before.evidence
 
