@@ -260,7 +260,10 @@ class EProcess:
         self._clear(touched[self._tenant[touched] != course.tenant[last]])
         walked = course.lanes.place[last]
         self._tenant[touched], self._name[touched] = course.tenant[last], course.symbol[last]
-        self._context[touched], self._stakes[touched] = course.context[walked], course.stakes[walked]
+        self._context[touched], self._stakes[touched] = (
+            course.context[walked],
+            course.stakes[walked],
+        )
         self._values[touched], self._n[touched] = course.values[last], course.number[last]
         quiet = course.values[rows] < GROWING
         quiet[course.tenant[rows] != self._tenant[place]] = False
