@@ -1,0 +1,1 @@
+"""The kinds: ``blind`` was written before its author had read a detector, ``informed`` after."""
