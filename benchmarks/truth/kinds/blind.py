@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.truth.graphs import affine
+from benchmarks.truth.graphs import affine, stretched
 from benchmarks.truth.kind import (
     ARTEFACT,
     DEAD,
@@ -309,7 +309,7 @@ def amnesia(scene: Scene) -> None:
 def old_file(scene: Scene) -> None:
     """The client reads a file of some weeks ago, at the same hour of the week."""
     weeks = max(int(np.ceil(scene.span_seconds / WEEK)), 4)
-    lag = max(round(weeks * WEEK * scene.market.bars_per_second), 1)
+    lag = scene.weeks_before(weeks)
     scene.windows[scene.hit] = scene.cut_from_before(scene.hit, lag)
 
 
@@ -436,7 +436,7 @@ def one_symbol_stale(scene: Scene) -> None:
 @kind("dead-retrain", "graph", "model", DEAD, first=True)
 def dead(market: Market) -> bytes:
     """Dead units: the same answer whatever is asked."""
-    return affine(market.bundle, lambda spec, mean, spread: (0.0, mean))
+    return affine(market.bundle, lambda said: (0.0, said.mean))
 
 
 @kind(
@@ -449,7 +449,7 @@ def dead(market: Market) -> bytes:
 )
 def always_long(market: Market) -> bytes:
     """A bias so large that one answer prevails, though the ranking is intact."""
-    return affine(market.bundle, lambda spec, mean, spread: (1.0, market.up(spec) * 12 * spread))
+    return affine(market.bundle, lambda said: (1.0, market.up(said.spec) * 12 * said.spread))
 
 
 @kind(
@@ -466,7 +466,7 @@ def prior_moved(market: Market) -> bytes:
 
     Where the constant makes one action prevail, that is true as well.
     """
-    return affine(market.bundle, lambda spec, mean, spread: (1.0, market.up(spec) * 3 * spread))
+    return affine(market.bundle, lambda said: (1.0, market.up(said.spec) * 3 * said.spread))
 
 
 @kind(
@@ -479,7 +479,7 @@ def prior_moved(market: Market) -> bytes:
 )
 def overconfident(market: Market) -> bytes:
     """Trained for too long: everything five times as far from the middle."""
-    return affine(market.bundle, lambda spec, mean, spread: (5.0, -4.0 * mean))
+    return affine(market.bundle, lambda said: stretched(said, 5.0))
 
 
 @kind(
@@ -493,7 +493,7 @@ def overconfident(market: Market) -> bytes:
 )
 def timid(market: Market) -> bytes:
     """Regularised to death: a tenth of what it said. Then one action prevails, too."""
-    return affine(market.bundle, lambda spec, mean, spread: (0.1, 0.9 * mean))
+    return affine(market.bundle, lambda said: stretched(said, 0.1))
 
 
 # ---------------------------------------------------------------- nobody's fault
