@@ -130,13 +130,28 @@ def name_relations(
                 left.discard(j)
 
     settle(partial(_constant, sent))
-    for text, other in alternatives if left else ():
-        settle(partial(_another, sent, text, other))
-        if not left:
-            break
+    explained = _explained(sent, left, alternatives)
+    # A column of the clock is another one some hours ago: whole rows first, then columns.
+    for text, columns in explained:
+        if 2 * len(columns) >= len(left):
+            settle(partial(_another, text, columns))
     settle(partial(_elsewhere, sent))
+    for text, columns in explained:
+        settle(partial(_another, text, columns))
     settle(partial(_line, sent))
     return named
+
+
+def _explained(
+    sent: SentColumns, columns: set[int], alternatives: Iterable[tuple[str, FloatArray]]
+) -> list[tuple[str, set[int]]]:
+    """Return which columns each alternative makes right; what explains the most comes first."""
+    found = []
+    for text, other in alternatives if columns else ():
+        same = {j for j in columns if sent.equal(j, other[:, j], float(sent.unit.scale[j]))}
+        if same:
+            found.append((text, same))
+    return sorted(found, key=lambda each: -len(each[1]))
 
 
 def _constant(sent: SentColumns, j: int) -> ColumnRelation | None:
@@ -147,9 +162,8 @@ def _constant(sent: SentColumns, j: int) -> ColumnRelation | None:
     return ColumnRelation("constant", f"{usual:.6g} in every row")
 
 
-def _another(sent: SentColumns, text: str, other: FloatArray, j: int) -> ColumnRelation | None:
-    same = sent.equal(j, other[:, j], float(sent.unit.scale[j]))
-    return ColumnRelation("another", text) if same else None
+def _another(text: str, columns: set[int], j: int) -> ColumnRelation | None:
+    return ColumnRelation("another", text) if j in columns else None
 
 
 def _elsewhere(sent: SentColumns, j: int) -> ColumnRelation | None:
