@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Verdict
+from plumbline.cli.main import app
 from plumbline.diagnosis.exact.recomputed import Recomputed
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.feature_table import mirrored
 from plumbline.training.recompute import main
+from tests.support.bundles import small_bundle
 from tests.support.control import MODEL
 from tests.support.markets import write_csv
 from tests.support.recomputed import ROWS, WALK, Client, train_walk
@@ -256,3 +259,30 @@ def test_what_cannot_be_known_is_an_answer(client: Client, capsys: pytest.Captur
     assert code == 0
     assert found["verdict"].startswith("Unknown: cannot read bars from absent.csv")
     assert found["compared"] == 0
+
+
+def test_the_command_names_every_column(client: Client) -> None:
+    """For people as a table, exit 1; the champion's own bars by default."""
+    registry = ModelRegistry(client.objects, MODEL)
+    registry.promote(client.bundle.version, actor="a person", reason="a test", force=True)
+    wrong = client.table
+    wrong[:, client.column("rsi_14")] *= 100
+    client.send(wrong)
+    arguments = ["recompute", "--store", client.objects.url]
+    said = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    document = CliRunner().invoke(app, [*arguments, "--json"])
+
+    assert said.exit_code == document.exit_code == 1
+    assert "rsi_14 is 100 times what it should be" in said.stdout
+    assert json.loads(document.stdout)["wrong"][0]["kind"] == "scaled"
+
+
+def test_a_packed_model_is_told_why_not(client: Client) -> None:
+    """Its columns are its owner's."""
+    ModelRegistry(client.objects, "packed").write(*small_bundle("packed"))
+    (version,) = ModelRegistry(client.objects, "packed").uploads()
+    arguments = ["--store", client.objects.url, "--model", "packed", "--bars", "x.csv"]
+    said = CliRunner().invoke(app, ["recompute", *arguments, "--version", version])
+
+    assert said.exit_code == 1
+    assert "columns of its owner's making, which cannot be computed from bars" in said.stderr
