@@ -18,7 +18,7 @@ from plumbline.bundle.array import FloatArray
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.moment import SECOND
-from plumbline.diagnosis.exact.column_relation import Unit
+from plumbline.diagnosis.exact.column_relation import Yardstick
 from plumbline.diagnosis.exact.recomputed import Pairs, Recomputed, compare
 from plumbline.store.errors import StoreError
 from plumbline.store.log import PredictionLog
@@ -176,8 +176,8 @@ def _pair_columns(
             mirror=build_table(feature_set, mirrored(some)).astype(np.float64),
             interval=one.interval,
         )
-    names, unit = bundle.manifest.feature_names, _unit(bundle)
-    return lay_beside(sent, sheets, names, unit, feature_set.memory)
+    names, yardstick = bundle.manifest.feature_names, _yardstick(bundle)
+    return lay_beside(sent, sheets, names, yardstick, feature_set.memory)
 
 
 def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]:
@@ -193,8 +193,10 @@ def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]
     }
     values = np.concatenate([sheet.values for sheet in sheets.values()])
     steps = np.concatenate([np.diff(sheet.values, axis=0) for sheet in sheets.values()])
-    unit = Unit(_positive(steps.std(axis=0)), values.mean(axis=0), _positive(values.std(axis=0)))
-    return lay_beside(sent, sheets, COLUMNS, unit, memory=0)
+    yardstick = Yardstick(
+        _positive(steps.std(axis=0)), values.mean(axis=0), _positive(values.std(axis=0))
+    )
+    return lay_beside(sent, sheets, COLUMNS, yardstick, memory=0)
 
 
 def _around(bars: Bars, sent: Sent, memory: int) -> Bars:
@@ -208,13 +210,13 @@ def _around(bars: Bars, sent: Sent, memory: int) -> Bars:
     return bars.take(slice(max(int(first) - back, 0), int(last) + EARLIEST + 1))
 
 
-def _unit(bundle: Bundle) -> Unit:
+def _yardstick(bundle: Bundle) -> Yardstick:
     features = bundle.reference.features.astype(np.float64)
     mean, scale = features.mean(axis=0), _positive(features.std(axis=0))
     scaler = bundle.manifest.scaler
     if scaler is None:
-        return Unit(scale, mean, scale)
-    return Unit(scale, np.array(scaler.mean), np.array(scaler.scale))
+        return Yardstick(scale, mean, scale)
+    return Yardstick(scale, np.array(scaler.mean), np.array(scaler.scale))
 
 
 def _positive(scale: FloatArray) -> FloatArray:

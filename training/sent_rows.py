@@ -16,7 +16,7 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.inputs import parse_inputs
 from plumbline.bundle.spec import InputSpec
-from plumbline.diagnosis.exact.column_relation import Unit
+from plumbline.diagnosis.exact.column_relation import Yardstick
 from plumbline.diagnosis.exact.recomputed import Pairs
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.bar_layout import key_of
@@ -151,7 +151,11 @@ def newest_each(sent: Sent, rows: int) -> Sent:
 
 
 def lay_beside(
-    sent: Sent, sheets: Mapping[str, Sheet], names: tuple[str, ...], unit: Unit, memory: int
+    sent: Sent,
+    sheets: Mapping[str, Sheet],
+    names: tuple[str, ...],
+    yardstick: Yardstick,
+    memory: int,
 ) -> tuple[Pairs, dict[str, int]]:
     """Match rows with the bars they are about, by symbol and time.
 
@@ -190,7 +194,7 @@ def lay_beside(
         bar=places,
         symbol=symbols,
         client=sent.client[rows],
-        unit=unit,
+        yardstick=yardstick,
         memory=memory,
         alternatives=lambda some: _alternatives(sheets, symbols[some], places[some]),
     )

@@ -54,7 +54,7 @@ class ColumnRelation:
 
 
 @dataclass(frozen=True)
-class Unit:
+class Yardstick:
     """What a column's differences are counted in, and how the graph standardises it.
 
     Attributes
@@ -80,14 +80,14 @@ class SentColumns:
         Of the columns.
     found, expected : (n, f) float64
         What was sent, and what it should be; finite.
-    unit
+    yardstick
         Of the columns.
     """
 
     names: tuple[str, ...]
     found: FloatArray
     expected: FloatArray
-    unit: Unit
+    yardstick: Yardstick
 
     def equal(self, j: int, other: FloatArray, scale: float) -> bool:
         """Whether a column is another in nearly all rows; NaN equals nothing."""
@@ -148,7 +148,7 @@ def _explained(
     """Return which columns each alternative makes right; what explains the most comes first."""
     found = []
     for text, other in alternatives if columns else ():
-        same = {j for j in columns if sent.equal(j, other[:, j], float(sent.unit.scale[j]))}
+        same = {j for j in columns if sent.equal(j, other[:, j], float(sent.yardstick.scale[j]))}
         if same:
             found.append((text, same))
     return sorted(found, key=lambda each: -len(each[1]))
@@ -170,14 +170,14 @@ def _elsewhere(sent: SentColumns, j: int) -> ColumnRelation | None:
     """Look for the column in another one's place."""
     for i, name in enumerate(sent.names):
         other = sent.expected[:, i]
-        if i != j and np.ptp(other) > 0 and sent.equal(j, other, float(sent.unit.scale[i])):
+        if i != j and np.ptp(other) > 0 and sent.equal(j, other, float(sent.yardstick.scale[i])):
             return ColumnRelation("column", f"what {name} should be")
     return None
 
 
 def _line(sent: SentColumns, j: int) -> ColumnRelation | None:
     """Fit a line that a fifth of the rows cannot bend, and name it if it is exact."""
-    found, expected, scale = sent.found[:, j], sent.expected[:, j], float(sent.unit.scale[j])
+    found, expected, scale = sent.found[:, j], sent.expected[:, j], float(sent.yardstick.scale[j])
     half = len(found) // 2
     run = expected[half : 2 * half] - expected[:half]
     moved = np.abs(run) > tolerance(expected[:half], scale)
@@ -187,7 +187,7 @@ def _line(sent: SentColumns, j: int) -> ColumnRelation | None:
     shift = float(np.median(found - slope * expected))
     if slope == 0 or not sent.equal(j, slope * expected + shift, abs(slope) * scale):
         return None
-    mean, deviation = float(sent.unit.mean[j]), float(sent.unit.deviation[j])
+    mean, deviation = float(sent.yardstick.mean[j]), float(sent.yardstick.deviation[j])
     standard = abs(slope * deviation - 1) <= _NEAR
     if standard and abs(shift * deviation + mean) <= _NEAR * deviation:
         text = "standardised already, which the model does itself"

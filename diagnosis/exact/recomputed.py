@@ -26,7 +26,7 @@ from plumbline.diagnosis.exact.column_relation import (
     MOST,
     ColumnRelation,
     SentColumns,
-    Unit,
+    Yardstick,
     name_relations,
     tolerance,
 )
@@ -117,7 +117,7 @@ class Pairs:
         Which bar each is about, counted in bars.
     symbol, client : (n,) str
         Whose, and from whom.
-    unit
+    yardstick
         Of the columns.
     memory
         How many bars before its own a row depends on.
@@ -131,7 +131,7 @@ class Pairs:
     bar: IntArray
     symbol: np.ndarray
     client: np.ndarray
-    unit: Unit
+    yardstick: Yardstick
     memory: int
     alternatives: Alternatives = lambda _rows: ()
 
@@ -140,7 +140,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Comparison:
     """What a comparison has found.
 
     Attributes
@@ -177,11 +177,11 @@ class Judged:
         return f"{compared} rows are what training computes of the same bars."
 
 
-def compare(pairs: Pairs) -> Judged:
+def compare(pairs: Pairs) -> Comparison:
     """Compare what was sent with what should have been, for everybody, each symbol and client."""
     if len(pairs) < FEWEST:
-        return Judged(rows=len(pairs))
-    allowed = tolerance(pairs.expected, pairs.unit.scale)
+        return Comparison(rows=len(pairs))
+    allowed = tolerance(pairs.expected, pairs.yardstick.scale)
     cells: BoolArray = ~(np.abs(pairs.found - pairs.expected) <= allowed)
     everybody = np.arange(len(pairs))
     whole = _judge(pairs, cells, everybody)
@@ -200,12 +200,12 @@ def compare(pairs: Pairs) -> Judged:
     return whole
 
 
-def _each(pairs: Pairs, cells: BoolArray, owner: np.ndarray, part: str) -> Judged | None:
+def _each(pairs: Pairs, cells: BoolArray, owner: np.ndarray, part: str) -> Comparison | None:
     """Judge each owner's rows apart; those with the fault of the worst are named together."""
     owners, counts = np.unique(owner, return_counts=True)
     if len(owners) < 2:
         return None
-    judged: dict[str, Judged] = {}
+    judged: dict[str, Comparison] = {}
     for one in owners[counts >= FEWEST].tolist():
         rows = np.flatnonzero(owner == one)
         if _mostly(cells[rows[-FEWEST:]]).any():
@@ -225,7 +225,7 @@ def _each(pairs: Pairs, cells: BoolArray, owner: np.ndarray, part: str) -> Judge
     return replace(worst, rows=rows_in_all, clients=guilty)
 
 
-def _judge(pairs: Pairs, cells: BoolArray, rows: IntArray) -> Judged:
+def _judge(pairs: Pairs, cells: BoolArray, rows: IntArray) -> Comparison:
     """Judge some rows: all of them, or else the newest, where a client broke lately."""
     now = _mostly(cells[rows[-FEWEST:]])
     doubtful: tuple[ColumnDifference, ...] = ()
@@ -239,9 +239,9 @@ def _judge(pairs: Pairs, cells: BoolArray, rows: IntArray) -> Judged:
         differences = list(_differences(pairs, cells, some, columns))
         wrong = tuple(each for each, accused in differences if accused)
         if wrong:
-            return Judged(wrong, rows=len(some))
+            return Comparison(wrong, rows=len(some))
         doubtful = doubtful or tuple(each for each, _ in differences)
-    return Judged(open=doubtful, rows=len(rows))
+    return Comparison(open=doubtful, rows=len(rows))
 
 
 def _differences(
@@ -249,14 +249,14 @@ def _differences(
 ) -> Iterator[tuple[ColumnDifference, bool]]:
     """Yield what is known of each column, and whether it is enough to accuse the client."""
     found, expected = pairs.found[rows], pairs.expected[rows]
-    sent = SentColumns(pairs.names, found, expected, pairs.unit)
+    sent = SentColumns(pairs.names, found, expected, pairs.yardstick)
     named = name_relations(sent, columns, pairs.alternatives(rows))
     moving = np.ptp(expected, axis=0) > 0
     lines = sum(relation.affine for relation in named.values())
     beyond_one_bar = _reach(pairs, rows) >= 2 or 2 * lines > moving.sum()
     for j in np.flatnonzero(columns).tolist():
         relation: ColumnRelation | None = named.get(j)
-        scale = pairs.unit.scale[j]
+        scale = pairs.yardstick.scale[j]
         difference = ColumnDifference(
             column=pairs.names[j],
             relation=relation.text if relation else None,
@@ -294,7 +294,7 @@ def _guilty(owner: np.ndarray, cells: BoolArray) -> tuple[str, ...]:
     return () if len(wrong) == len(owners) else tuple(wrong)
 
 
-def _accusation(found: Judged) -> str:
+def _accusation(found: Comparison) -> str:
     """Say which columns are what, those of one relation together."""
     moved = [each for each in found.wrong if each.kind == "column"]
     parts = []
