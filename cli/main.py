@@ -8,6 +8,7 @@ import typer
 
 from plumbline.bundle.errors import PluginError
 from plumbline.cli import diagnose, export, models, runs
+from plumbline.cli.accept_inputs import accept_inputs
 from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
 from plumbline.cli.monitor import monitor
@@ -15,6 +16,7 @@ from plumbline.cli.pack import pack
 from plumbline.cli.plugin_option import takes_plugins
 from plumbline.cli.plugins import plugins
 from plumbline.cli.predict import predict
+from plumbline.cli.recompute import recompute
 from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
@@ -48,11 +50,13 @@ for command in (
     window,
     predict,
     monitor,
+    recompute,
     drill,
     plugins,
 ):
     app.command()(takes_plugins(command))
 app.command("replay-data")(takes_plugins(replay_data))
+app.command("accept-inputs")(accept_inputs)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(export.app, name="export")

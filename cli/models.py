@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from plumbline.bundle.archive import Bundle
     from plumbline.bundle.manifest import Manifest
     from plumbline.bundle.spec import InputSpec, OutputSpec
+    from plumbline.store.acceptance import Acceptance
     from plumbline.store.pointer import Generation
     from plumbline.store.registry import AliasTarget, ModelRegistry
 
@@ -118,6 +119,7 @@ def show(
         registry = open_registry(store, model)
         bundle = registry.open(registry.resolve(version))
         aliases = _aliases(registry).get(bundle.version, [])
+        accepted = _accepted(store, registry.name, bundle.version)
     reference = bundle.reference
     value = {
         "version": bundle.version,
@@ -130,8 +132,10 @@ def show(
             "guaranteed": reference.guaranteed,
             "action_shares": reference.action_shares(len(bundle.manifest.actions)).tolist(),
         },
+        "accepted_inputs": accepted,
     }
-    emit(value, json, people=table("", "", rows=_facts(bundle, aliases).items()))
+    facts = {**_facts(bundle, aliases), **_said_of_inputs(accepted)}
+    emit(value, json, people=table("", "", rows=facts.items()))
 
 
 @app.command()
@@ -235,6 +239,26 @@ def _aliases(registry: ModelRegistry) -> dict[str, list[str]]:
         if head is not None:
             pointing.setdefault(head.value.version, []).append(alias)
     return pointing
+
+
+def _accepted(store: str, model: str, version: str) -> list[Acceptance]:
+    """Return what people have said of a version's inputs."""
+    from plumbline.store.acceptance import Acceptances
+
+    made = Acceptances(existing_store(store), model).since(version)
+    return [each.value for each in made]
+
+
+def _said_of_inputs(accepted: list[Acceptance]) -> dict[str, str]:
+    if not accepted:
+        return {}
+    lines = [
+        f"{each.time:%Y-%m-%d %H:%M} by {each.actor}"
+        + "".join(f", {name}" for name in (*each.symbols, *each.clients))
+        + f": {each.reason}"
+        for each in accepted
+    ]
+    return {"inputs accepted": "; ".join(lines)}
 
 
 def _listings(registry: ModelRegistry) -> list[Listing]:

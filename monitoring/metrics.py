@@ -67,6 +67,11 @@ class Metrics:
         self.reports = self._counter(
             "monitoring_reports_total", "Drift reports, by how they ended.", ("model", "result")
         )
+        self.recomputations = self._counter(
+            "monitoring_recomputations_total",
+            "Times the newest inputs were computed again, by what came of it.",
+            ("model", "result"),
+        )
         self.errors = self._counter(
             "monitoring_errors_total", "Rounds of the control loop that failed.", ("model",)
         )

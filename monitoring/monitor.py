@@ -20,6 +20,7 @@ from plumbline.monitoring.errors import SettingsError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.page.builder import Round, StatusBuilder
 from plumbline.monitoring.page.status import Status
+from plumbline.monitoring.recompute import RecomputeWatch
 from plumbline.monitoring.repair.controller import Controller, utc_now
 from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.situation import Situation
@@ -45,8 +46,9 @@ class Monitor:
     ----------
     settings, objects
         What it has been told, and the store.
-    launcher, report_launcher
-        What runs retrains, and what runs drift reports.
+    launcher, report_launcher, recompute_launcher
+        What runs retrains, what runs drift reports, and what computes inputs again; without the
+        last, nobody does.
     clock
         Returns the present time, in UTC.
     """
@@ -58,6 +60,7 @@ class Monitor:
         *,
         launcher: Launcher,
         report_launcher: Launcher,
+        recompute_launcher: Launcher | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
@@ -67,6 +70,7 @@ class Monitor:
         self._observer = Observer(objects, settings, clock=clock)
         self._canary = Canary(settings, self.metrics)
         self._reporter = Reporter(settings, report_launcher, self.metrics)
+        self._recompute = RecomputeWatch(settings, recompute_launcher, self.metrics)
         self._board = verdict_board(objects, settings.model)
         self.controller = Controller(
             objects,
@@ -98,6 +102,7 @@ class Monitor:
                 stop.wait(self.settings.poll_seconds)
         finally:
             self._reporter.close()
+            self._recompute.close()
             self.controller.close()
             log.info("monitor_stopped")
 
@@ -122,8 +127,9 @@ class Monitor:
     def _take_in(self, observation: Observation) -> None:
         champion, model = observation.champion, self.settings.model
         fault = self._canary.step(champion.number, observation.bundle, observation.fault)
+        client = self._recompute.judgement(champion.value.version)
         for judgement in observation.judgements:
-            said = _with_canary(judgement, fault)
+            said = _with_canary(_with_recomputed(judgement, client), fault)
             self._say(observation, said)
             situation = Situation(model, champion, said, observation.until, observation.live)
             self._leads = self.controller.step(situation)
@@ -133,6 +139,8 @@ class Monitor:
         if self._leads:
             rows = observation.judgement.rows
             self._reporter.step(champion.value.version, rows)
+            if observation.bundle is not None:
+                self._recompute.step(observation.bundle, observation.judgement)
 
     def _say(self, observation: Observation, judgement: Judgement) -> None:
         """Publish a verdict: as metrics at once, on the board if it differs from what is there."""
@@ -206,6 +214,13 @@ def build_triggers(settings: MonitoringSettings) -> list[Trigger]:
 
 def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
     """Return the canary's verdict in place of the stream's, unless the inputs are at fault."""
+    if fault is None or judgement.verdict.facts.of_input:
+        return judgement
+    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+
+
+def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
+    """Return what the bars say of the client, unless the stream has named a fault of the input."""
     if fault is None or judgement.verdict.facts.of_input:
         return judgement
     return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)

@@ -61,17 +61,24 @@ def run(settings: MonitoringSettings) -> None:
 
 def build_monitor(settings: MonitoringSettings) -> Monitor:
     """Build a monitor with the launcher that the settings name."""
-    reports = SubprocessLauncher.Params(
-        state=settings.state / "reports",
-        command=(sys.executable, "-P", "-m", "plumbline.monitoring.drift_report"),
-        threads=1,
-        niceness=19,
-    )
     return Monitor(
         settings,
         Objects(settings.store),
         launcher=build_launcher(settings),
-        report_launcher=SubprocessLauncher(reports),
+        report_launcher=_beside(settings, "reports", "plumbline.monitoring.drift_report"),
+        recompute_launcher=_beside(settings, "recompute", "plumbline.training.recompute"),
+    )
+
+
+def _beside(settings: MonitoringSettings, folder: str, module: str) -> SubprocessLauncher:
+    """Return what runs a module beside the control loop, behind everything else."""
+    return SubprocessLauncher(
+        SubprocessLauncher.Params(
+            state=settings.state / folder,
+            command=(sys.executable, "-P", "-m", module),
+            threads=1,
+            niceness=19,
+        )
     )
 
 

@@ -108,6 +108,14 @@ class MonitoringSettings(Settings):
     report_rows: int = Field(
         5_000, ge=100, le=50_000, description="Newest predictions a drift report looks at."
     )
+    bars: str | None = Field(
+        None,
+        description="File of bars, a path or URL, or a data set by name, of which logged inputs "
+        "are computed again; by default what the version that serves was trained on. Empty: never.",
+    )
+    recompute_seconds: float = Field(
+        3600.0, gt=0, description="Between two scheduled recomputations of logged inputs."
+    )
 
     plugins: tuple[str, ...] = Field(
         (), description="Plug-in modules to use: files or dotted names."

@@ -56,6 +56,11 @@ class Pointer(Generic[R]):
         """Return every generation, oldest first."""
         return [self._read(key) for key in self._objects.keys(self._folder)]
 
+    def since(self, number: int) -> list[Generation[R]]:
+        """Return the generations after ``number``, oldest first; lists no others."""
+        after = self._key(number) if number else None
+        return [self._read(key) for key in self._objects.keys(self._folder, after=after)]
+
     def advance(self, value: R, *, after: int) -> Generation[R]:
         """Create the generation that follows ``after`` (0 for the first).
 

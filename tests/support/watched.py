@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -19,18 +20,22 @@ from tests.support.control import Control
 
 
 def build(control: Control, **settings: object) -> Monitor:
-    """Return a monitor whose retrains are quick ones."""
-    loaded = control.loaded(**{"service_url": "", "poll_seconds": 0.05, **settings})
-    reports = SubprocessLauncher.Params(
-        state=loaded.state / "reports",
-        command=(sys.executable, "-P", "-m", "plumbline.monitoring.drift_report"),
-    )
+    """Return a monitor whose retrains are quick ones, and which computes nothing again unasked."""
+    quick = {"service_url": "", "poll_seconds": 0.05, "bars": ""}
+    loaded = control.loaded(**{**quick, **settings})
     return Monitor(
         loaded,
         control.objects,
         launcher=control.launcher(loaded),
-        report_launcher=SubprocessLauncher(reports),
+        report_launcher=_running(loaded.state / "reports", "plumbline.monitoring.drift_report"),
+        recompute_launcher=_running(loaded.state / "recompute", "plumbline.training.recompute"),
     )
+
+
+def _running(state: Path, module: str) -> SubprocessLauncher:
+    """Return a launcher of a module."""
+    command = (sys.executable, "-P", "-m", module)
+    return SubprocessLauncher(SubprocessLauncher.Params(state=state, command=command))
 
 
 @contextmanager

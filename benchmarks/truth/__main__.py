@@ -1,0 +1,83 @@
+"""The judge of verdicts.
+
+    python -m benchmarks.truth [--short] [--json] [--markets NAME …] [--kinds NAME …]
+
+Every kind of fault, and of harmless event, is played at twelve places of the held-out bars of each
+market, and what the watcher says of it is held against what is right. Real bars are used where
+``--data`` or PLUMBLINE_DATA names a folder with them; EUR/USD comes with a package and is always
+there. Prints what must hold, tables of markets and kinds, and with ``--json`` one object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.truth.judge import Case
+from benchmarks.truth.kinds import KINDS
+from benchmarks.truth.plan import PLACES
+from benchmarks.truth.play import played, present
+from benchmarks.truth.recipe import RECIPES, data_folder
+from benchmarks.truth.report import by_origin, summary, table
+
+SHORT_PLACES = (1, 5, 9)
+"""Of the twelve, for ``--short``."""
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.truth", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--short", action="store_true", help="three places; at most ten minutes")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one object, no tables")
+    parser.add_argument("--markets", nargs="+", choices=sorted(RECIPES), default=sorted(RECIPES))
+    parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS))
+    parser.add_argument("--places", nargs="+", type=int, choices=range(PLACES))
+    parser.add_argument("--data", help="folder with real bars; PLUMBLINE_DATA by default")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--cases", type=Path, help="write every case here, a JSON object a line")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play, count, print; 0 always: what must hold is compared by whoever reads it."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    given = _parsed(arguments)
+    data, began = data_folder(given.data), time.monotonic()
+    places = given.places or (SHORT_PLACES if given.short else tuple(range(PLACES)))
+    markets = present(given.markets, data)
+    cases = played(markets, given.kinds, places, data, given.processes)
+    result: dict[str, Any] = summary(cases, KINDS)
+    result |= {"parts": by_origin(cases, KINDS), "seconds": round(time.monotonic() - began, 1)}
+    if given.cases:
+        given.cases.write_text("".join(json.dumps(asdict(each)) + "\n" for each in cases))
+    if given.as_json:
+        print(json.dumps(result, indent=1))
+        return 0
+    _print(result, cases)
+    return 0
+
+
+def _print(result: dict[str, Any], cases: Sequence[Case]) -> None:
+    print("| | cases | right | wrong party | missed | vague | false | exact | statistical |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, own in (("all", result), *result["parts"].items()):
+        shares = " | ".join(
+            f"{100 * own[key]:.1f} %" for key in ("cause_right", "wrong_party", "missed", "vague")
+        )
+        print(
+            f"| {name} | {own['cases']:,} | {shares} | {own['false_accusations']} "
+            f"| {own['exact_delay_rows']} | {own['statistical_delay_rows']} |"
+        )
+    print(f"\n{table(cases, KINDS)}\n")
+    print(json.dumps({key: value for key, value in result.items() if key != "parts"}, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""All cases, several at a time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from benchmarks.truth.judge import Case, judged, market_of
+from benchmarks.truth.kinds import KINDS
+from benchmarks.truth.market import open_market
+
+
+def play(task: tuple[str, str, tuple[int, ...], Path | None]) -> list[Case]:
+    """Judge one kind at some places of a market; none where it cannot happen there."""
+    warnings.simplefilter("ignore")
+    name, kind, places, data = task
+    market = market_of(name, data)
+    if not KINDS[kind].fits(market):
+        return []
+    return [judged(market, KINDS[kind], place) for place in places]
+
+
+def present(names: Sequence[str], data: Path | None) -> list[str]:
+    """Train what is not yet trained, and return the markets whose bars are there."""
+    found = []
+    for name in names:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                open_market(name, data)
+        except FileNotFoundError as error:
+            print(f"left out: {error}", file=sys.stderr, flush=True)
+        else:
+            found.append(name)
+    return found
+
+
+def played(
+    markets: Sequence[str],
+    kinds: Sequence[str],
+    places: Sequence[int],
+    data: Path | None,
+    processes: int,
+) -> list[Case]:
+    """Judge every case, several at a time; cases of a market follow each other."""
+    tasks = [(market, kind, tuple(places), data) for market in markets for kind in kinds]
+    if processes == 1:
+        return [case for task in tasks for case in play(task)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return [case for some in pool.map(play, tasks) for case in some]

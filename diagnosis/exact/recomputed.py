@@ -1,0 +1,330 @@
+"""Is the input what training would have computed? Columns sent against columns computed again.
+
+A client that is wrong from its first row is self-consistent: its windows are what its rows make
+them, and nothing in the stream changes. Only the bars know better. Here the rows that were sent and
+the rows that training computes of the same bars are laid beside each other, column by column.
+
+Bars are revised: a file read today may differ in a few of them from what a client saw at the time,
+and a rolling mean remembers each of them for as long as its memory. So a column counts as wrong
+only if it is in four of five rows, in the newest ones too; and where what is wrong with it could be
+the trace of one revised bar, only if the rows reach further than any memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from pydantic import Field
+
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
+from plumbline.bundle.record import Record
+from plumbline.diagnosis.exact.column_relation import (
+    MOST,
+    ColumnRelation,
+    SentColumns,
+    Yardstick,
+    name_relations,
+    tolerance,
+)
+
+FEWEST: Final = 20
+"""Rows without which nobody is accused."""
+
+MATERIAL: Final = 0.05
+"""Standard deviations that a column without a name must be off in the median row."""
+
+_MOST_PARTS = 4
+"""Relations that are spelt out."""
+
+_SPANS = (None, 100, 50, FEWEST)
+"""Newest rows looked at, all of them first: who broke today was right yesterday."""
+
+Alternatives = Callable[[IntArray], Iterable[tuple[str, FloatArray]]]
+"""From places of rows to what may have been sent in their stead; see `name_relations`."""
+
+
+class ColumnDifference(Record):
+    """One column that was sent wrong."""
+
+    column: str
+    relation: str | None = Field(
+        None, description="What it is, as a part of a sentence; None where that has no name."
+    )
+    kind: str | None = Field(None, description="Kind of the relation, one word.")
+    share: float = Field(ge=0, le=1, description="Of the rows looked at, those that are wrong.")
+    deviations: float = Field(
+        ge=0, description="Median difference in standard deviations of the reference."
+    )
+
+
+class Recomputed(Record):
+    """What came of computing the newest logged inputs again."""
+
+    model: str
+    version: str
+    bars: str = Field(description="Where the bars were read.")
+    compared: int = Field(ge=0, description="Rows whose bar was found.")
+    skipped: dict[str, int] = Field(
+        default_factory=dict, description="Rows not compared, by the reason."
+    )
+    rows: int = Field(0, ge=0, description="Of the rows compared, those that the finding is about.")
+    wrong: tuple[ColumnDifference, ...] = ()
+    symbols: tuple[str, ...] = Field((), description="Whose rows are wrong; empty: everybody's.")
+    clients: tuple[str, ...] = Field((), description="Who sends them; empty: everybody.")
+    open: tuple[ColumnDifference, ...] = Field(
+        (), description="Columns that differ, but not by enough or for long enough to accuse."
+    )
+    verdict: str = Field(description="One sentence.")
+
+    @property
+    def known(self) -> bool:
+        """Whether enough rows were compared to say anything."""
+        return self.compared >= FEWEST
+
+    def diagnosis(self) -> Diagnosis | None:
+        """Return the client's fault; None where the inputs are equal, or nothing is known."""
+        if not self.wrong:
+            return None
+        finding = Finding(
+            name="recomputed_columns",
+            level=Level.FAIL,
+            value=float(len(self.wrong)),
+            threshold=0.0,
+            n=self.rows,
+            message=self.verdict,
+            columns=tuple(each.column for each in self.wrong),
+        )
+        return Diagnosis(
+            verdict=Verdict.SCHEMA_SKEW, cause=self.verdict, findings=(finding,), n=self.rows
+        )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows that were sent and the same rows computed again, oldest first.
+
+    Attributes
+    ----------
+    names
+        Of the columns.
+    found, expected : (n, f) float64
+        What was sent, and what training computes; finite.
+    bar : (n,) int64
+        Which bar each is about, counted in bars.
+    symbol, client : (n,) str
+        Whose, and from whom.
+    yardstick
+        Of the columns.
+    memory
+        How many bars before its own a row depends on.
+    alternatives
+        What else the client may have sent.
+    """
+
+    names: tuple[str, ...]
+    found: FloatArray
+    expected: FloatArray
+    bar: IntArray
+    symbol: np.ndarray
+    client: np.ndarray
+    yardstick: Yardstick
+    memory: int
+    alternatives: Alternatives = lambda _rows: ()
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison has found.
+
+    Attributes
+    ----------
+    wrong
+        Columns that the client is accused of.
+    open
+        Those that differ without being enough for that.
+    symbols, clients
+        Whose rows; empty for everybody's.
+    rows
+        How many rows it is about.
+    """
+
+    wrong: tuple[ColumnDifference, ...] = ()
+    open: tuple[ColumnDifference, ...] = ()
+    symbols: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    rows: int = 0
+
+    def sentence(self, compared: int) -> str:
+        """Say it."""
+        if compared < FEWEST:
+            return (
+                f"Unknown: {compared} rows could be computed again, at least {FEWEST} are needed."
+            )
+        if self.wrong:
+            return _accusation(self)
+        if self.open:
+            return (
+                f"{compared} rows are what training computes but for {_listed(self.open)}, which "
+                "may be bars that were revised since."
+            )
+        return f"{compared} rows are what training computes of the same bars."
+
+
+def compare(pairs: Pairs) -> Comparison:
+    """Compare what was sent with what should have been, for everybody, each symbol and client."""
+    if len(pairs) < FEWEST:
+        return Comparison(rows=len(pairs))
+    allowed = tolerance(pairs.expected, pairs.yardstick.scale)
+    cells: BoolArray = ~(np.abs(pairs.found - pairs.expected) <= allowed)
+    everybody = np.arange(len(pairs))
+    whole = _judge(pairs, cells, everybody)
+    if whole.wrong:
+        newest = slice(-whole.rows, None)
+        accused = cells[newest][:, [pairs.names.index(each.column) for each in whole.wrong]]
+        return replace(
+            whole,
+            symbols=_guilty(pairs.symbol[newest], accused),
+            clients=_guilty(pairs.client[newest], accused),
+        )
+    for part in ("symbol", "client"):
+        found = _each(pairs, cells, getattr(pairs, part), part)
+        if found is not None:
+            return found
+    return whole
+
+
+def _each(pairs: Pairs, cells: BoolArray, owner: np.ndarray, part: str) -> Comparison | None:
+    """Judge each owner's rows apart; those with the fault of the worst are named together."""
+    owners, counts = np.unique(owner, return_counts=True)
+    if len(owners) < 2:
+        return None
+    judged: dict[str, Comparison] = {}
+    for one in owners[counts >= FEWEST].tolist():
+        rows = np.flatnonzero(owner == one)
+        if _mostly(cells[rows[-FEWEST:]]).any():
+            found = _judge(pairs, cells, rows)
+            if found.wrong:
+                judged[str(one)] = found
+    if not judged:
+        return None
+    worst = max(judged.values(), key=lambda each: (len(each.wrong), each.rows))
+    accused = {each.column for each in worst.wrong}
+    guilty = tuple(
+        one for one, each in judged.items() if accused & {wrong.column for wrong in each.wrong}
+    )
+    rows_in_all = sum(judged[one].rows for one in guilty)
+    if part == "symbol":
+        return replace(worst, rows=rows_in_all, symbols=guilty)
+    return replace(worst, rows=rows_in_all, clients=guilty)
+
+
+def _judge(pairs: Pairs, cells: BoolArray, rows: IntArray) -> Comparison:
+    """Judge some rows: all of them, or else the newest, where a client broke lately."""
+    now = _mostly(cells[rows[-FEWEST:]])
+    doubtful: tuple[ColumnDifference, ...] = ()
+    for span in _SPANS:
+        if not now.any() or len(rows) < (span or FEWEST):
+            continue
+        some = rows if span is None else rows[-span:]
+        columns = now & _mostly(cells[some])
+        if not columns.any():
+            continue
+        differences = list(_differences(pairs, cells, some, columns))
+        wrong = tuple(each for each, accused in differences if accused)
+        if wrong:
+            return Comparison(wrong, rows=len(some))
+        doubtful = doubtful or tuple(each for each, _ in differences)
+    return Comparison(open=doubtful, rows=len(rows))
+
+
+def _differences(
+    pairs: Pairs, cells: BoolArray, rows: IntArray, columns: BoolArray
+) -> Iterator[tuple[ColumnDifference, bool]]:
+    """Yield what is known of each column, and whether it is enough to accuse the client."""
+    found, expected = pairs.found[rows], pairs.expected[rows]
+    sent = SentColumns(pairs.names, found, expected, pairs.yardstick)
+    named = name_relations(sent, columns, pairs.alternatives(rows))
+    moving = np.ptp(expected, axis=0) > 0
+    lines = sum(relation.affine for relation in named.values())
+    beyond_one_bar = _reach(pairs, rows) >= 2 or 2 * lines > moving.sum()
+    for j in np.flatnonzero(columns).tolist():
+        relation: ColumnRelation | None = named.get(j)
+        scale = pairs.yardstick.scale[j]
+        difference = ColumnDifference(
+            column=pairs.names[j],
+            relation=relation.text if relation else None,
+            kind=relation.kind if relation else None,
+            share=float(cells[rows, j].mean()),
+            deviations=float(np.median(np.abs(found[:, j] - expected[:, j])) / scale),
+        )
+        if relation is not None:
+            yield difference, beyond_one_bar or not relation.affine
+        else:
+            yield difference, beyond_one_bar and difference.deviations >= MATERIAL
+
+
+def _reach(pairs: Pairs, rows: IntArray) -> int:
+    """Return how many stretches there are that one revised bar could not reach across.
+
+    A bar reaches ``memory`` bars of its own symbol; to be wrong in most rows, it takes another.
+    """
+    reach = 0
+    for symbol in np.unique(pairs.symbol[rows]):
+        own = pairs.bar[rows[pairs.symbol[rows] == symbol]]
+        reach += 1 + int((own.max() - own.min()) // max(pairs.memory / MOST, 1))
+    return reach
+
+
+def _mostly(cells: BoolArray) -> BoolArray:
+    share: BoolArray = cells.mean(axis=0) >= MOST
+    return share
+
+
+def _guilty(owner: np.ndarray, cells: BoolArray) -> tuple[str, ...]:
+    """Return whose rows are wrong; nobody in particular if everybody's are."""
+    owners = np.unique(owner)
+    wrong = [str(one) for one in owners if _mostly(cells[owner == one]).any()]
+    return () if len(wrong) == len(owners) else tuple(wrong)
+
+
+def _accusation(found: Comparison) -> str:
+    """Say which columns are what, those of one relation together."""
+    moved = [each for each in found.wrong if each.kind == "column"]
+    parts = []
+    if len(moved) > 2:
+        first = f"{moved[0].column} is {moved[0].relation}"
+        parts = [f"{len(moved)} columns stand in each other's places ({first}, and so on)"]
+    together: dict[str | None, list[str]] = {}
+    for each in found.wrong:
+        if each not in moved or not parts:
+            together.setdefault(each.relation, []).append(each.column)
+    by_size = sorted(together.items(), key=lambda item: -len(item[1]))
+    parts += [
+        f"{_names(columns)} {'is' if len(columns) == 1 else 'are'} "
+        + (relation or "something that training computes otherwise")
+        for relation, columns in by_size[:_MOST_PARTS]
+    ]
+    if rest := sum(len(columns) for _, columns in by_size[_MOST_PARTS:]):
+        parts.append(f"and {rest} more columns are wrong in other ways")
+    of = f" of {_names(list(found.symbols))}" if found.symbols else ""
+    of += f" from {_names(list(found.clients))}" if found.clients else ""
+    return (
+        f"The inputs{of} are not what training computes of the same bars, in {found.rows} rows: "
+        f"{'; '.join(parts)}."
+    )
+
+
+def _listed(differences: tuple[ColumnDifference, ...]) -> str:
+    return _names([each.column for each in differences])
+
+
+def _names(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
