@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plumbline.bundle.array import BoolArray, FloatArray
+from plumbline.bundle.array import BoolArray
 from plumbline.bundle.inputs import inputs_hash, parse_inputs
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.monitoring.watching.audit.layout import Layout
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.rings import AT_ONCE, Placed, Rings
@@ -41,7 +42,7 @@ class History:
         self, manifest: Manifest, reference: ReferenceProfile, *, every: int = EVERY
     ) -> None:
         self._layout = Layout(manifest)
-        self._scale = spread_of(reference.features)
+        self._scale = Scale.of(reference.features)
         self._rings = Rings(self._layout.steps, self._layout.width)
         self._interval = manifest.bar_interval_seconds * 1_000_000
         self._crosswise = manifest.unit == "cross_section"
@@ -97,15 +98,6 @@ class History:
         if same and placed.own[i]:
             name = place + self._rings.moved[slot]
             self._rings.verified[slot] = max(self._rings.verified[slot], name)
-
-
-def spread_of(features: FloatArray) -> FloatArray:
-    """Return the deviation of each column ``(f,) float64``; of a constant one its size, or 1."""
-    x = np.asarray(features, np.float64)
-    spread, size = x.std(axis=0), np.abs(x).max(axis=0)
-    constant = spread <= 1e-9 * size
-    filled: FloatArray = np.where(constant, np.where(size > 0, size, 1.0), spread)
-    return filled
 
 
 def _names(batch: PredictionBatch) -> list[str]:
