@@ -13,10 +13,11 @@ from functools import cached_property
 
 import numpy as np
 
-from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.stress import StressRows
+from plumbline.diagnosis.clock import clock_columns
 from plumbline.diagnosis.column import (
     ColumnModel,
     ColumnRelations,
@@ -137,7 +138,13 @@ class Baseline:
     def relations(self) -> ColumnRelations:
         """How the columns of a row relate to each other, and how far that is from usual."""
         far, outer = FAR * self.apart.max(axis=0), np.quantile(self.apart, OUTER, axis=0)
+        far, outer = (np.where(self.clock, np.inf, each) for each in (far, outer))
         return ColumnRelations(self.columns, np.maximum(far, LEAST_FAR), outer)
+
+    @cached_property
+    def clock(self) -> BoolArray:
+        """Columns that the clock decides and no market moves, ``(f,)``."""
+        return clock_columns(self.reference.features, self.reference.bar_time)
 
     @cached_property
     def by_symbol(self) -> Baseline:

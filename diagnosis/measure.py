@@ -21,7 +21,6 @@ from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.stress import Stress
 from plumbline.diagnosis.surrogate import Surrogate
 
-
 STANDING = 0.25
 """Share of pinned columns from which a market stands still, and its steps say nothing."""
 

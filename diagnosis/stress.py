@@ -16,8 +16,11 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.column import ColumnModel
 
-_PINNED = 0.75
-"""Share of a scenario's second half in which a column keeps its value to be called pinned."""
+_PINNED = 0.6
+"""Share of a scenario's rows in which a column has one value to be called pinned."""
+
+_COMPANY = 3
+"""Pinned columns by which a market that stands still is known."""
 
 _SAME = 1e-6
 
@@ -37,22 +40,37 @@ class Hull:
 class _Pins:
     """The columns that a scenario pins, at which values, and which of them together.
 
-    A column pinned at zero looks like one that was left out: it is known only by its company.
+    Attributes
+    ----------
+    columns, values
+        Those pinned at one value, and the value.
+    alone
+        Those known by their value; zero looks like a column that was left out, and is known only by
+        its company.
+    kept
+        Columns that keep whatever value they have.
+    patterns
+        Which of the pinned are at their value together, in some row.
     """
 
     columns: IntArray
     values: FloatArray
     alone: BoolArray
+    kept: IntArray
     patterns: frozenset[bytes]
 
     def match(self, features: FloatArray) -> BoolArray:
         """Tell which columns of each row are pinned as in the scenario: ``(n, f) bool``."""
-        at = np.abs(features[:, self.columns] - self.values) <= _SAME * (1 + np.abs(self.values))
         excused = np.zeros(features.shape, bool)
-        if not at.any():
+        at = np.abs(features[:, self.columns] - self.values) <= _SAME * (1 + np.abs(self.values))
+        some = np.flatnonzero(at.any(axis=1))
+        if not len(some):
             return excused
+        at = at[some]
         known = np.fromiter((row.tobytes() in self.patterns for row in at), bool, len(at))
-        excused[:, self.columns] = at & (known[:, None] | self.alone)
+        excused[np.ix_(some, self.columns)] = at & (known[:, None] | self.alone)
+        still = some[known & (at.sum(axis=1) >= _COMPANY)]
+        excused[np.ix_(still, self.kept)] = True
         return excused
 
 
@@ -117,14 +135,13 @@ def _windows(n: int, length: int) -> Iterator[slice]:
 
 
 def _pins(rows: FloatArray) -> _Pins | None:
-    late = rows[len(rows) // 2 :]
-    if len(late) < 2:
-        return None
-    kept = (late[1:] == late[:-1]).mean(axis=0) >= _PINNED
-    columns = np.flatnonzero(kept)
+    same = np.abs(rows - np.median(rows, axis=0)) <= _SAME * (1 + np.abs(np.median(rows, axis=0)))
+    one = same.mean(axis=0) >= _PINNED
+    kept = (rows[1:] == rows[:-1]).mean(axis=0) >= _PINNED
+    columns = np.flatnonzero(one)
     if not len(columns):
         return None
-    values = np.median(late[:, columns], axis=0)
+    values = np.median(rows[:, columns], axis=0)
     at = np.abs(rows[:, columns] - values) <= _SAME * (1 + np.abs(values))
     patterns = frozenset(row.tobytes() for row in at if row.any())
-    return _Pins(columns, values, values != 0.0, patterns)
+    return _Pins(columns, values, values != 0.0, np.flatnonzero(kept & ~one), patterns)

@@ -15,7 +15,7 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.stress import StressRows
-from plumbline.training.bars import Bars
+from plumbline.training.bars import COLUMNS, Bars
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, compute
 
@@ -24,7 +24,6 @@ PLACES = 2
 """Stretches of each symbol that are bent, of at most `SYMBOLS` of them."""
 
 SYMBOLS = 3
-_CRASH = 20.0
 
 Bend = Callable[[Bars, float], Bars]
 """From real bars and the close before them to those of a market under stress."""
@@ -74,16 +73,50 @@ def _one_way(bars: Bars, before: float, sign: float) -> Bars:
     )
 
 
-def _wild(bars: Bars, before: float) -> Bars:
-    """Every move is ten times as large."""
-    return _stretched(bars, before, 10.0 * _moves(bars, before), 10.0)
+def _times(factor: float) -> Bend:
+    """Every move is so many times as large."""
+
+    def bend(bars: Bars, before: float) -> Bars:
+        return _stretched(bars, before, factor * _moves(bars, before), factor)
+
+    return bend
 
 
-def _crash(bars: Bars, before: float) -> Bars:
+def _halted(bars: Bars, before: float) -> Bars:
+    """Nobody trades for a tenth of the time; then it opens where it would have been."""
+    still, rest = ROWS // 10, len(bars) - ROWS // 10
+    kept = _standing(bars.take(slice(None, still)), before)
+    later = bars.take(slice(-rest, None))
+    columns = {
+        name: np.concatenate([getattr(kept, name), getattr(later, name)]) for name in COLUMNS
+    }
+    return Bars(symbol=bars.symbol, time=bars.time, **columns)
+
+
+def _traded(factor: float) -> Bend:
+    """So many times the volume, at prices as they are."""
+
+    def bend(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices stay
+        return replace(bars, volume=bars.volume * factor)
+
+    return bend
+
+
+def _crash(falls: tuple[float, ...], wild: float) -> Bend:
+    """Bars that fall so far, in logarithms, and what follows is so many times as wild."""
+
+    def bend(bars: Bars, before: float) -> Bars:
+        moves = wild * _moves(bars, before)
+        moves[: len(falls)] = -np.array(falls)
+        return _stretched(bars, before, moves, wild)
+
+    return bend
+
+
+def _jolt(bars: Bars, before: float) -> Bars:
     """One bar falls as far as twenty do, and what follows is five times as wild."""
-    moves = 5.0 * _moves(bars, before)
-    moves[0] = -_CRASH * max(float(np.std(moves / 5.0)), 1e-6)
-    return _stretched(bars, before, moves, 5.0)
+    fall = 20.0 * max(float(np.std(_moves(bars, before))), 1e-6)
+    return _crash((fall,), 5.0)(bars, before)
 
 
 def _stretched(bars: Bars, before: float, moves: FloatArray, factor: float) -> Bars:
@@ -115,8 +148,14 @@ SCENARIOS: dict[str, Bend] = {
     "without_volume": _without_volume,
     "rising": _rising,
     "falling": _falling,
-    "wild": _wild,
-    "crash": _crash,
+    "halted": _halted,
+    "quiet": _times(0.1),
+    "lively": _times(3.0),
+    "wild": _times(10.0),
+    "idle": _traded(0.05),
+    "busy": _traded(20.0),
+    "jolt": _jolt,
+    "crash": _crash((0.06,) * 5, 5.0),
 }
 
 

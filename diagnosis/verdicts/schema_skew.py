@@ -142,7 +142,7 @@ def _judge(
     shifted = moving & (np.abs(found.level) > limits.envelope_slack * envelope.level + SHIFT)
     # A market moves many columns at once, but keeps their relations and most ranges.
     far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
-    wrong = broken | outside | shifted
+    wrong = (broken | outside | shifted) & ~baseline.clock
     if _known_by_sight(found, wrong, baseline, len(features), room):
         wrong[:] = False
     return _Judged(

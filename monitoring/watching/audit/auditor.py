@@ -1,31 +1,40 @@
 """The exact checks of one version's stream, put together: what they say, and at which row.
 
-Arithmetic goes first. Windows are made again from the log (`history.py`), what they should have
-been answered is computed (`replay.py`), and what differs is somebody's fault whatever it looks
-like. What does not differ clears the model.
+Arithmetic goes first. Windows are made again from the log (`history.py`), what should have been
+answered to them is computed (`replay.py`), and the graph is held against its own reference
+(`intact.py`, `gate_check.py`). What differs is somebody's fault whatever it looks like. What does
+not differ clears the model.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection
-
-import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.sample import Context
+from typing import Any
+
+ClientFault = Any
+from plumbline.monitoring.watching.audit.answer_fault import Checked
+from plumbline.monitoring.watching.audit.gate_check import missed_by_the_gate
 from plumbline.monitoring.watching.audit.history import History
+from plumbline.monitoring.watching.audit.replay import Replay
 from plumbline.monitoring.watching.audit.word import Word
 from plumbline.store.prediction import PredictionBatch
 
 ENOUGH = 8
-"""Right replays of the newest rows before their answers are said to be the version's."""
+"""Right replays before answers are said to be the version's."""
 
 NEWEST = 100
 """Rows of a symbol that those may be among."""
 
-_MOST_ASKED = 20
+GATE_REPLAYS = 5
+"""Right replays before the artefact itself is blamed for what it answers."""
+
+_SYMBOLS = 20
 
 
 class Auditor:
@@ -41,19 +50,100 @@ class Auditor:
         self._bundle = bundle
         self._context = context
         self._history = History(bundle.manifest, bundle.reference)
+        self._replay = Replay(bundle)
         self._artefact = False
-        self._seen: dict[str, None] = {}
+        self._gate_checked = False
+        self._faults: dict[tuple[str, str, str], ClientFault] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._rows = self._right = 0
 
     def take(self, batch: PredictionBatch) -> list[Word]:
         """Check rows, oldest in the log first, retries left out; cross-sections whole."""
         rebuilt = self._history.take(batch)
-        words = []
+        checked = self._replay.check(batch, rebuilt)
+        words = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
+        self._note(batch)
         return sorted(words, key=lambda word: word.place)
 
     def exact(self, symbols: Collection[str] = ()) -> Exact:
         """Say what is known of the newest rows of some symbols, or of all."""
-        return Exact(answers=None, windows=None, intact=None)
+        asked = (list(symbols) or list(self._seen)[::-1])[:_SYMBOLS]
+        found = [self._replay.cleared(symbol, NEWEST) for symbol in asked]
+        replayed = sum(each.replayed for each in found)
+        wrong = sum(each.wrong for each in found)
+        answers = False if wrong else True if replayed >= ENOUGH else None
+        windows = not self._faults if replayed >= ENOUGH else None
+        return Exact(answers=answers, windows=windows, intact=self._replay.intact)
 
     def accept(self) -> None:
         """Take the inputs as they are now for right."""
         self._history.accept()
+        self._faults.clear()
+
+    def _note(self, batch: PredictionBatch) -> None:
+        self._rows += len(batch)
+        for symbol in dict.fromkeys(batch.symbol[-_SYMBOLS:].tolist()):
+            self._seen[symbol] = None
+            self._seen.move_to_end(symbol)
+        while len(self._seen) > _SYMBOLS:
+            self._seen.popitem(last=False)
+
+    def _of_answers(self, rows: int) -> list[Word]:
+        words = [
+            Word(
+                max(each.row, 0),
+                Verdict.ARTEFACT_FAULT,
+                cause=each.cause,
+                finding=each.finding,
+                since=each.since_rows,
+            )
+            for each in self._replay.faults()
+        ]
+        standing = bool(self._replay.standing)
+        if self._artefact and not words and not standing:
+            words.append(Word(rows - 1, Verdict.ARTEFACT_FAULT, ended=True))
+        self._artefact = standing
+        return words
+
+    def _of_inputs(self) -> list[Word]:
+        words = []
+        for fault in getattr(self._history, "findings", list)():
+            self._faults[_key(fault)] = fault
+            words.append(_word(fault))
+        for fault in getattr(self._history, "recovered", list)():
+            self._faults.pop(_key(fault), None)
+            if not self._faults:
+                words.append(Word(max(fault.row, 0), fault.verdict, ended=True))
+        return words
+
+    def _of_gate(self, checked: Checked) -> list[Word]:
+        """Blame the version, once, if its answers are its own and not what was validated."""
+        if self._gate_checked or not len(checked.rows):
+            return []
+        if self._replay.standing or checked.differs.any():
+            self._right = 0
+            return []
+        missing = GATE_REPLAYS - self._right
+        self._right += len(checked.rows)
+        if self._right < GATE_REPLAYS:
+            return []
+        self._gate_checked = True
+        place = int(checked.rows[missing - 1])
+        since = self._rows + place + 1
+        return missed_by_the_gate(
+            self._bundle, self._context, self._replay, place=place, since=since
+        )
+
+
+def _key(fault: ClientFault) -> tuple[str, str, str]:
+    return fault.client, fault.symbol, fault.kind
+
+
+def _word(fault: ClientFault) -> Word:
+    return Word(
+        max(fault.row, 0),
+        fault.verdict,
+        cause=fault.cause,
+        finding=fault.finding,
+        since=fault.since_rows,
+    )

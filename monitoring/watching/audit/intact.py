@@ -142,6 +142,17 @@ def windows_at(bundle: Bundle, rows: IntArray) -> dict[str, FloatArray]:
     return windows
 
 
+def unbroken_rows(bundle: Bundle) -> IntArray:
+    """Return the reference rows whose windows its own rows make; none where none can be made."""
+    manifest, reference = bundle.manifest, bundle.reference
+    specs = manifest.inputs
+    if any(spec.source not in ("features", "bundle") for spec in specs):
+        return np.empty(0, np.int64)
+    length = max(spec.steps for spec in specs)
+    good = _unbroken(reference.bar_time, reference.symbol, length, manifest.bar_interval_seconds)
+    return np.flatnonzero(good)
+
+
 def _choose(bundle: Bundle) -> list[IntArray]:
     """Return reference rows, or the rows of whole cross-sections, whose windows can be rebuilt."""
     manifest, reference = bundle.manifest, bundle.reference

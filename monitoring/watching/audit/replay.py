@@ -200,6 +200,10 @@ class Replay:
         """The faults that hold, named by all that is known by now."""
         return self._name((None, None))
 
+    def ask(self, windows: Mapping[str, FloatArray]) -> FloatArray | None:
+        """Return what the graph says of any windows; None where it cannot be run here."""
+        return self._graph.answer(windows)
+
     def cleared(self, symbol: str, rows: int) -> Cleared:
         """Say what is known of the newest rows of a symbol; the newest forty replays at most."""
         trail = self._trails.get(symbol)

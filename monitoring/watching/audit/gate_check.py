@@ -1,0 +1,91 @@
+"""A graph that is not the one its reference was taken from: what its gate should have called it.
+
+Its live answers are its own, so nobody has tampered with them; it is the version that is not what
+was validated. Asked about the windows of its own reference it shows what is wrong with it, and the
+rules of the gate name it. Where none does, the artefact is not the one that was judged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Finding, Level, Verdict
+from plumbline.diagnosis.diagnose import diagnose
+from plumbline.diagnosis.sample import Context, Sample
+from plumbline.monitoring.watching.audit.intact import unbroken_rows, windows_at
+from plumbline.monitoring.watching.audit.replay import Replay
+from plumbline.monitoring.watching.audit.word import Word
+
+ROWS = 400
+"""Consecutive reference rows that the graph is asked about, at most."""
+
+_LEAST = 200
+
+
+def missed_by_the_gate(
+    bundle: Bundle, context: Context, replay: Replay, *, place: int, since: int
+) -> list[Word]:
+    """Return what is wrong with a graph that is not intact; nothing where it is, or who knows.
+
+    Parameters
+    ----------
+    bundle, context, replay
+        The version, what it is held against, and what runs its graph.
+    place, since
+        Of the row at which this is said, and how many rows there were until then.
+    """
+    if replay.intact is not False:
+        return []
+    finding = Finding(
+        name="reference_replay",
+        level=Level.FAIL,
+        value=None,
+        n=replay.examined.windows,
+        message=replay.examined.said,
+    )
+    sample = _answered_reference(bundle, replay)
+    if sample is not None:
+        found = diagnose(sample, context)
+        if found.verdict.facts.of_model:
+            cause = f"On its own reference windows already: {found.cause}"
+            return [Word(place, found.verdict, cause=cause, finding=finding, since=since)]
+    verdict = _by_relation(replay)
+    return [Word(place, verdict, cause=replay.examined.said, finding=finding, since=since)]
+
+
+def _by_relation(replay: Replay) -> Verdict:
+    """Name a graph by how its answers relate to those that were validated."""
+    relation = replay.examined.relation
+    if relation is None:
+        return Verdict.ARTEFACT_FAULT
+    if relation.kind == "constant":
+        return Verdict.FLAT
+    if relation.kind == "offset":
+        return Verdict.BIAS_SHIFT
+    if relation.kind == "scaled" and relation.factor is not None and relation.factor > 0:
+        return Verdict.OVER_DISPERSED if relation.factor > 1 else Verdict.FLAT
+    return Verdict.ARTEFACT_FAULT
+
+
+def _answered_reference(bundle: Bundle, replay: Replay) -> Sample | None:
+    """Return consecutive reference rows with what the graph says of them now."""
+    reference, outputs = bundle.reference, bundle.outputs
+    if bundle.manifest.unit == "cross_section":
+        return None
+    rows = unbroken_rows(bundle)
+    if len(rows) < _LEAST:
+        return None
+    same = reference.symbol[rows] == reference.symbol[rows[-1]]
+    rows = rows[same][-ROWS:]
+    raw = replay.ask(windows_at(bundle, rows))
+    if raw is None:
+        return None
+    readings = outputs.read(raw)
+    return Sample(
+        readings=readings,
+        action=outputs.decide(readings).action,
+        features=reference.features[rows],
+        bar_time=reference.bar_time[rows],
+        symbol=np.full(len(rows), str(reference.symbol[rows[-1]])),
+    )
