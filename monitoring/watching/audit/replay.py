@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.diagnosis.exact.answers import Slack, differing, slack_of
 from plumbline.monitoring.watching.audit.account import Account, Others
 from plumbline.monitoring.watching.audit.answer_fault import AnswerFault, Checked, Cleared
+from plumbline.monitoring.watching.audit.intact import Intact, examine
 from plumbline.monitoring.watching.audit.naming import name_answer_fault, name_reading_fault
 from plumbline.monitoring.watching.audit.pace import Pace
+from plumbline.monitoring.watching.audit.probe import Probed, probe
 from plumbline.monitoring.watching.audit.reading import ReadingCheck
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.section import requests, sections
@@ -140,6 +142,22 @@ class Replay:
         names = [spec.name for spec in manifest.outputs]
         own = np.concatenate([golden.outputs[name] for name in names], axis=1)
         return slack_of(manifest.tolerance, golden.units(names), own, self._bundle.reference.raw)
+
+    @cached_property
+    def examined(self) -> Intact:
+        """How the graph answers its own reference windows; asked once."""
+        return examine(self._bundle, self._graph, self.slack)
+
+    @property
+    def intact(self) -> bool | None:
+        """Whether the graph gives its reference's answers; None where that cannot be told."""
+        return self.examined.intact
+
+    def probe(
+        self, windows: Mapping[str, FloatArray], group: AnyArray | None = None
+    ) -> dict[str, Probed] | None:
+        """Measure by output how the model responds around these windows, see `probe.probe`."""
+        return probe(self._bundle, self._graph, windows, group)
 
     def check(self, batch: PredictionBatch, rebuilt: Rebuilt) -> Checked:
         """Check rows of this version, oldest first, each once.
