@@ -8,8 +8,9 @@
 
 A request must never wait for this, nor fail by it. So what is asked here is asked after the answer
 has left; the queue is short, and what finds it full is dropped and counted; the thread rests nine
-times as long as it works, so that it takes a tenth of one core at most; and what cannot be logged
-is dropped as well. Without a challenger the request path has one question to answer: is there one?
+times as long as it computes, so that it takes a tenth of one core at most; and what cannot be
+logged is dropped as well. Without a challenger the request path has one question to answer: is there
+one?
 
 A challenger that has no finite answer, or breaks, leaves rows whose numbers are not finite: the
 monitor counts them.
@@ -40,8 +41,8 @@ from plumbline.store.objects import Objects
 from plumbline.store.prediction import ShadowRow
 from plumbline.store.registry import CHALLENGER
 
-QUEUE_ROWS = 256
-"""Rows that may wait; larger requests are never asked about twice."""
+QUEUE_ROWS = 64
+"""Rows that may wait beside those of one request; a larger request finds room when none waits."""
 
 PENDING_ROWS = 10_000
 """Rows in the spool above which the disk is left to those that clients wait for."""
@@ -162,7 +163,7 @@ class Shadow:
             self._metrics.count_shadow_dropped(model, "other_inputs", len(places))
         elif self._log.pending > PENDING_ROWS:
             self._metrics.count_shadow_dropped(model, "log_behind", len(places))
-        elif self._queued_rows + len(places) > QUEUE_ROWS:
+        elif self._queued_rows and self._queued_rows + len(places) > QUEUE_ROWS:
             self._metrics.count_shadow_dropped(model, "busy", len(places))
         else:
             self._queued_rows += len(places)
@@ -175,14 +176,14 @@ class Shadow:
                 self._stopped.wait(_PAUSE_SECONDS)
                 continue
             question = self._queue.popleft()
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 self._ask(question, loop)
             except Exception:
                 log.exception("shadow_failed")
             finally:
                 loop.call_soon_threadsafe(self._leave, len(question.places))
-            self._stopped.wait((time.perf_counter() - began) * _REST)
+            self._stopped.wait((time.thread_time() - began) * _REST)
 
     def _leave(self, rows: int) -> None:
         """Make room in the queue; in the event loop, which alone counts."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plumbline.monitoring.settings import MonitoringSettings
-from plumbline.monitoring.watching.agreement import Agreement
+from plumbline.monitoring.watching.shadow_agreement import ShadowAgreement
 from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.objects import Objects
@@ -68,7 +68,7 @@ class ShadowObserver:
     ) -> None:
         self._observer = Observer(objects, settings, clock=clock, alias=CHALLENGER, table=SHADOWS)
         self._generation = 0
-        self._agreement = Agreement()
+        self._agreement = ShadowAgreement()
         self._silent = 0
 
     def step(self, champion: Observation) -> ShadowState | None:
@@ -85,7 +85,7 @@ class ShadowObserver:
             return None
         if seen.champion.number != self._generation:
             self._generation = seen.champion.number
-            self._agreement, self._silent = Agreement(), 0
+            self._agreement, self._silent = ShadowAgreement(), 0
         self._agreement.add(champion.new, seen.new)
         self._silent += seen.silent
         return ShadowState(

@@ -15,7 +15,7 @@ _Choice = tuple[int, float]
 
 
 @dataclass
-class Agreement:
+class ShadowAgreement:
     """Pairs the rows of champion and challenger by their ids, whichever comes first.
 
     Two answers agree if their actions are the same; without actions, if their positions have the
