@@ -9,8 +9,8 @@
 A request must never wait for this, nor fail by it. So what is asked here is asked after the answer
 has left; the queue is short, and what finds it full is dropped and counted; the thread rests nine
 times as long as it computes, so that it takes a tenth of one core at most; and what cannot be
-logged is dropped as well. Without a challenger the request path has one question to answer: is there
-one?
+logged is dropped as well. Without a challenger the request path has one question to answer: is
+there one?
 
 A challenger that has no finite answer, or breaks, leaves rows whose numbers are not finite: the
 monitor counts them.
