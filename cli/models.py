@@ -1,4 +1,4 @@
-"""Bundles and aliases: list, show, verify, promote, roll back, history."""
+"""Bundles and aliases: list, show, verify, promote, put in shadow, roll back, history."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ Version = Annotated[
 ]
 Alias = Annotated[str, typer.Option("--alias", help="Which alias.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the history.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Although its gate refused it; goes on record.")
+]
 Actor = Annotated[
     str,
     typer.Option(
@@ -170,15 +173,13 @@ def promote(
     actor: Actor,
     model: OneModel = None,
     alias: Alias = "champion",
-    force: Annotated[
-        bool, typer.Option("--force", help="Although its gate refused it; goes on record.")
-    ] = False,
+    force: Force = False,
     expected: Annotated[
         int | None, typer.Option("--expected", help="Generation the decision was based on.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Point an alias at a bundle that verifies and passed its gate."""
+    """Point an alias at a bundle that verifies and passed its gate, at once: shadow is skipped."""
     with refusals():
         registry = open_registry(store, model)
         made = registry.promote(
@@ -190,6 +191,40 @@ def promote(
             expected=expected,
         )
     _emit_moved(registry.name, alias, made, json)
+
+
+@app.command()
+def shadow(
+    store: StoreOption,
+    reason: Reason,
+    actor: Actor,
+    version: Annotated[
+        str | None, typer.Argument(help="A version, or the first characters of one.")
+    ] = None,
+    model: OneModel = None,
+    force: Force = False,
+    end: Annotated[bool, typer.Option("--end", help="Take whatever is there out of it.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Let a bundle answer a share of live requests unseen; the monitor promotes it if it is well.
+
+    `models promote` skips this, and the history says so.
+    """
+    if (version is None) is not end:
+        raise fail("give the version to put in shadow, or --end to take the present one out of it")
+    with refusals():
+        registry = open_registry(store, model)
+        if version is None:
+            made = registry.retire(actor=actor, reason=reason)
+        else:
+            made = registry.promote(
+                registry.resolve(version),
+                actor=actor,
+                reason=reason,
+                alias="challenger",
+                force=force,
+            )
+    _emit_moved(registry.name, "challenger", made, json)
 
 
 @app.command()
@@ -224,7 +259,7 @@ def history(
     with refusals():
         registry = open_registry(store, model)
         moves = [_move(made) for made in registry.history(alias)]
-    columns = ("generation", "time", "version", "actor", "reason")
+    columns = ("generation", "time", "version", "how", "actor", "reason")
     drawn = table(*columns, rows=([move[column] for column in columns] for move in moves))
     empty = f"{registry.name} has no {alias}: make one with `plumbline models promote`"
     value = {"model": registry.name, "alias": alias, "history": moves}
@@ -368,10 +403,22 @@ def _output(spec: OutputSpec) -> str:
 
 
 def _move(made: Generation[AliasTarget]) -> dict[str, object]:
-    return {"generation": made.number, **made.value.model_dump(mode="json")}
+    how = _how(made.value)
+    return {"generation": made.number, "how": how, **made.value.model_dump(mode="json")}
+
+
+def _how(target: AliasTarget) -> str:
+    """Say by which road a version came, or went."""
+    if target.retired:
+        return "retired"
+    if target.rollback:
+        return "rolled back"
+    rows = target.shadow_rows
+    return "no shadow" if rows is None else f"after {rows} rows in shadow"
 
 
 def _emit_moved(model: str, alias: str, made: Generation[AliasTarget], json: bool) -> None:
     before = made.value.previous or "nothing"
-    text = f"{model}: {alias} is {made.value.version} (generation {made.number}), before {before}"
+    now = "nothing" if made.value.retired else made.value.version
+    text = f"{model}: {alias} is {now} (generation {made.number}), before {before}"
     emit({"model": model, "alias": alias, **_move(made)}, json, people=text)

@@ -72,6 +72,19 @@ class Metrics:
             "Times the newest inputs were computed again, by what came of it.",
             ("model", "result"),
         )
+        self.shadows = self._counter(
+            "monitoring_shadows_total", "Shadows, by how they ended.", ("model", "result")
+        )
+        self.shadow_rows = self._gauge(
+            "monitoring_shadow_rows",
+            "Answers of the version in shadow that were judged.",
+            ("model", "version"),
+        )
+        self.shadow_agreement = self._gauge(
+            "monitoring_shadow_agreement_ratio",
+            "Share of requests to which the version in shadow does as the champion does.",
+            ("model", "version"),
+        )
         self.errors = self._counter(
             "monitoring_errors_total", "Rounds of the control loop that failed.", ("model",)
         )
@@ -90,6 +103,18 @@ class Metrics:
             self.evidence.labels(*labels).set(max(item.log_e, 0.0))
             self.threshold.labels(*labels).set(item.threshold)
 
+    def show_shadow(
+        self, model: str, version: str | None, rows: int, agreement: float | None
+    ) -> None:
+        """Set what is known of the version in shadow, and drop the gauges of those before."""
+        for gauge in (self.shadow_rows, self.shadow_agreement):
+            _forget_other_versions(gauge, version)
+        if version is None:
+            return
+        self.shadow_rows.labels(model, version).set(rows)
+        if agreement is not None:
+            self.shadow_agreement.labels(model, version).set(agreement)
+
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads."""
         text: bytes = generate_latest(self.registry)
@@ -102,7 +127,7 @@ class Metrics:
         return Counter(name, text, labels, registry=self.registry)
 
 
-def _forget_other_versions(gauge: Gauge, version: str) -> None:
+def _forget_other_versions(gauge: Gauge, version: str | None) -> None:
     samples = [sample for metric in gauge.collect() for sample in metric.samples]
     for stale in {tuple(sample.labels.values()) for sample in samples}:
         if stale[1] != version:

@@ -1,9 +1,10 @@
 """The monitor: look, judge, say, act; again and again.
 
-One round reads the new rows and judges them (`Observer`), asks the live service for its golden rows
-(`Canary`), publishes the verdict for the service to repeat, lets the `Controller` make its next
-moves, and launches drift reports. Only the monitor that leads publishes and acts; the others keep
-watching, so that each can take over at once.
+One round reads the new rows and judges them (`Observer`), looks at the version in shadow
+(`ShadowObserver`), asks the live service for its golden rows (`Canary`), publishes the verdict for
+the service to repeat, lets the `Controller` make its next moves, and launches drift reports. Only
+the monitor that leads publishes and acts; the others keep watching, so that each can take over at
+once.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from plumbline.monitoring.reporter import Reporter
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import Canary
 from plumbline.monitoring.watching.observer import Observation, Observer
+from plumbline.monitoring.watching.shadow import ShadowObserver, ShadowState
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
@@ -68,6 +70,7 @@ class Monitor:
         self.metrics = Metrics()
         self._clock = clock
         self._observer = Observer(objects, settings, clock=clock)
+        self._shadow = ShadowObserver(objects, settings, clock=clock)
         self._canary = Canary(settings, self.metrics)
         self._reporter = Reporter(settings, report_launcher, self.metrics)
         self._recompute = RecomputeWatch(settings, recompute_launcher, self.metrics)
@@ -83,6 +86,7 @@ class Monitor:
         self._leads = False
         self._since = clock()
         self._said: Judgement | None = None
+        self._in_shadow: ShadowState | None = None
         self._said_of = 0
         self._builder = StatusBuilder(settings.model, objects, clock=clock)
         self.status = self._builder.empty()
@@ -126,12 +130,15 @@ class Monitor:
 
     def _take_in(self, observation: Observation) -> None:
         champion, model = observation.champion, self.settings.model
+        shadow = self._watch_shadow(observation)
         fault = self._canary.step(champion.number, observation.bundle, observation.fault)
         client = self._recompute.judgement(champion.value.version)
         for judgement in observation.judgements:
             said = _with_canary(_with_recomputed(judgement, client), fault)
             self._say(observation, said)
-            situation = Situation(model, champion, said, observation.until, observation.live)
+            situation = Situation(
+                model, champion, said, observation.until, observation.live, shadow=shadow
+            )
             self._leads = self.controller.step(situation)
         self.metrics.rows.labels(model).inc(observation.rows)
         if observation.lag_seconds is not None:
@@ -141,6 +148,15 @@ class Monitor:
             self._reporter.step(champion.value.version, rows)
             if observation.bundle is not None:
                 self._recompute.step(observation.bundle, observation.judgement)
+
+    def _watch_shadow(self, observation: Observation) -> ShadowState | None:
+        self._in_shadow = state = self._shadow.step(observation)
+        model = self.settings.model
+        if state is None:
+            self.metrics.show_shadow(model, None, 0, None)
+        else:
+            self.metrics.show_shadow(model, state.version, state.rows, state.agreement)
+        return state
 
     def _say(self, observation: Observation, judgement: Judgement) -> None:
         """Publish a verdict: as metrics at once, on the board if it differs from what is there."""
@@ -183,6 +199,7 @@ class Monitor:
                 observation=observation,
                 watch=self._observer.watch,
                 said=self._said,
+                shadow=self._in_shadow,
                 since=self._since,
                 canary=self._canary.last,
                 drift=self._reporter.last,

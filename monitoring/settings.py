@@ -16,6 +16,8 @@ from plumbline.monitoring.errors import SettingsError
 from plumbline.store.settings import Settings
 
 PREFIX = "PLUMBLINE_MONITORING_"
+SHADOW_ROWS = 200
+"""As many again as make a stream `healthy`."""
 
 
 def _default_store() -> str:
@@ -98,6 +100,19 @@ class MonitoringSettings(Settings):
     )
     live_rows: int = Field(
         2_000, ge=0, description="Newest predictions whose sampled windows a candidate must face."
+    )
+
+    shadow_rows: int = Field(
+        SHADOW_ROWS,
+        ge=0,
+        description="Requests a candidate must have answered in shadow, unseen by clients, before "
+        "it is promoted; 0 skips the shadow, unless candidate and champion part for no reason.",
+    )
+    shadow_seconds: float = Field(
+        900.0,
+        gt=0,
+        description="How long the shadow lasts at most: then the candidate is promoted on what "
+        "there is, if nothing speaks against it.",
     )
 
     canary_seconds: float = Field(10.0, gt=0, description="Between two canaries.")

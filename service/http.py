@@ -53,12 +53,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler gives back."""
+    """What a handler gives back; ``after`` is called once it has been sent."""
 
     body: bytes
     status: int = 200
     content_type: bytes = JSON
     counted: bool = True
+    after: Callable[[], None] | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
@@ -157,6 +158,8 @@ class HttpApp:
         await _send(send, answer, extra, close)
         if self._counter and answer.counted:
             self._counter.count_request(route.path if route else OTHER, perf_counter() - arrived)
+        if answer.after is not None:
+            answer.after()
 
     async def _handle(
         self, route: Route | None, scope: Scope, receive: Receive, arrived: float

@@ -37,7 +37,8 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SWAP_RESULTS = ("accepted", "refused")
 DROP_REASONS = ("queue_full", "spool_full", "spool_failed")
-TABLES = ("predictions", "outcomes")
+SHADOW_DROPS = ("busy", "log_behind", "log_failed", "other_inputs")
+TABLES = ("predictions", "outcomes", "shadows")
 
 _CONFIDENCE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _SECONDS = (
@@ -75,6 +76,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._declare_predictions()
         self._declare_service()
+        self._declare_shadow()
         for route in (*routes, OTHER):
             self._seconds.labels(route)
         for code in refusals:
@@ -165,6 +167,21 @@ class Metrics:
             multiprocess_mode="livesum",
         )
 
+    def _declare_shadow(self) -> None:
+        self._shadowed = self._counter(
+            "service_shadow_predictions",
+            "Predictions a challenger has made too, unseen by clients.",
+            ["model", "version"],
+        )
+        self._shadow_dropped = self._counter(
+            "service_shadow_dropped",
+            "Predictions of the sample that no challenger was asked about, or not for long.",
+            ["model", "reason"],
+        )
+        self._shadow_swaps = self._counter(
+            "service_shadow_swaps", "Loads of a challenger, by each worker.", ["model", "result"]
+        )
+
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
@@ -172,6 +189,9 @@ class Metrics:
         """Make the series of a model exist at zero."""
         for result in SWAP_RESULTS:
             self._swaps.labels(model, result)
+            self._shadow_swaps.labels(model, result)
+        for reason in SHADOW_DROPS:
+            self._shadow_dropped.labels(model, reason)
         self._withheld.labels(model)
 
     def expect_version(self, serving: Serving) -> None:
@@ -233,6 +253,18 @@ class Metrics:
     def count_swap(self, model: str, result: str) -> None:
         """Count one swap, ``accepted`` or ``refused``."""
         self._swaps.labels(model, result).inc()
+
+    def count_shadow(self, model: str, version: str, rows: int) -> None:
+        """Count what a challenger said."""
+        self._shadowed.labels(model, version).inc(rows)
+
+    def count_shadow_dropped(self, model: str, reason: str, rows: int) -> None:
+        """Count what it was not asked, or what was not kept."""
+        self._shadow_dropped.labels(model, reason).inc(rows)
+
+    def count_shadow_swap(self, model: str, result: str) -> None:
+        """Count one load of a challenger, ``accepted`` or ``refused``."""
+        self._shadow_swaps.labels(model, result).inc()
 
     def count_request(self, route: str, seconds: float) -> None:
         """Count one answered request by its route template."""

@@ -25,7 +25,7 @@ from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
-from plumbline.store.registry import AliasTarget, ModelRegistry
+from plumbline.store.registry import CHAMPION, AliasTarget, ModelRegistry
 
 _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0
@@ -67,7 +67,21 @@ class _Refusal:
 
 
 class ModelSlot:
-    """One model of one worker."""
+    """One model of one worker.
+
+    Parameters
+    ----------
+    objects, model
+        The store, and whose.
+    load
+        Makes a bundle answer; raises whatever is wrong with it.
+    counter
+        Where swaps are counted.
+    alias
+        Whom to follow. A challenger gets no verdict, and one that is retired is dropped.
+    clock
+        Seconds that never go back.
+    """
 
     def __init__(
         self,
@@ -76,11 +90,13 @@ class ModelSlot:
         *,
         load: Callable[[Bundle], Predictor],
         counter: SwapCounter,
+        alias: str = CHAMPION,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
+        self._alias = alias
         self.serving: Serving | None = None
-        self.reason = "the champion has not been read yet"
+        self.reason = f"the {alias} has not been read yet"
         self._registry = ModelRegistry(objects, model)
         self._board = verdict_board(objects, model)
         self._load = load
@@ -90,18 +106,21 @@ class ModelSlot:
         self._board_fault = ""
 
     def poll(self) -> None:
-        """Look once at the champion pointer and at the verdict board."""
-        self._poll_champion()
-        self._poll_verdict()
+        """Look once at the alias and, of a champion, at the verdict board."""
+        self._poll_alias()
+        if self._alias == CHAMPION:
+            self._poll_verdict()
 
-    def _poll_champion(self) -> None:
+    def _poll_alias(self) -> None:
         try:
-            head = self._registry.alias()
+            head = self._registry.alias(self._alias)
         except (StoreError, BundleError) as error:
-            self._note(f"the champion pointer cannot be read: {error}")
+            self._note(f"the {self._alias} pointer cannot be read: {error}")
             return
         if head is None:
-            self._note("no version has been promoted to champion yet")
+            if self._alias != CHAMPION:
+                self.serving = None
+            self._note(f"no version has been promoted to {self._alias} yet")
             return
         if self._waits(head.number):
             return
@@ -126,6 +145,7 @@ class ModelSlot:
         log.info(
             "model_swapped",
             model=self.model,
+            alias=self._alias,
             version=predictor.version,
             generation=head.number,
             device=predictor.backend.device,
@@ -149,6 +169,7 @@ class ModelSlot:
             log.error(
                 "swap_refused",
                 model=self.model,
+                alias=self._alias,
                 version=head.value.version,
                 generation=head.number,
                 reason=str(error),

@@ -1,14 +1,14 @@
 """One prediction, from body to answer.
 
-``decode → schema check → run → calibrate → decide → size → log → count → answer``. The guard before
-it (size limit, deadline, content type) is in `http`; every row is checked before the model sees
-any, so that one bad row fails its own request and nothing else.
+``decode → schema check → run → calibrate → decide → size → log → count → answer``, and then the
+`Shadow` may ask a challenger the same. The guard before it (size limit, deadline, content type) is
+in `http`; every row is checked before the model sees any, so that one bad row fails its own request
+and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count, repeat
 from time import perf_counter, time_ns
@@ -30,12 +30,14 @@ from plumbline.service.errors import (
 )
 from plumbline.service.http import Answer, Request
 from plumbline.service.inputs import bar_times, build_inputs, occasion
+from plumbline.service.judged import Judged, sampled_rows
 from plumbline.service.memory import AnswerMemory
 from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Serving
 from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.row_log import RowLog
-from plumbline.service.schema import PREDICT, Instance, PredictRequest
+from plumbline.service.schema import PREDICT, Instance
+from plumbline.service.shadow import Shadow
 from plumbline.store.prediction import PredictionRow
 
 _PURPOSE, _CANARY = purpose.HEADER.encode(), purpose.CANARY.encode()
@@ -71,20 +73,6 @@ class ModelSlots:
         return slot
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A request and all that was found out about it, row by row."""
-
-    request: Request
-    body: PredictRequest
-    serving: Serving
-    inputs: dict[str, FloatArray]
-    predicted: Predicted
-    ids: list[str]
-    groups: list[str]
-    bar_times: list[int | None]
-
-
 class PredictHandler:
     """``POST /predict``.
 
@@ -96,14 +84,22 @@ class PredictHandler:
         Where every answer is recorded before it is given.
     metrics
         Where it is counted.
+    shadow
+        Who asks the challengers afterwards.
     window_sample_ratio
         Share of rows recorded with their whole inputs.
     """
 
     def __init__(
-        self, slots: ModelSlots, row_log: RowLog, metrics: Metrics, window_sample_ratio: float
+        self,
+        slots: ModelSlots,
+        row_log: RowLog,
+        metrics: Metrics,
+        shadow: Shadow,
+        window_sample_ratio: float,
     ) -> None:
         self._slots = slots
+        self._shadow = shadow
         self._log = row_log
         self._metrics = metrics
         self._sampled_below = round(window_sample_ratio * 2**32)
@@ -124,60 +120,38 @@ class PredictHandler:
         groups = groups_of(body.instances) if predictor.takes_cross_sections else []
         predicted = predictor.predict(inputs, np.array(groups) if groups else None)
         refuse_non_finite(predicted)
-        canary = request.headers.get(_PURPOSE) == _CANARY
-        if not canary:
-            judged = Judged(request, body, serving, inputs, predicted, ids, groups, times)
-            await self._record(judged)
-        answer = build_answer(serving, predicted, ids, sized=serving.sized and not canary)
-        return Answer(_encoder.encode(answer), counted=not canary)
+        if request.headers.get(_PURPOSE) == _CANARY:
+            answer = build_answer(serving, predicted, ids, sized=False)
+            return Answer(_encoder.encode(answer), counted=False)
+        whole = [input_bytes(predictor.manifest.inputs, inputs, i) for i in range(len(ids))]
+        hashes = [inputs_hash(each) for each in whole]
+        judged = Judged(
+            request, body, serving, inputs, predicted, ids, groups, times, whole, hashes
+        )
+        await self._record(judged)
+        answer = build_answer(serving, predicted, ids, sized=serving.sized)
+        return Answer(_encoder.encode(answer), after=self._shadow.follow_up(judged))
 
     async def _record(self, judged: Judged) -> None:
         """Make the answers durable, then count and remember them."""
-        specs = judged.serving.predictor.manifest.inputs
-        inputs = [input_bytes(specs, judged.inputs, i) for i in range(len(judged.ids))]
-        hashes = [inputs_hash(each) for each in inputs]
-        await self._log.append(self._rows(judged, inputs, hashes))
+        predictor, predicted = judged.serving.predictor, judged.predicted
+        specs = predictor.manifest.inputs
+        rows = judged.rows(
+            PredictionRow,
+            predictor,
+            predicted,
+            places=range(len(judged.ids)),
+            sampled=sampled_rows(judged.ids, judged.groups, self._sampled_below),
+            sequence=self._sequence,
+            latency_us=int((perf_counter() - judged.request.arrived) * 1e6),
+        )
+        await self._log.append(rows)
         symbols = [instance.symbol for instance in judged.body.instances]
         self._metrics.count_predictions(
-            judged.serving, judged.predicted, judged.inputs, symbols, hashes
+            judged.serving, predicted, judged.inputs, symbols, judged.hashes
         )
         if any(spec.source == "log" for spec in specs):
             self._remember(judged)
-
-    def _rows(self, judged: Judged, inputs: list[bytes], hashes: list[str]) -> list[PredictionRow]:
-        predictor, predicted = judged.serving.predictor, judged.predicted
-        outputs, decision = predictor.outputs, predicted.decision
-        centre = outputs.centres(predicted.readings).astype(np.float32)
-        epistemic = outputs.epistemics(predicted.readings).astype(np.float32)
-        actions = None if decision.action is None else decision.action.tolist()
-        positions, sizes = decision.position.tolist(), decision.size.tolist()
-        sampled = self._sampled(judged.ids, judged.groups)
-        now = time_ns() // 1000
-        latency_us = int((perf_counter() - judged.request.arrived) * 1e6)
-        return [
-            PredictionRow(
-                prediction_id=judged.ids[i],
-                seq=next(self._sequence),
-                time=now,
-                bar_time=judged.bar_times[i],
-                symbol=instance.symbol,
-                group=judged.groups[i] if judged.groups else "",
-                client="",
-                model=predictor.manifest.name,
-                version=predictor.version,
-                latency_us=latency_us,
-                raw=predicted.raw[i].tobytes(),
-                centre=centre[i].tobytes(),
-                epistemic=epistemic[i].tobytes(),
-                action=None if actions is None else actions[i],
-                position=positions[i],
-                size=sizes[i],
-                features=predicted.features[i].tobytes(),
-                inputs_hash=hashes[i],
-                window=inputs[i] if sampled[i] else None,
-            )
-            for i, instance in enumerate(judged.body.instances)
-        ]
 
     def _remember(self, judged: Judged) -> None:
         memory = self._memories[judged.serving.predictor.manifest.name]
@@ -190,23 +164,6 @@ class PredictHandler:
                 float(decision.position[i]),
                 float(decision.size[i]),
             )
-
-    def _sampled(self, ids: list[str], groups: list[str]) -> list[bool]:
-        """Tell which rows are kept with their inputs; a cross-section is kept whole or not at all.
-
-        Its ids decide, so that a retry makes the same choice.
-        """
-        if not groups:
-            return [int(name[:8], 16) < self._sampled_below for name in ids]
-        least: dict[str, str] = {}
-        for name, group in zip(ids, groups, strict=True):
-            least[group] = min(name, least.get(group, name))
-        kept = {
-            group
-            for group, name in least.items()
-            if int(blake2b(name.encode(), digest_size=4).hexdigest(), 16) < self._sampled_below
-        }
-        return [group in kept for group in groups]
 
 
 def groups_of(instances: Sequence[Instance]) -> list[str]:

@@ -21,6 +21,7 @@ from plumbline.service.errors import LogUnavailableError
 from plumbline.service.metrics import Metrics
 from plumbline.store.errors import SpoolFullError, StoreError
 from plumbline.store.group_commit import GroupCommit
+from plumbline.store.prediction import SHADOWS, ShadowRow
 from plumbline.store.spool import TABLES, Row, Spool
 
 _FAULT_SECONDS = 5.0
@@ -40,6 +41,11 @@ class RowLog:
         Counts what was written and what was lost.
     queue_rows
         ``None`` for strict mode, else how many rows may wait in best-effort mode.
+
+    Attributes
+    ----------
+    pending
+        Rows in the spool at the last look.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class RowLog:
         self._clock = clock
         self._fault = ""
         self._fault_at = float("-inf")
+        self.pending = 0
 
     @property
     def fault(self) -> str:
@@ -87,6 +94,17 @@ class RowLog:
                 "the prediction cannot be recorded, so it is not given; try again later"
             ) from error
 
+    async def append_shadow(self, rows: Sequence[ShadowRow]) -> None:
+        """Write rows that nobody waits for; whether they are written says nothing of the service.
+
+        Raises
+        ------
+        StoreError
+            If they could not be written.
+        """
+        await self._committer.append(rows)
+        self._metrics.count_spooled(SHADOWS.name, len(rows))
+
     async def stop(self) -> None:
         """Write what is queued, then close the spool."""
         if self._flushing is not None:
@@ -97,7 +115,8 @@ class RowLog:
     def watch(self) -> None:
         """Publish how many rows wait; called now and then from a thread."""
         try:
-            self._metrics.set_pending(self._spool.pending())
+            self.pending = self._spool.pending()
+            self._metrics.set_pending(self.pending)
         except StoreError as error:
             self._note(str(error))
 

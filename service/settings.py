@@ -108,6 +108,14 @@ class ServiceSettings(Settings):
         description="Share of rows logged with their whole input window, chosen by the hash of the "
         "prediction id, cross-sections whole; a challenger is judged on them.",
     )
+    shadow_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of rows that a challenger answers too, if there is one, unseen by "
+        "clients: chosen by the hash of the prediction id, cross-sections whole; fewer when the "
+        "service is busy. 0 switches shadow off here.",
+    )
     drain_seconds: float = Field(
         1.0,
         ge=0,

@@ -31,6 +31,7 @@ from plumbline.service.prediction import ModelSlots, PredictHandler
 from plumbline.service.predictor import Predictor
 from plumbline.service.row_log import RowLog
 from plumbline.service.settings import ServiceSettings
+from plumbline.service.shadow import Shadow
 from plumbline.store.objects import Objects
 from plumbline.store.spool import Spool
 
@@ -64,6 +65,14 @@ class Worker:
         self.slots = ModelSlots(
             [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
         )
+        self.shadow = Shadow(
+            objects,
+            settings.models,
+            load=load,
+            metrics=self.metrics,
+            ratio=settings.shadow_ratio,
+            window_ratio=settings.window_sample_ratio,
+        )
         for name in settings.models:
             self.metrics.expect_model(name)
         self._settings = settings
@@ -84,8 +93,10 @@ class Worker:
             spool, self.metrics, queue_rows=None if strict else settings.log_queue_rows
         )
         self._log = row_log
+        self.shadow.start(row_log)
         poller = Poller(
-            [*(slot.poll for slot in self.slots.all), row_log.watch], settings.poll_seconds
+            [*(slot.poll for slot in self.slots.all), row_log.watch, self.shadow.poll],
+            settings.poll_seconds,
         )
         await asyncio.to_thread(poller.start, _FIRST_POLL_SECONDS)
         self._poller = poller
@@ -100,12 +111,13 @@ class Worker:
         """Write what is queued and close the spool; what lies in it is shipped by the parent."""
         if self._poller is not None:
             await asyncio.to_thread(self._poller.stop)
+        await asyncio.to_thread(self.shadow.stop)
         if self._log is not None:
             await self._log.stop()
 
     def _routes(self, row_log: RowLog) -> tuple[Route, ...]:
         predict = PredictHandler(
-            self.slots, row_log, self.metrics, self._settings.window_sample_ratio
+            self.slots, row_log, self.metrics, self.shadow, self._settings.window_sample_ratio
         )
         document = json_answer(build_openapi(version("plumbline")))
         handlers: dict[str, Handler] = {

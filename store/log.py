@@ -26,6 +26,7 @@ from plumbline.store.index import LOOKBACK, SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PREDICTIONS, PredictionBatch
 from plumbline.store.segment import SegmentName, read_segment
+from plumbline.store.table import LogTable
 
 MAX_ROWS = 100_000
 _REMEMBERED = 200_000
@@ -51,6 +52,8 @@ class PredictionLog:
         How late a segment may come and still be seen by `read_new`.
     clock
         Seconds since 1970; the same clock as the service's.
+    table
+        `SHADOWS` for what challengers would have answered to the same requests.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class PredictionLog:
         settle_seconds: float = 2.0,
         lookback: timedelta = LOOKBACK,
         clock: Callable[[], float] = time.time,
+        table: LogTable = PREDICTIONS,
     ) -> None:
         self._objects = objects
-        self._index = SegmentIndex(objects, PREDICTIONS, model, lookback=lookback)
+        self._table = table
+        self._index = SegmentIndex(objects, table, model, lookback=lookback)
         self._since = 0 if since is None else microseconds(since)
         self._settle = int(settle_seconds * 1e6)
         self._clock = clock
@@ -107,7 +112,7 @@ class PredictionLog:
         try:
             for name, data in zip(names, contents, strict=True):
                 self._index.know([name])  # a damaged one too: it is reported once
-                tables.append(_read(name, data, BATCH_COLUMNS))
+                tables.append(read_segment(self._table, name, data, columns=BATCH_COLUMNS))
         finally:
             rows = within(concat(tables, BATCH_COLUMNS), self._since, None, None)
             self._waiting = concat([self._waiting, self._unseen(in_order(rows))], BATCH_COLUMNS)
@@ -206,11 +211,10 @@ class PredictionLog:
 
     def _read_all(self, names: Sequence[SegmentName], columns: Sequence[str]) -> list[pa.Table]:
         contents = self._objects.read_many([name.key for name in names])
-        return [_read(name, data, columns) for name, data in zip(names, contents, strict=True)]
-
-
-def _read(name: SegmentName, data: bytes, columns: Sequence[str]) -> pa.Table:
-    return read_segment(PREDICTIONS, name, data, columns=columns)
+        return [
+            read_segment(self._table, name, data, columns=columns)
+            for name, data in zip(names, contents, strict=True)
+        ]
 
 
 def _bounds(start: datetime | None, end: datetime | None) -> tuple[int | None, int | None]:

@@ -96,6 +96,18 @@ class PredictionRow:
 PREDICTIONS = LogTable("predictions", PredictionRow, PREDICTION_SCHEMA, clock="time")
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowRow(PredictionRow):
+    """What a challenger would have answered, under the id of the prediction that was given.
+
+    Nobody was told: these rows lie in a table of their own, so that whoever reads predictions
+    reads answers. Where the challenger had no finite answer ``raw`` is not finite either.
+    """
+
+
+SHADOWS = LogTable("shadows", ShadowRow, PREDICTION_SCHEMA, clock="time")
+
+
 @dataclass(frozen=True)
 class PredictionBatch:
     """Rows of the log as columns, oldest first by `time`.

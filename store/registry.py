@@ -33,6 +33,10 @@ class AliasTarget(Record):
     rollback: bool = Field(False, description="Moved back, rather than promoted.")
     forced: bool = Field(False, description="Against the rule that would have refused it.")
     incident: str | None = Field(None, description="The incident it was moved for, if for one.")
+    shadow_rows: int | None = Field(
+        None, description="Requests it answered in shadow before; None if shadow was skipped."
+    )
+    retired: bool = Field(False, description="The alias points at nothing since; this was there.")
 
 
 class ModelRegistry:
@@ -140,7 +144,8 @@ class ModelRegistry:
 
     def alias(self, alias: str = CHAMPION) -> Generation[AliasTarget] | None:
         """Return where an alias points now, or None."""
-        return self._pointer(alias).newest()
+        head = self._pointer(alias).newest()
+        return None if head is None or head.value.retired else head
 
     def history(self, alias: str = CHAMPION) -> list[Generation[AliasTarget]]:
         """Return every target an alias has had, oldest first."""
@@ -156,6 +161,7 @@ class ModelRegistry:
         force: bool = False,
         expected: int | None = None,
         incident: str | None = None,
+        shadow_rows: int | None = None,
     ) -> Generation[AliasTarget]:
         """Point an alias at a version that verifies and whose gate passed.
 
@@ -169,16 +175,21 @@ class ModelRegistry:
             The generation the decision was based on; the present head by default.
         incident
             The incident that is repaired by it, if it is one.
+        shadow_rows
+            How many requests it answered in shadow before; None goes on record as skipped.
 
         Raises
         ------
         BundleError, NotFoundError
             If the bundle does not verify.
         RefusedError
-            If its validation report did not pass and ``force`` is off.
+            If its validation report did not pass and ``force`` is off, or if it is to be the
+            challenger of itself or of nobody.
         ConflictError
             If another promoter was first.
         """
+        if alias == CHALLENGER:
+            self._refuse_challenger(version)
         report = self.open(version).validation
         if not report.passed and not force:
             why = "; ".join(report.reasons) or report.verdict.value
@@ -191,8 +202,44 @@ class ModelRegistry:
             time=datetime.now(UTC),
             forced=not report.passed,
             incident=incident,
+            shadow_rows=shadow_rows,
         )
         return self._move(alias, target, expected)
+
+    def retire(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        alias: str = CHALLENGER,
+        expected: int | None = None,
+        incident: str | None = None,
+    ) -> Generation[AliasTarget]:
+        """Point an alias at nothing; what it pointed at stays in its history.
+
+        Raises
+        ------
+        NotFoundError
+            If it points at nothing already.
+        RefusedError
+            If it is the champion: a model that has served goes on to.
+        ConflictError
+            If somebody moved it meanwhile.
+        """
+        if alias == CHAMPION:
+            raise RefusedError(f"the {CHAMPION} of {self.name} is replaced, never retired")
+        head = self.alias(alias)
+        if head is None:
+            raise NotFoundError(f"{self.name} has no {alias} to retire")
+        target = AliasTarget(
+            version=head.value.version,
+            actor=actor,
+            reason=reason,
+            time=datetime.now(UTC),
+            incident=incident,
+            retired=True,
+        )
+        return self._move(alias, target, head.number if expected is None else expected)
 
     def rollback(
         self,
@@ -227,7 +274,7 @@ class ModelRegistry:
             If another promoter was first.
         """
         moves = self.history(alias)
-        trail = _trail(moves)
+        trail = _trail([move for move in moves if not move.value.retired])
         if not moves or (to is None and len(trail) < 2):
             raise NotFoundError(f"{self.name} has no earlier {alias} to roll back to")
         version = to or trail[-2]
@@ -253,9 +300,9 @@ class ModelRegistry:
     def _move(
         self, alias: str, target: AliasTarget, expected: int | None
     ) -> Generation[AliasTarget]:
-        head = self.alias(alias)
+        head = self._pointer(alias).newest()
         number = head.number if head else 0
-        previous = head.value.version if head else None
+        previous = None if head is None or head.value.retired else head.value.version
         after = number if expected is None else expected
         try:
             moved = target.model_copy(update={"previous": previous})
@@ -263,8 +310,19 @@ class ModelRegistry:
         except ConflictError as error:
             raise self._beaten(alias, target.version) from error
 
+    def _refuse_challenger(self, version: str) -> None:
+        """Refuse a challenger that has nobody to stand beside."""
+        champion = self.alias(CHAMPION)
+        if champion is None:
+            raise RefusedError(
+                f"{self.name} has no {CHAMPION} whose requests a {CHALLENGER} could answer too: "
+                f"promote {version} itself"
+            )
+        if champion.value.version == version:
+            raise RefusedError(f"{version} is the {CHAMPION} of {self.name}: it answers already")
+
     def _beaten(self, alias: str, version: str) -> ConflictError:
-        head = self.alias(alias)
+        head = self._pointer(alias).newest()
         winner = "the generation it was to follow does not exist"
         if head is not None:
             value = head.value

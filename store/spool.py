@@ -21,19 +21,19 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
 from plumbline.store.disk import FileLock, fsync_folder
 from plumbline.store.errors import SpoolFullError, StoreError
 from plumbline.store.outcome import OUTCOMES, OutcomeRow
-from plumbline.store.prediction import PREDICTIONS, PredictionRow
+from plumbline.store.prediction import PREDICTIONS, SHADOWS, PredictionRow, ShadowRow
 from plumbline.store.table import Cells, LogTable
 
-Row: TypeAlias = PredictionRow | OutcomeRow
+Row: TypeAlias = PredictionRow | ShadowRow | OutcomeRow
 
-TABLES = (PREDICTIONS, OUTCOMES)
+TABLES = (PREDICTIONS, OUTCOMES, SHADOWS)
 MAX_BYTES = 2**30
 _DATABASE = "rows.sqlite"
 _OWNER_LOCK = "owner.lock"
@@ -141,7 +141,9 @@ class SpoolDatabase:
 
     def _progress(self, table: LogTable) -> tuple[int, int]:
         query = "SELECT sealed, shipped FROM progress WHERE name = ?"
-        sealed, shipped = self._connection.execute(query, (table.name,)).fetchone()
+        found = self._connection.execute(query, (table.name,)).fetchone()
+        # A spool that an earlier release left behind may lack a table: it has no rows to ship.
+        sealed, shipped = found or (0, 0)
         return sealed, shipped
 
     def _set(self, table: LogTable, column: str, value: int) -> None:
@@ -309,9 +311,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _make_database(folder: Path) -> None:
-    """Make the database under another name first, so that a shipper never sees half of one."""
+    """Make the database under another name first, so that a shipper never sees half of one.
+
+    One that is there already gets the tables that the release that made it did not know.
+    """
     path = folder / _DATABASE
     if path.exists():
+        with closing(_connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            _make_tables(connection)
+            connection.execute("COMMIT")
         return
     draft = folder / f"{_DATABASE}.new"
     for leftover in folder.glob(f"{draft.name}*"):
@@ -320,14 +329,18 @@ def _make_database(folder: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN")
     connection.execute("CREATE TABLE progress (name TEXT PRIMARY KEY, sealed INT, shipped INT)")
-    for table in TABLES:
-        connection.execute(_create(table))
-        connection.execute("INSERT INTO progress VALUES (?, 0, 0)", (table.name,))
+    _make_tables(connection)
     connection.execute("COMMIT")
     connection.close()
     draft.rename(path)
     for parent in (folder, folder.parent):
         fsync_folder(parent)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    for table in TABLES:
+        connection.execute(_create(table))
+        connection.execute("INSERT OR IGNORE INTO progress VALUES (?, 0, 0)", (table.name,))
 
 
 def _create(table: LogTable) -> str:
@@ -338,7 +351,7 @@ def _create(table: LogTable) -> str:
             sqlite_type = "INTEGER" if str(field.type).startswith("timestamp") else "BLOB"
         columns.append(f'"{field.name}" {sqlite_type}{"" if field.nullable else " NOT NULL"}')
     return (
-        f"CREATE TABLE {table.name} "
+        f"CREATE TABLE IF NOT EXISTS {table.name} "
         f"(number INTEGER PRIMARY KEY AUTOINCREMENT, {', '.join(columns)})"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray
@@ -132,6 +132,89 @@ def masked_inputs(bundle: Bundle, factor: FloatArray, offset: FloatArray) -> byt
         0, helper.make_node("Mul", [given.name, f"mask.{given.name}"], ["some"])
     )
     model.graph.node.insert(1, helper.make_node("Add", ["some", f"fill.{given.name}"], [seen]))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def projected(bundle: Bundle, seed: int) -> bytes:
+    """Return a graph whose outputs are random projections of the last step.
+
+    Each raw number has the mean and the spread that the sound graph's has over the reference; the
+    deviation beside a value's mean is constant.
+    """
+    rows = bundle.reference.features.astype(np.float64)
+    centre, scale = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-9)
+    clipped = np.clip((rows - centre) / scale, -3, 3)
+    (given,) = bundle.manifest.inputs
+    rng = np.random.default_rng(seed)
+    steps = given.shape[0]
+    constants: dict[str, FloatArray] = {
+        "last": np.array(steps - 1, np.int64),
+        "centre": centre.astype(np.float32),
+        "scale": scale.astype(np.float32),
+        "low": np.array(-3, np.float32),
+        "high": np.array(3, np.float32),
+    }
+    nodes = [
+        helper.make_node("Gather", [given.name, "last"], ["step"], axis=1),
+        helper.make_node("Sub", ["step", "centre"], ["centred"]),
+        helper.make_node("Div", ["centred", "scale"], ["scaled"]),
+        helper.make_node("Clip", ["scaled", "low", "high"], ["clipped"]),
+    ]
+    made = []
+    for name, said in said_of(bundle).items():
+        weights = rng.normal(size=(len(centre), said.spec.numbers))
+        through = clipped @ weights
+        spread = said.spread.copy()
+        if said.spec.kind == "value" and said.spec.width > 1:
+            spread[1 :: said.spec.width] = 0.0
+        weights *= spread / through.std(axis=0)
+        offset = said.mean - through.mean(axis=0) * spread / through.std(axis=0)
+        constants[f"weights.{name}"] = weights.astype(np.float32)
+        constants[f"offset.{name}"] = offset.astype(np.float32)
+        nodes.append(helper.make_node("MatMul", ["clipped", f"weights.{name}"], [f"p.{name}"]))
+        nodes.append(helper.make_node("Add", [f"p.{name}", f"offset.{name}"], [name]))
+        shape = ["n", said.spec.numbers]
+        made.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    whole = helper.make_graph(
+        nodes,
+        "projected",
+        [helper.make_tensor_value_info(given.name, TensorProto.FLOAT, ["n", *given.shape])],
+        made,
+        [numpy_helper.from_array(value, key) for key, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    model = helper.make_model(whole, opset_imports=opsets, ir_version=10)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def bent(bundle: Bundle, spreads: float) -> bytes:
+    """Return a bundle's graph whose numbers stand at two places, so many spreads from the mean."""
+    model = onnx.load_from_string(bundle.files["model.onnx"])
+    for name, said in said_of(bundle).items():
+        inner = f"straight.{name}"
+        for node in model.graph.node:
+            node.output[:] = [inner if each == name else each for each in node.output]
+            node.input[:] = [inner if each == name else each for each in node.input]
+        (shape,) = (
+            [each.dim_value for each in out.type.tensor_type.shape.dim][1:]
+            for out in model.graph.output
+            if out.name == name
+        )
+        for key, value in (("mean", said.mean), ("sharp", 50 / said.spread)):
+            array = np.reshape(value, shape).astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(array, f"{key}.{name}"))
+        reach = np.reshape(spreads * said.spread, shape).astype(np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(reach, f"reach.{name}"))
+        for kind, given, made in (
+            ("Sub", [inner, f"mean.{name}"], f"b0.{name}"),
+            ("Mul", [f"b0.{name}", f"sharp.{name}"], f"b1.{name}"),
+            ("Tanh", [f"b1.{name}"], f"b2.{name}"),
+            ("Mul", [f"b2.{name}", f"reach.{name}"], f"b3.{name}"),
+            ("Add", [f"b3.{name}", f"mean.{name}"], name),
+        ):
+            model.graph.node.append(helper.make_node(kind, given, [made]))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

@@ -178,6 +178,21 @@ class Scene:
         places = ends[:, None] + np.arange(1 - self.market.steps, 1)[None, :]
         return np.asarray(self.tables[self.who[rows][:, None], places])
 
+    def cut_from(self, tables: FloatArray, *, steps: int | None = None) -> FloatArray:
+        """Return the windows of all rows cut from other tables, or of other length."""
+        count = self.market.steps if steps is None else steps
+        places = self.bar[:, None] + np.arange(1 - count, 1)[None, :]
+        return np.asarray(tables[self.who[:, None], places])
+
+    def mirrored_tables(self) -> FloatArray:
+        """Return the columns of the market quoted the other way round."""
+        mirrored = self.bars.copy()
+        mirrored[:, :, [1, 2, 3, 4]] = 1.0 / self.bars[:, :, [1, 3, 2, 4]]
+        tables = np.full_like(self.tables, np.nan)
+        for symbol, bars in enumerate(mirrored):
+            tables[symbol, self.market.memory :] = self.market.features(bars)
+        return tables
+
     def cut_from_before(self, rows: BoolArray, lag: int) -> FloatArray:
         """Return windows of the market ``lag`` bars before these rows, as far as it reaches."""
         market = self.market
@@ -273,6 +288,21 @@ class Scene:
         out[:, 3] = np.minimum(out[:, 1], out[:, 4]) * low
         out[:start, 1:5] = sound[:start]
         out[start:stop, 5] *= volume
+        return out
+
+    @staticmethod
+    def one_way(bars: FloatArray, start: int, stop: int, sign: float) -> FloatArray:
+        """Return bars each of which moves the same way from ``start`` to ``stop``."""
+        out = bars.copy()
+        logs = np.log(bars[:, 1:5])
+        before = np.concatenate([logs[:1, 3], logs[:-1, 3]])
+        relative = logs - before[:, None]
+        turn = np.sign(relative[:, 3]) != sign
+        turn[:start], turn[stop:] = False, False
+        relative[turn] = -relative[turn][:, [0, 2, 1, 3]]
+        closes = logs[start - 1, 3] + np.cumsum(relative[start:, 3])
+        base = np.concatenate([[logs[start - 1, 3]], closes[:-1]])
+        out[start:, 1:5] = np.exp(base[:, None] + relative[start:])
         return out
 
     # ------------------------------------------------------------ what kinds do to answers

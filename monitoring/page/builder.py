@@ -11,6 +11,7 @@ from plumbline.monitoring.page.status import (
     MAX_INCIDENTS,
     MAX_REPORTS,
     CanaryState,
+    ChallengerState,
     DriftState,
     ReportLink,
     RunLink,
@@ -21,6 +22,7 @@ from plumbline.monitoring.page.status import (
 from plumbline.monitoring.reporter import ReportResult
 from plumbline.monitoring.watching.canary import CanaryReport
 from plumbline.monitoring.watching.observer import Observation, Watch
+from plumbline.monitoring.watching.shadow import ShadowState
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.incident import Incident
 from plumbline.store.objects import Objects
@@ -39,6 +41,8 @@ class Round:
         Whether this monitor acts.
     observation, watch
         What was seen, and of which version; None without a champion that can be opened.
+    shadow
+        What is known of the version in shadow; None without one.
     said, since
         The verdict that was published, and since when it has been that one.
     canary, drift
@@ -51,6 +55,7 @@ class Round:
     observation: Observation | None
     watch: Watch | None
     said: Judgement | None
+    shadow: ShadowState | None
     since: datetime
     canary: CanaryReport | None
     drift: ReportResult | None
@@ -93,6 +98,7 @@ class StatusBuilder:
             time=self._clock(),
             leads=seen.leads,
             watch=_watch_state(seen),
+            challenger=_challenger_state(seen.shadow),
             error=observation.fault if observation else None,
             lag_seconds=self._lag,
             last_row=self._last_row,
@@ -117,6 +123,26 @@ class StatusBuilder:
             )
             self._runs = self._shelf.links()
         return self._reports
+
+
+def _challenger_state(shadow: ShadowState | None) -> ChallengerState | None:
+    """Return what is known of the version in shadow, if one is."""
+    if shadow is None:
+        return None
+    target = shadow.challenger.value
+    return ChallengerState(
+        version=shadow.version,
+        since=target.time,
+        put_by=target.actor,
+        reason=target.reason,
+        incident=target.incident,
+        rows=shadow.rows,
+        silent=shadow.silent,
+        pairs=shadow.pairs,
+        agreement=shadow.agreement,
+        distance=shadow.distance,
+        diagnosis=shadow.judgement.diagnosis,
+    )
 
 
 def _watch_state(seen: Round) -> WatchState | None:

@@ -83,6 +83,22 @@ class WatchState(Record):
     points: tuple[Point, ...]
 
 
+class ChallengerState(Record):
+    """The version in shadow."""
+
+    version: str
+    since: datetime
+    put_by: str
+    reason: str
+    incident: str | None = Field(None, description="The incident it is to end, if one.")
+    rows: int = Field(description="Its answers that were judged.")
+    silent: int = Field(description="Requests it had no finite answer to.")
+    pairs: int = Field(description="Requests that the champion and it have answered.")
+    agreement: float | None = Field(None, description="Share of them in which they do the same.")
+    distance: float | None = Field(None, description="Mean difference of their positions.")
+    diagnosis: Diagnosis
+
+
 class Status(Record):
     """Everything the status page shows."""
 
@@ -91,6 +107,7 @@ class Status(Record):
     leads: bool = Field(description="Whether this monitor acts, or another one does.")
     error: str | None = Field(None, description="Why the newest round failed, if it did.")
     watch: WatchState | None = Field(None, description="None before there is a champion.")
+    challenger: ChallengerState | None = Field(None, description="None while no shadow is on.")
     lag_seconds: float | None = None
     last_row: datetime | None = None
     canary: CanaryState | None = None

@@ -6,15 +6,15 @@ makes the next move. A controller may therefore die at any point; the next one g
 
 ::
 
-    verdict ──► OPEN ──► RETRAINING ──► WATCHING ──► RESOLVED   the new version is well
-                  ▲           │             │
-                  └─ refused ─┤             └──────► CALLED     no better, so rolled back
-                              └────────────────────► CALLED     attempts used up
+    verdict ──► OPEN ──► RETRAINING ──► SHADOWING ──► WATCHING ──► RESOLVED   the version is well
+                  ▲           │             │             │
+                  └─ refused ─┴─────────────┤             └──────► CALLED     no better: put back
+                                            └────────────────────► CALLED     attempts used up
 
 A bias shift takes the same road through RECALIBRATING, and a faulty artefact goes straight to
-WATCHING by a rollback. A verdict about the *inputs* calls a person once, holds back every retrain
-while it lasts, and is RESOLVED when it clears. Somebody else's promotion ends an incident as
-SUPERSEDED.
+WATCHING by a rollback. What happens in SHADOWING is `Shadowing`'s. A verdict about the *inputs*
+calls a person once, holds back every retrain while it lasts, and is RESOLVED when it clears.
+Somebody else's promotion ends an incident as SUPERSEDED.
 
 One cause opens one incident, and each of its attempts (two by default) is launched once, for two
 reasons. The incident's id is made from the cause, so however many webhooks or controllers report
@@ -32,17 +32,19 @@ import structlog
 
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.finding import Remedy, Verdict
-from plumbline.bundle.market import Market
 from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.admission import REPAIRS, Admission
 from plumbline.monitoring.repair.command import Outcome, job_key, job_of, rung, warm
 from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, diagnosed, moved_for
-from plumbline.monitoring.repair.fallback import Fallback, flips
+from plumbline.monitoring.repair.fallback import Fallback, flips, oscillates
 from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
+from plumbline.monitoring.repair.need import attempts_allowed, remedy_of, strangeness
+from plumbline.monitoring.repair.opinion import Opinion
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox
+from plumbline.monitoring.repair.shadowing import Shadowing
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Trigger
 from plumbline.monitoring.settings import MonitoringSettings
@@ -98,11 +100,13 @@ class Controller:
         )
         self._registry = ModelRegistry(objects, settings.model)
         self._fallback = Fallback(objects, settings.model)
+        self._shadowing = Shadowing(objects, settings, metrics=metrics, clock=clock)
         self._leadership = Leadership(objects, settings.model, seconds=settings.lease_seconds)
         self._next: Mapping[IncidentStatus, Callable[[Head, Situation], None]] = {
             IncidentStatus.OPEN: self._begin_repair,
             IncidentStatus.RETRAINING: self._follow_job,
             IncidentStatus.RECALIBRATING: self._follow_job,
+            IncidentStatus.SHADOWING: self._follow_shadow,
             IncidentStatus.WATCHING: self._watch_candidate,
             IncidentStatus.CALLED: self._await_clearing,
         }
@@ -120,6 +124,7 @@ class Controller:
         situation = replace(situation, requests=requests, last_retrain=self.docket.last_retrain)
         for head in self.docket.open:
             self._reconcile(head, situation)
+        self._shadowing.step(situation, [head.value for head in self.docket.open])
         opened = self._admission.admit(situation)
         if opened is not None:
             self._next[opened.value.status](opened, situation)
@@ -146,9 +151,9 @@ class Controller:
         incident = head.value
         if situation.remedy is Remedy.CALL:
             return
-        if not incident.ordered and _well(situation):
+        if not incident.ordered and situation.diagnosis.sound:
             self._resolve(head, "the verdict cleared before anything was done")
-        elif incident.attempts == 0 and self._oscillates(incident):
+        elif incident.attempts == 0 and oscillates(self._fallback, incident, self.docket.ended):
             self._call(head, "oscillating", "retrains flip the model from one action to another")
         elif remedy_of(incident) is Remedy.ROLL_BACK:
             self._roll_back(head, situation)
@@ -176,7 +181,7 @@ class Controller:
         """RETRAINING, RECALIBRATING: submit the job, which is a no-op while it runs, and look."""
         incident = head.value
         if incident.candidate is not None:
-            self._promote(head, situation)
+            self._admit(head, situation)
             return
         try:
             job = job_of(incident, self._settings, situation)
@@ -194,42 +199,75 @@ class Controller:
             why = "; ".join(outcome.reasons) or outcome.verdict
             self._refused(head, outcome.version, why)
         elif (chosen := self.docket.move(head, changes={"candidate": outcome.version})) is not None:
-            self._promote(chosen, situation)
+            self._admit(chosen, situation)
 
-    def _promote(self, head: Head, situation: Situation) -> None:
-        """Put the candidate in the champion's place, unless that was done before we died."""
+    def _admit(self, head: Head, situation: Situation) -> None:
+        """Let a candidate that passed its gate into shadow, or promote it where that is skipped."""
+        incident, candidate = head.value, str(head.value.candidate)
         if situation.remedy is Remedy.CALL:
             return
-        incident = head.value
-        candidate = str(incident.candidate)
+        try:
+            if differences := strangeness(self._registry, incident.version, candidate):
+                self._refused(head, candidate, "; ".join(differences))
+                return
+            skipped = self._shadowing.skipped(candidate)
+            if skipped or situation.version == candidate:
+                self._promote(head, situation, Opinion(ready=True, note=skipped))
+                return
+            if not self._shadowing.begin(incident, candidate):
+                return
+        except ConflictError:
+            return
+        except (RefusedError, BundleError, NotFoundError) as error:
+            self._refused(head, candidate, str(error))
+            return
+        event = Event(EventKind.SHADOW_STARTED, f"{candidate} passed its gate; no client sees it")
+        shadowing = {"status": IncidentStatus.SHADOWING}
+        if self.docket.move(head, event, changes=shadowing, version=candidate) is not None:
+            log.info("shadow_started", incident=incident.id, version=candidate)
+
+    def _follow_shadow(self, head: Head, situation: Situation) -> None:
+        """SHADOWING: wait until enough was seen of the candidate, then promote or refuse it."""
+        incident, candidate = head.value, str(head.value.candidate)
+        if situation.remedy is Remedy.CALL:
+            return
+        if situation.version == candidate:
+            self._promote(head, situation, Opinion(ready=True))
+            return
+        opinion = self._shadowing.opinion(candidate, situation.shadow)
+        if opinion.refused:
+            self._refused(head, candidate, opinion.refused)
+            self._shadowing.end(candidate, opinion.refused, result="refused", incident=incident.id)
+        elif opinion.ready:
+            self._promote(head, situation, opinion)
+
+    def _promote(self, head: Head, situation: Situation, opinion: Opinion) -> None:
+        """Put the candidate in the champion's place, unless that was done before we died."""
+        incident, candidate = head.value, str(head.value.candidate)
+        note = f": {opinion.note}" if opinion.note else ""
         if situation.version != candidate:
+            shadow = situation.shadow
             try:
-                if differences := self._strangeness(incident.version, candidate):
-                    self._refused(head, candidate, "; ".join(differences))
-                    return
                 self._registry.promote(
                     candidate,
                     actor=ACTOR,
-                    reason=f"it passed its gate; a repair of incident {incident.id}",
+                    reason=f"it passed its gate; a repair of incident {incident.id}{note}",
                     expected=situation.champion.number,
                     incident=incident.id,
+                    shadow_rows=shadow.rows if shadow and shadow.version == candidate else None,
                 )
             except ConflictError:
                 return
             except (RefusedError, BundleError, NotFoundError) as error:
                 self._refused(head, candidate, str(error))
                 return
-        event = Event(EventKind.PROMOTED, f"{candidate} passed its gate and serves")
+        event = Event(EventKind.PROMOTED, f"{candidate} passed its gate and serves{note}")
         watching = {"status": IncidentStatus.WATCHING}
         if self.docket.move(head, event, changes=watching, version=candidate) is None:
             return
         self._count(incident, "promoted")
         log.info("candidate_promoted", incident=incident.id, version=candidate)
-
-    def _strangeness(self, version: str, candidate: str) -> tuple[str, ...]:
-        """Say in what a candidate is of another market than the version it is to replace."""
-        served = Market.of(self._registry.manifest(version))
-        return served.differences(Market.of(self._registry.manifest(candidate)))
+        self._shadowing.end(candidate, "it serves", result="promoted", incident=incident.id)
 
     def _watch_candidate(self, head: Head, situation: Situation) -> None:
         """WATCHING: the new version is well, or it is no better than the old one."""
@@ -238,7 +276,7 @@ class Controller:
             self._supersede(head, situation)
         elif situation.remedy in REPAIRS:
             self._undo(head, situation)
-        elif _well(situation) and situation.judgement.rows >= self._settings.recovery_rows:
+        elif situation.diagnosis.sound and situation.judgement.rows >= self._settings.recovery_rows:
             rows = situation.judgement.rows
             self._resolve(head, f"{situation.diagnosis.verdict} after {rows} predictions")
 
@@ -305,7 +343,7 @@ class Controller:
         """Try again, or call a person when the attempts are used up."""
         incident = head.value
         changes: dict[str, object] = {"candidate": None}
-        if incident.attempts < self._attempts_allowed(incident):
+        if incident.attempts < attempts_allowed(incident, self._settings):
             changes["status"] = IncidentStatus.OPEN
             moved = self.docket.move(head, Event(kind, why), changes=changes)
         elif incident.origin is Origin.ROUTINE:
@@ -318,13 +356,6 @@ class Controller:
         if moved is not None:
             self._count(incident, result)
             log.warning("attempt_failed", incident=incident.id, result=result, reason=why)
-
-    def _attempts_allowed(self, incident: Incident) -> int:
-        if incident.origin is Origin.ROUTINE:
-            return 1
-        if remedy_of(incident) is Remedy.RECALIBRATE:
-            return self._settings.recalibration_limit
-        return self._settings.attempt_limit
 
     def _call(
         self,
@@ -359,26 +390,7 @@ class Controller:
             self._launcher.cancel(JobHandle(job_key(head.value)))
             self._count(head.value, "superseded")
 
-    # -- what an incident needs
-
-    def _oscillates(self, incident: Incident) -> bool:
-        """Whether this version came from a retrain and insists on another action than before it."""
-        if remedy_of(incident) is not Remedy.RETRAIN:
-            return False
-        made_by = (past for past in self.docket.ended if past.candidate == incident.version)
-        origin = next((past for past in made_by if remedy_of(past) is Remedy.RETRAIN), None)
-        return origin is not None and flips(self._fallback, incident.version, origin.version)
-
     def _count(self, incident: Incident, result: str) -> None:
         recalibrated = remedy_of(incident) is Remedy.RECALIBRATE
         counter = self._metrics.recalibrations if recalibrated else self._metrics.retrains
         counter.labels(incident.model, result).inc()
-
-
-def remedy_of(incident: Incident) -> Remedy:
-    """Return what the incident asks for: its verdict's remedy, or the retrain that was ordered."""
-    return Remedy.RETRAIN if incident.ordered else incident.diagnosis.remedy
-
-
-def _well(situation: Situation) -> bool:
-    return situation.diagnosis.sound

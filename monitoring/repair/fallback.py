@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from plumbline.bundle.finding import Remedy
 from plumbline.diagnosis.share import top_action
+from plumbline.monitoring.repair.need import remedy_of
 from plumbline.store.board import verdict_board
+from plumbline.store.incident import Incident
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
@@ -47,3 +50,12 @@ def flips(fallback: Fallback, version: str, former: str) -> bool:
     """Whether two versions insist on an action each, and not on the same."""
     now, before = fallback.insists_on(version), fallback.insists_on(former)
     return now is not None and before is not None and now != before
+
+
+def oscillates(fallback: Fallback, incident: Incident, ended: Sequence[Incident]) -> bool:
+    """Whether this version came from a retrain and insists on another action than before it."""
+    if remedy_of(incident) is not Remedy.RETRAIN:
+        return False
+    made_by = (past for past in ended if past.candidate == incident.version)
+    origin = next((past for past in made_by if remedy_of(past) is Remedy.RETRAIN), None)
+    return origin is not None and flips(fallback, incident.version, origin.version)

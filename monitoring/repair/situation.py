@@ -7,6 +7,7 @@ from datetime import datetime
 
 from plumbline.bundle.finding import Diagnosis, Remedy
 from plumbline.monitoring.repair.request import Request
+from plumbline.monitoring.watching.shadow import ShadowState
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
@@ -32,6 +33,8 @@ class Situation:
         Who has asked for a retrain and not been answered, oldest first.
     last_retrain
         When a retrain was last started.
+    shadow
+        What is known of the version in shadow, if there is one.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Situation:
     live: tuple[datetime, datetime] | None = None
     requests: tuple[Request, ...] = ()
     last_retrain: datetime | None = None
+    shadow: ShadowState | None = None
 
     @property
     def version(self) -> str:

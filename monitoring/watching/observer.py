@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import structlog
 
 from plumbline.bundle.archive import Bundle
@@ -24,8 +25,9 @@ from plumbline.monitoring.watching.watcher import Judgement, Watcher
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
-from plumbline.store.prediction import PredictionBatch
-from plumbline.store.registry import AliasTarget, ModelRegistry
+from plumbline.store.prediction import PREDICTIONS, PredictionBatch
+from plumbline.store.registry import CHAMPION, AliasTarget, ModelRegistry
+from plumbline.store.table import LogTable
 
 _SLICE = 25
 """Rows judged between two points of the charts."""
@@ -43,13 +45,15 @@ class Observation:
     Attributes
     ----------
     champion
-        The version that serves.
+        The version that serves; for the observer of another alias, where that one points.
     bundle
         It, or None when it cannot be opened; ``fault`` says why.
     judgements
         The verdicts in the order they came; the last is the present one. Never empty.
-    rows
-        Rows of the champion that were new.
+    new
+        Rows of that version that were new and finite.
+    silent
+        How many others were new.
     lag_seconds
         From the newest row's answer to its being judged; None without new rows.
     until
@@ -62,7 +66,8 @@ class Observation:
     bundle: Bundle | None
     fault: str | None
     judgements: tuple[Judgement, ...]
-    rows: int
+    new: PredictionBatch
+    silent: int
     lag_seconds: float | None
     until: datetime | None
     live: tuple[datetime, datetime] | None
@@ -71,6 +76,11 @@ class Observation:
     def judgement(self) -> Judgement:
         """The present one."""
         return self.judgements[-1]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were new."""
+        return len(self.new)
 
 
 class Watch:
@@ -119,7 +129,7 @@ class Watch:
 
 
 class Observer:
-    """Reads new rows and keeps the watch over the champion.
+    """Reads new rows and keeps the watch over the champion, or over the version in shadow.
 
     Parameters
     ----------
@@ -127,12 +137,22 @@ class Observer:
         The store, and what it has been told.
     clock
         Returns the present time, in UTC.
+    alias, table
+        Whom to watch, and where its rows lie.
     """
 
     def __init__(
-        self, objects: Objects, settings: MonitoringSettings, *, clock: Callable[[], datetime]
+        self,
+        objects: Objects,
+        settings: MonitoringSettings,
+        *,
+        clock: Callable[[], datetime],
+        alias: str = CHAMPION,
+        table: LogTable = PREDICTIONS,
     ) -> None:
         self._objects = objects
+        self._alias = alias
+        self._table = table
         self._settings = settings
         self._clock = clock
         self._registry = ModelRegistry(objects, settings.model)
@@ -142,13 +162,15 @@ class Observer:
         self.watch: Watch | None = None
 
     def step(self) -> Observation | None:
-        """Look at the store; returns None while the model has no champion."""
-        champion = self._registry.alias()
+        """Look at the store; returns None while the alias points at nothing."""
+        champion = self._registry.alias(self._alias)
         if champion is None:
+            self._log, self._generation, self.watch = None, 0, None
             return None
         if champion.number != self._generation:
             self._begin(champion)
-        rows = self._read_new(champion)
+        found = self._read_new(champion)
+        rows = found.take(np.asarray(np.isfinite(found.raw).all(axis=1)))
         watch = self.watch
         judgements: tuple[Judgement, ...] = (_nothing_known(str(self._fault)),)
         if watch is not None:
@@ -159,7 +181,8 @@ class Observer:
             bundle=watch.bundle if watch else None,
             fault=self._fault,
             judgements=judgements,
-            rows=len(rows),
+            new=rows,
+            silent=len(found) - len(rows),
             lag_seconds=self._lag(rows),
             until=watch.until if watch else None,
             live=watch.live if watch else None,
@@ -176,7 +199,10 @@ class Observer:
             self._fault = f"version {version} cannot be opened: {error}"
         if self._log is None:
             self._log = PredictionLog(
-                self._objects, self._settings.model, since=self._resume_from(champion)
+                self._objects,
+                self._settings.model,
+                since=self._resume_from(champion),
+                table=self._table,
             )
         self._generation = champion.number
         log.info("watch_begun", version=version, generation=champion.number, fault=self._fault)
@@ -184,7 +210,7 @@ class Observer:
     def _resume_from(self, champion: Generation[AliasTarget]) -> datetime:
         """Return the time since which the log must be read again to know what was known."""
         promoted, limit = champion.value.time, self._settings.resume_rows
-        past = PredictionLog(self._objects, self._settings.model)
+        past = PredictionLog(self._objects, self._settings.model, table=self._table)
         rows = past.read(start=promoted, version=champion.value.version, limit=limit)
         return moment_of(int(rows.time[0])) if len(rows) and len(rows) == limit else promoted
 

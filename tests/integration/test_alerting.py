@@ -48,6 +48,7 @@ def monitored(served: Served, folder: Path, plan: dict[str, object]) -> Iterator
         "--state": str(folder / "monitor"),
     }
     settings = {"LAUNCHER": "quick", "TRIGGERS": '["webhook"]', "ATTEMPT_LIMIT": "1"}
+    settings["SHADOW_ROWS"] = "20"
     environment = {f"PLUMBLINE_MONITORING_{name}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "tests.support.quick_monitor"]
     command += [part for option in options.items() for part in option]

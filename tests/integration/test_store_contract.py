@@ -228,6 +228,46 @@ class TestRegistry:
 
         assert made.value.reason == "hope (forced: the gate refused it)"
 
+    def test_a_challenger_stands_beside_a_champion_until_it_is_retired(self, objects):
+        """Never beside itself or nobody; the alias remembers whom it pointed at, and by whom."""
+        registry = ModelRegistry(objects, "eurusd-1h")
+        first, second = (registry.write(*small_bundle(seed=seed)).version for seed in range(2))
+        how = {"actor": "anna", "reason": "try it", "alias": "challenger"}
+        with pytest.raises(RefusedError, match="has no champion whose requests"):
+            registry.promote(first, **how)
+        registry.promote(first, actor="anna", reason="the first")
+        with pytest.raises(RefusedError, match=f"{first} is the champion"):
+            registry.promote(first, **how)
+        registry.promote(second, **how, incident="i1")
+        retired = registry.retire(actor="monitor", reason="flat", incident="i1")
+        again = registry.promote(second, **how)
+        registry.retire(actor="bert", reason="enough", expected=again.number)
+        with pytest.raises(NotFoundError, match="no challenger to retire"):
+            registry.retire(actor="bert", reason="enough")
+        with pytest.raises(NotFoundError, match="no version or alias 'challenger'"):
+            registry.resolve("challenger")
+        with pytest.raises(RefusedError, match="replaced, never retired"):
+            registry.retire(actor="bert", reason="enough", alias="champion")
+        moves = [move.value for move in registry.history("challenger")]
+
+        assert (retired.value.version, retired.value.previous) == (second, second)
+        assert [move.retired for move in moves] == [False, True, False, True]
+        assert [move.previous for move in moves] == [None, second, None, second]
+        assert registry.alias("challenger") is None
+        assert registry.alias().value.version == first
+
+    def test_a_retirement_that_came_second_is_refused(self, objects):
+        """Somebody put another version there meanwhile: it stays."""
+        registry = ModelRegistry(objects, "eurusd-1h")
+        a, b, c = (registry.write(*small_bundle(seed=seed)).version for seed in range(3))
+        registry.promote(a, actor="anna", reason="the first")
+        seen = registry.promote(b, actor="anna", reason="try", alias="challenger")
+        registry.promote(c, actor="bert", reason="no, this", alias="challenger")
+        with pytest.raises(ConflictError, match=f"bert was first, with {c}"):
+            registry.retire(actor="monitor", reason="flat", expected=seen.number)
+
+        assert registry.alias("challenger").value.version == c
+
     def test_rollbacks_go_back_and_never_to_what_was_rolled_back_from(self, objects):
         """After A, B, C: back to B, back to A, then there is nothing; a promotion starts anew."""
         registry = ModelRegistry(objects, "eurusd-1h")

@@ -109,6 +109,39 @@ def test_promoting_and_rolling_back_are_recorded(versions):
     assert "better" in run("history")[1]
 
 
+def test_a_version_is_put_in_shadow_and_taken_out_by_hand(registry, versions):
+    """It needs a champion beside it; a promotion by hand skips it, and the history says so."""
+    a, b, _ = versions
+    code, _, err = run("shadow", b, "--reason", "try it")
+    run_json("promote", a, "--reason", "first")
+    put = run_json("shadow", b[:8], "--reason", "try it", "--actor", "anna")
+    out = run("shadow", "--end", "--reason", "enough")[1]
+    run_json("promote", b, "--reason", "in a hurry")
+    registry.promote(a, actor="monitor", reason="it was well", shadow_rows=200)
+    run_json("rollback", "--reason", "no")
+
+    assert (code, "has no champion whose requests" in err) == (1, True)
+    assert (put["alias"], put["version"], put["retired"]) == ("challenger", b, False)
+    assert f"challenger is nothing (generation 2), before {b}" in out
+    assert registry.alias("challenger") is None
+    assert [move["how"] for move in run_json("history")["history"]] == [
+        "no shadow",
+        "no shadow",
+        "after 200 rows in shadow",
+        "rolled back",
+    ]
+    assert "retired" in run("history", "--alias", "challenger")[1]
+
+
+def test_one_of_a_version_and_an_end_is_given(versions):
+    """Neither, or both, is a misunderstanding."""
+    for arguments in (["shadow"], ["shadow", versions[0], "--end"]):
+        code, _, err = run(*arguments, "--reason", "x")
+
+        assert code == 1
+        assert "give the version to put in shadow, or --end" in err
+
+
 def test_a_refused_bundle_is_not_promoted_without_force(versions):
     """The gate's reason is given, and force stays on record."""
     code, _, err = run("promote", versions[2], "--reason", "hope")

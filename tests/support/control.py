@@ -47,7 +47,7 @@ class Control:
     folder
         Holds the store and the state of the launchers.
     settings
-        Those that differ from the defaults.
+        Those that differ from the defaults; there is no shadow unless they ask for one.
     offset
         Added to the present time.
     made
@@ -96,6 +96,7 @@ class Control:
             "state": self.folder / "state",
             "recovery_rows": 50,
             "lease_seconds": 1.0,
+            "shadow_rows": 0,
             **self.settings,
             **changes,
         }

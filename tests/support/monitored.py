@@ -11,7 +11,7 @@ import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.store.objects import Objects
-from plumbline.store.prediction import PredictionRow
+from plumbline.store.prediction import PredictionRow, ShadowRow
 from plumbline.store.shipper import Shipper
 from plumbline.store.spool import Spool
 
@@ -37,6 +37,7 @@ def log_rows(
     start: int = 0,
     symbol: str = "EURUSD",
     ago_seconds: float = SETTLED_SECONDS,
+    beside: Sequence[PredictionRow] | None = None,
 ) -> list[PredictionRow]:
     """Log predictions of a bundle: its own reference stream, or rows with the given actions.
 
@@ -48,6 +49,8 @@ def log_rows(
         Otherwise: how many rows of the reference stream, from where.
     ago_seconds
         How long ago the last row was answered; the others came at 1,000 a second before.
+    beside
+        If given, the rows go to the table of shadows, as answers to the same requests.
     """
     reference = bundle.reference
     count = rows if actions is None else len(actions)
@@ -66,9 +69,11 @@ def log_rows(
     first = int((time.time() - ago_seconds) * 1e6) - count * 1_000
     interval = bundle.manifest.bar_interval_seconds * 1_000_000
     base = int(reference.bar_time[0])
+    kind = PredictionRow if beside is None else ShadowRow
+    ids = [row.prediction_id for row in beside or ()]
     made = [
-        PredictionRow(
-            prediction_id=f"{bundle.version}-{first}-{number}",
+        kind(
+            prediction_id=ids[number] if ids else f"{bundle.version}-{first}-{number}",
             seq=first + number,
             time=first + number * 1_000,
             bar_time=base + (start + number) * interval,

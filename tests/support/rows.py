@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 
 import numpy as np
 
 from plumbline.store.outcome import OutcomeRow
-from plumbline.store.prediction import PredictionRow
+from plumbline.store.prediction import PredictionRow, ShadowRow
 
 NOON = 1_500_033_600_000_000
 """2017-07-14 12:00 UTC in microseconds."""
@@ -54,6 +55,12 @@ def prediction_row(
 def prediction_rows(numbers: range, **how: int | str) -> list[PredictionRow]:
     """Return one row for each number."""
     return [prediction_row(number, **how) for number in numbers]  # type: ignore[arg-type]
+
+
+def shadow_row(number: int, **how: int | str) -> ShadowRow:
+    """Return what a challenger would have answered to the same."""
+    row = prediction_row(number, **how)  # type: ignore[arg-type]
+    return ShadowRow(**{field.name: getattr(row, field.name) for field in fields(row)})
 
 
 def outcome_row(

@@ -15,9 +15,6 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.sample import Context
-from typing import Any
-
-ClientFault = Any
 from plumbline.monitoring.watching.audit.answer_fault import Checked
 from plumbline.monitoring.watching.audit.gate_check import missed_by_the_gate
 from plumbline.monitoring.watching.audit.history import History
@@ -53,7 +50,7 @@ class Auditor:
         self._replay = Replay(bundle)
         self._artefact = False
         self._gate_checked = False
-        self._faults: dict[tuple[str, str, str], ClientFault] = {}
+        self._faults: dict[tuple[str, str, str], str] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._rows = self._right = 0
 
@@ -61,7 +58,7 @@ class Auditor:
         """Check rows, oldest in the log first, retries left out; cross-sections whole."""
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
-        words = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
+        words = [*self._of_answers(len(batch)), *self._of_gate(checked)]
         self._note(batch)
         return sorted(words, key=lambda word: word.place)
 
@@ -77,7 +74,6 @@ class Auditor:
 
     def accept(self) -> None:
         """Take the inputs as they are now for right."""
-        self._history.accept()
         self._faults.clear()
 
     def _note(self, batch: PredictionBatch) -> None:
@@ -105,17 +101,6 @@ class Auditor:
         self._artefact = standing
         return words
 
-    def _of_inputs(self) -> list[Word]:
-        words = []
-        for fault in getattr(self._history, "findings", list)():
-            self._faults[_key(fault)] = fault
-            words.append(_word(fault))
-        for fault in getattr(self._history, "recovered", list)():
-            self._faults.pop(_key(fault), None)
-            if not self._faults:
-                words.append(Word(max(fault.row, 0), fault.verdict, ended=True))
-        return words
-
     def _of_gate(self, checked: Checked) -> list[Word]:
         """Blame the version, once, if its answers are its own and not what was validated."""
         if self._gate_checked or not len(checked.rows):
@@ -133,17 +118,3 @@ class Auditor:
         return missed_by_the_gate(
             self._bundle, self._context, self._replay, place=place, since=since
         )
-
-
-def _key(fault: ClientFault) -> tuple[str, str, str]:
-    return fault.client, fault.symbol, fault.kind
-
-
-def _word(fault: ClientFault) -> Word:
-    return Word(
-        max(fault.row, 0),
-        fault.verdict,
-        cause=fault.cause,
-        finding=fault.finding,
-        since=fault.since_rows,
-    )

@@ -156,17 +156,13 @@ def unbroken_rows(bundle: Bundle) -> IntArray:
 def _choose(bundle: Bundle) -> list[IntArray]:
     """Return reference rows, or the rows of whole cross-sections, whose windows can be rebuilt."""
     manifest, reference = bundle.manifest, bundle.reference
-    specs = manifest.inputs
-    if any(spec.source not in ("features", "bundle") for spec in specs):
-        return []
-    length = max(spec.steps for spec in specs)
-    good = _unbroken(reference.bar_time, reference.symbol, length, manifest.bar_interval_seconds)
+    places = unbroken_rows(bundle)
     if manifest.unit == "row":
-        places = np.flatnonzero(good)
         spread = np.linspace(0, len(places) - 1, min(MOST_WINDOWS, len(places)))
         return [places[np.unique(spread.round().astype(int))]] if len(places) else []
     names, codes, counts = np.unique(reference.group, return_inverse=True, return_counts=True)
-    whole = np.flatnonzero(np.bincount(codes, weights=good, minlength=len(names)) == counts)
+    good = np.bincount(codes[places], minlength=len(names))
+    whole = np.flatnonzero(good == counts)
     if not len(whole):
         return []
     wanted = max(1, MOST_WINDOWS // int(counts.max()))

@@ -18,7 +18,7 @@ from plumbline.diagnosis.movement import previous_rows, step_scale
 from plumbline.monitoring.watching.audit.session import Graph
 
 MOST_ROWS = 64
-_DRAWS = 4
+_DRAWS = 2
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Replay: the logged answer must be what this version says of the logged input.
 
 A frozen model cannot collapse by itself. Every fourth row of a symbol whose window is known to the
-bit, and every row whose window was logged whole, is answered again by the monitor's own session of
+bit, and most rows whose window was logged whole, are answered again by the monitor's own session of
 the graph. After the first other answer every row is looked at, until three of the newest forty
 differ or do not. Of all rows, the logged centre, disagreement and decision must be what this
 version's calibration and policy make of the logged raw numbers.
@@ -135,6 +135,11 @@ class Replay:
         """How many symbols are remembered."""
         return len(self._trails)
 
+    @property
+    def looking(self) -> bool:
+        """Whether rows are looked at one by one: every window that can be made again is wanted."""
+        return self._answer.looking > 0
+
     @cached_property
     def slack(self) -> Slack:
         """How far apart two raw numbers may lie and be the same."""
@@ -247,10 +252,11 @@ class Replay:
         for place, trail in enumerate(trails, start):
             before.append((trail.since, trail.looking))
             trail.since += 1
-            near = looking > 0 or trail.looking > 0
-            if rows.known[place] >= 0 and (near or trail.since >= every or rows.logged[place]):
+            turn = looking > 0 or trail.looking > 0 or trail.since >= every
+            logged = rows.logged[place] and 2 * trail.since >= every
+            if rows.known[place] >= 0 and (turn or logged):
                 due.append(_Due(place, trail.rows, looking > 0))
-                trail.since = 0
+                trail.since = 0 if turn else trail.since
                 looking = max(0, looking - 1)
                 trail.looking = max(0, trail.looking - 1)
             trail.rows += 1

@@ -161,7 +161,7 @@ def test_a_fault_of_part_of_the_rows_is_found_with_its_share(sound: Answered, sh
     )
 
     (fault,) = replay.standing
-    assert row - ONSET <= 40
+    assert row - ONSET <= 8 / share
     assert fault.relation == "constant"
     assert fault.share == pytest.approx(share, abs=0.1)
 

@@ -8,9 +8,9 @@ import pytest
 
 from plumbline.store.errors import SpoolFullError, StoreError
 from plumbline.store.outcome import OUTCOMES
-from plumbline.store.prediction import PREDICTIONS
+from plumbline.store.prediction import PREDICTIONS, SHADOWS
 from plumbline.store.spool import ShippingSpool, Spool, SpoolDatabase, spool_folders
-from tests.support.rows import outcome_row, prediction_row, prediction_rows
+from tests.support.rows import outcome_row, prediction_row, prediction_rows, shadow_row
 
 
 @pytest.fixture
@@ -187,3 +187,26 @@ def test_a_folder_that_cannot_be_one_is_refused(tmp_path):
 
     with pytest.raises(StoreError, match=r"cannot make a spool in .*file.*on a local disk"):
         Spool(tmp_path / "file", 0)
+
+
+def test_a_spool_of_an_earlier_release_is_taken_up(tmp_path):
+    """Process ids repeat: the tables it lacks are made, and a shipper finds no rows in them."""
+    old = Spool(tmp_path, "worker")
+    old.append(prediction_rows(range(2)))
+    old.close()
+    connection = sqlite3.connect(old.folder / "rows.sqlite")
+    connection.execute("DROP TABLE shadows")
+    connection.execute("DELETE FROM progress WHERE name = 'shadows'")
+    connection.commit()
+    connection.close()
+    database = SpoolDatabase(old.folder)
+
+    assert (database.pending(), database.newest(SHADOWS)) == (2, 0)
+
+    database.close()
+    again = Spool(tmp_path, "worker")
+    again.append([shadow_row(3)])
+
+    assert again.folder == old.folder
+    assert again.pending() == 3
+    again.close()
