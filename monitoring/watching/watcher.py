@@ -27,7 +27,7 @@ from plumbline.diagnosis.guarantee import guarantee
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.monitoring.watching.audit.auditor import Auditor
-from plumbline.monitoring.watching.audit.word import Word
+from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured, Panel
 from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
@@ -105,7 +105,7 @@ class Watcher:
         self._sound = 0
         self._asked_at = 0
         self._episode: Episode | None = None
-        self._standing: Word | None = None
+        self._standing: Notice | None = None
         self._artefact: Judgement | None = None
         self._input: Judgement | None = None
         self._model = _waiting()
@@ -145,17 +145,17 @@ class Watcher:
         accepted = self._stream.accept(batch)
         if len(accepted.news) == 0:
             return []
-        words = self._auditor.take(accepted.news)
+        notices = self._auditor.take(accepted.news)
         found: list[Judgement] = []
-        self._walk(accepted, words, found)
+        self._walk(accepted, notices, found)
         return found
 
     # -- row by row
 
-    def _walk(self, accepted: Accepted, words: Sequence[Word], found: list[Judgement]) -> None:
+    def _walk(self, accepted: Accepted, notices: Sequence[Notice], found: list[Judgement]) -> None:
         """Take the ordered rows in stretches, each up to where something may be said."""
         n, i = len(accepted.ordered), 0
-        due = [(int(accepted.place[word.place]), word) for word in words]
+        due = [(int(accepted.place[notice.place]), notice) for notice in notices]
         measured = self._measure() if n else None
         while i < n or due:
             before = self._current
@@ -252,42 +252,42 @@ class Watcher:
         """Return a judgement as one of the newest row."""
         return self._judgement(before.diagnosis, before.detected_after)
 
-    def _open_standing(self, word: Word, prediction_id: str) -> None:
-        self._episode = Episode(word.verdict, Opening.ARITHMETIC)
-        self._input = self._of_word(word, prediction_id)
+    def _open_standing(self, notice: Notice, prediction_id: str) -> None:
+        self._episode = Episode(notice.verdict, Opening.ARITHMETIC)
+        self._input = self._of_notice(notice, prediction_id)
 
     # -- arithmetic
 
-    def _heed(self, word: Word, prediction_id: str) -> None:
+    def _heed(self, notice: Notice, prediction_id: str) -> None:
         """Take in what the exact checks say."""
-        if word.verdict is Verdict.ARTEFACT_FAULT:
-            self._artefact = None if word.ended else self._of_word(word, prediction_id)
-            if word.ended:
+        if notice.verdict is Verdict.ARTEFACT_FAULT:
+            self._artefact = None if notice.ended else self._of_notice(notice, prediction_id)
+            if notice.ended:
                 self._model = self._again(self._model)
             if self._panel is not None:
                 self._panel.reset_outputs()
-        elif word.verdict.facts.of_input:
-            self._standing = None if word.ended else word
-            if self._episode is None and not word.ended:
-                self._open_standing(word, prediction_id)
+        elif notice.verdict.facts.of_input:
+            self._standing = None if notice.ended else notice
+            if self._episode is None and not notice.ended:
+                self._open_standing(notice, prediction_id)
             elif (
-                word.ended
+                notice.ended
                 and self._episode is not None
                 and self._episode.opening is Opening.ARITHMETIC
             ):
                 self._end_episode(forget=False)
         else:
-            self._model = self._of_word(word, prediction_id)
+            self._model = self._of_notice(notice, prediction_id)
 
-    def _of_word(self, word: Word, prediction_id: str) -> Judgement:
-        findings = () if word.finding is None else (word.finding,)
+    def _of_notice(self, notice: Notice, prediction_id: str) -> Judgement:
+        findings = () if notice.finding is None else (notice.finding,)
         diagnosis = Diagnosis(
-            verdict=word.verdict,
-            cause=word.cause,
+            verdict=notice.verdict,
+            cause=notice.cause,
             findings=(*findings, self._promise),
-            n=max(word.since, 1),
+            n=max(notice.since, 1),
         )
-        return Judgement(diagnosis, prediction_id, word.since, self.rows, self._evidence())
+        return Judgement(diagnosis, prediction_id, notice.since, self.rows, self._evidence())
 
     # -- the outputs
 

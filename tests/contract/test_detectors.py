@@ -32,7 +32,9 @@ def measured(stream: Stream) -> Measures:
 def meter_of(baseline: Baseline) -> Meter:
     """Return the meter of a measured reference."""
     surrogates = {name: each.surrogate for name, each in baseline.outputs.items()}
-    return Meter(baseline.step_scale, surrogates, OUTPUTS.heads, OUTPUT)
+    return Meter(
+        baseline.step_scale, surrogates, OUTPUTS.heads, OUTPUT, relations=baseline.relations
+    )
 
 
 def reference(name: str) -> Measures:
@@ -40,7 +42,9 @@ def reference(name: str) -> Measures:
     baseline = context(REFERENCE.get(name, SHORT)).baseline
     assert baseline is not None
     rows = meter_of(baseline).measure(of_reference(baseline.reference, OUTPUTS))[OUTPUT]
-    return replace(rows, residual=baseline.outputs[OUTPUT].residuals)
+    far, unusual = baseline.relations.count(baseline.apart)
+    residuals = baseline.outputs[OUTPUT].residuals
+    return replace(rows, residual=residuals, far=far, unusual=unusual)
 
 
 def collapse(name: str) -> Stream:
@@ -49,11 +53,13 @@ def collapse(name: str) -> Stream:
     one = stream.logits[:1]
     zeroed, held = stream.features.copy(), stream.features.copy()
     zeroed[:, :4] = 0.0
+    width = stream.features.shape[1]
     held[:, :4] = held[0, :4]
     return {
         "frozen": stream.shown(np.repeat(stream.features[:1], 1_500, axis=0)),
         "zero_padded": stream.shown(zeroed),
         "stale": stream.shown(held),
+        "relation": stream.shown(stream.features * np.array([3.0] * 2 + [1.0] * (width - 2))),
         "gain": stream.saying(one + 1e-3 * stream.logits),
         "spread": stream.saying(one + 1e-3 * stream.logits),
         "action_share": stream.saying(stream.logits + np.array([0, 0, 9])),

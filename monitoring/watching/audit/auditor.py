@@ -18,8 +18,8 @@ from plumbline.diagnosis.sample import Context
 from plumbline.monitoring.watching.audit.answer_fault import Checked
 from plumbline.monitoring.watching.audit.gate_check import missed_by_the_gate
 from plumbline.monitoring.watching.audit.history import History
+from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.replay import Replay
-from plumbline.monitoring.watching.audit.word import Word
 from plumbline.store.prediction import PredictionBatch
 
 ENOUGH = 8
@@ -54,13 +54,13 @@ class Auditor:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._rows = self._right = 0
 
-    def take(self, batch: PredictionBatch) -> list[Word]:
+    def take(self, batch: PredictionBatch) -> list[Notice]:
         """Check rows, oldest in the log first, retries left out; cross-sections whole."""
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
-        words = [*self._of_answers(len(batch)), *self._of_gate(checked)]
+        notices = [*self._of_answers(len(batch)), *self._of_gate(checked)]
         self._note(batch)
-        return sorted(words, key=lambda word: word.place)
+        return sorted(notices, key=lambda notice: notice.place)
 
     def exact(self, symbols: Collection[str] = ()) -> Exact:
         """Say what is known of the newest rows of some symbols, or of all."""
@@ -84,9 +84,9 @@ class Auditor:
         while len(self._seen) > _SYMBOLS:
             self._seen.popitem(last=False)
 
-    def _of_answers(self, rows: int) -> list[Word]:
-        words = [
-            Word(
+    def _of_answers(self, rows: int) -> list[Notice]:
+        notices = [
+            Notice(
                 max(each.row, 0),
                 Verdict.ARTEFACT_FAULT,
                 cause=each.cause,
@@ -96,12 +96,12 @@ class Auditor:
             for each in self._replay.faults()
         ]
         standing = bool(self._replay.standing)
-        if self._artefact and not words and not standing:
-            words.append(Word(rows - 1, Verdict.ARTEFACT_FAULT, ended=True))
+        if self._artefact and not notices and not standing:
+            notices.append(Notice(rows - 1, Verdict.ARTEFACT_FAULT, ended=True))
         self._artefact = standing
-        return words
+        return notices
 
-    def _of_gate(self, checked: Checked) -> list[Word]:
+    def _of_gate(self, checked: Checked) -> list[Notice]:
         """Blame the version, once, if its answers are its own and not what was validated."""
         if self._gate_checked or not len(checked.rows):
             return []

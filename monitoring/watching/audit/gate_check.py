@@ -14,8 +14,8 @@ from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.monitoring.watching.audit.intact import unbroken_rows, windows_at
+from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.replay import Replay
-from plumbline.monitoring.watching.audit.word import Word
 
 ROWS = 400
 """Consecutive reference rows that the graph is asked about, at most."""
@@ -25,7 +25,7 @@ _LEAST = 200
 
 def missed_by_the_gate(
     bundle: Bundle, context: Context, replay: Replay, *, place: int, since: int
-) -> list[Word]:
+) -> list[Notice]:
     """Return what is wrong with a graph that is not intact; nothing where it is, or who knows.
 
     Parameters
@@ -49,9 +49,9 @@ def missed_by_the_gate(
         found = diagnose(sample, context)
         if found.verdict.facts.of_model:
             cause = f"On its own reference windows already: {found.cause}"
-            return [Word(place, found.verdict, cause=cause, finding=finding, since=since)]
+            return [Notice(place, found.verdict, cause=cause, finding=finding, since=since)]
     verdict = _by_relation(replay)
-    return [Word(place, verdict, cause=replay.examined.said, finding=finding, since=since)]
+    return [Notice(place, verdict, cause=replay.examined.said, finding=finding, since=since)]
 
 
 def _by_relation(replay: Replay) -> Verdict:

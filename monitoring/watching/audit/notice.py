@@ -9,7 +9,7 @@ from plumbline.bundle.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Word:
+class Notice:
     """Spoken at one row.
 
     Attributes
