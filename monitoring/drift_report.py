@@ -1,5 +1,6 @@
 """The drift report for people: reference against the newest predictions, as one HTML page.
 
+What counts as drift is learnt from the reference's own stretches (`monitoring.drift_threshold`).
 Run as ``python -m plumbline.monitoring.drift_report``, a process of its own: importing Evidently
 takes seconds and hundreds of megabytes, which the control loop must not wait for. This is the one
 module that knows Evidently.
@@ -21,27 +22,41 @@ import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.monitoring.drift_threshold import DriftThresholds, fit_thresholds, in_time_order
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry
-from plumbline.store.report import write_report
+from plumbline.store.report import forget_reports, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 50_000
 MIN_ROWS = 30
+KEPT_REPORTS = 20
+"""Drift reports of a model that stay in the store; each is some megabytes."""
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A page, and the columns it found drifted."""
+    """A page, and the columns it found drifted.
+
+    Attributes
+    ----------
+    page
+        As HTML.
+    drifted, columns, rows
+        Names of the columns that have drifted, how many there are, and rows looked at.
+    thresholds
+        What counted as drift.
+    """
 
     page: str
     drifted: tuple[str, ...]
     columns: int
     rows: int
+    thresholds: DriftThresholds
 
 
 def build_drift_report(
@@ -78,25 +93,46 @@ def build_drift_report(
         numbers = _numeric_names(bundle)
         actions = ["action"] if bundle.manifest.actions else []
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=actions)
-        past = bundle.reference
-        reference = _frame(bundle, past.features, past.centre, past.action, max_rows)
-        current = _frame(bundle, rows.features, rows.centre, rows.action, max_rows)
-        snapshot = Report([DataDriftPreset()]).run(
+        newest = slice(-max_rows, None)
+        rows = rows.take(newest)
+        past = in_time_order(bundle.reference, np.unique(rows.symbol))
+        past = past.take(newest)
+        reference = _frame(bundle, past.features, past.centre, past.action)
+        current = _frame(bundle, rows.features, rows.centre, rows.action)
+        limits = fit_thresholds(reference[numbers].to_numpy(), past.action, len(rows))
+        preset = DataDriftPreset(
+            num_method="wasserstein",
+            cat_method="jensenshannon",
+            cat_threshold=limits.action,
+            per_column_threshold=dict(zip(numbers, limits.numbers.tolist(), strict=True)),
+        )
+        snapshot = Report([preset]).run(
             Dataset.from_pandas(current, data_definition=definition),
             Dataset.from_pandas(reference, data_definition=definition),
         )
         page = str(snapshot.get_html_str(as_iframe=False))
         results = snapshot.dict()["metrics"]
     return DriftReport(
-        page=page,
+        page=_with_note(page, limits.sentence),
         drifted=tuple(_drifted(results)),
         columns=len(current.columns),
         rows=len(current),
+        thresholds=limits,
     )
 
 
+def _with_note(page: str, note: str) -> str:
+    """Return a page that begins with a sentence."""
+    head, body, rest = page.partition("<body")
+    attributes, end, content = rest.partition(">")
+    if not (body and end):
+        return page
+    paragraph = f'<p style="font:14px sans-serif;margin:1em 2em">{html.escape(note)}</p>'
+    return f"{head}{body}{attributes}{end}{paragraph}{content}"
+
+
 def _drifted(results: list[dict[str, object]]) -> list[str]:
-    """Return the columns that Evidently calls drifted, by its own test and threshold."""
+    """Return the columns that Evidently calls drifted, by the thresholds it was given."""
     found = []
     for result in results:
         config, value = result["config"], result["value"]
@@ -120,14 +156,14 @@ def _numeric_names(bundle: Bundle) -> list[str]:
 
 
 def _frame(
-    bundle: Bundle, features: FloatArray, centre: FloatArray, action: IntArray, max_rows: int
+    bundle: Bundle, features: FloatArray, centre: FloatArray, action: IntArray
 ) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # as heavy as what it is for
 
-    numbers = np.column_stack([features, centre])[-max_rows:].astype(np.float64)
+    numbers = np.column_stack([features, centre]).astype(np.float64)
     frame = pd.DataFrame(numbers, columns=_numeric_names(bundle))
     if names := bundle.manifest.actions:
-        frame["action"] = [html.escape(names[a]) for a in action[-max_rows:]]
+        frame["action"] = [html.escape(names[a]) for a in action]
     return frame
 
 
@@ -147,6 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"no report: {error}", file=sys.stderr)  # noqa: T201  # for the job's log
         return 1
     key = write_report(objects, given.model, report.page, datetime.now(UTC))
+    forget_reports(objects, given.model, kind="drift", kept=KEPT_REPORTS)
     answer = {
         "key": key,
         "version": given.version,

@@ -66,6 +66,13 @@ def list_reports(objects: Objects, model: str) -> list[Report]:
     return found[::-1]
 
 
+def forget_reports(objects: Objects, model: str, *, kind: str, kept: int) -> None:
+    """Remove all but the newest reports of a kind."""
+    of_kind = [report for report in list_reports(objects, model) if report.kind == kind]
+    for report in of_kind[kept:]:
+        objects.delete(report.key)
+
+
 def read_report(objects: Objects, model: str, name: str) -> str:
     """Return a page by its name, as a link gives it.
 

@@ -171,8 +171,7 @@ def relate_answers(answers: Answers, specs: Sequence[OutputSpec]) -> AnswerRelat
             )
     exchanged = _exchanged_outputs(answers, specs, list(forms))
     if exchanged:
-        clause = f"the outputs {' and '.join(exchanged)} are exchanged"
-        return AnswerRelation("exchanged", clause, exchanged)
+        return AnswerRelation("exchanged", exchanged, tuple(forms))
     return _joined(forms, several=len(specs) > 1, every=len(forms) == len(specs))
 
 
@@ -190,28 +189,31 @@ def _joined(forms: Mapping[str, Form], *, several: bool, every: bool) -> AnswerR
     return AnswerRelation(kind, said, names)
 
 
-def _exchanged_outputs(
-    answers: Answers, specs: Sequence[OutputSpec], found: Sequence[str]
-) -> tuple[str, ...]:
-    """Return two outputs of one shape that say each other's numbers, where there are such."""
-    if len(found) != 2:
-        return ()
-    ends = np.cumsum([spec.numbers for spec in specs])
+def _exchanged_outputs(answers: Answers, specs: Sequence[OutputSpec], found: Sequence[str]) -> str:
+    """Say whether the wrong outputs say each other's numbers; empty where they do not."""
+    ends = np.cumsum([spec.numbers for spec in specs]).tolist()
     places = {
-        spec.name: slice(end - spec.numbers, end)
-        for spec, end in zip(specs, ends.tolist(), strict=True)
+        spec.name: slice(end - spec.numbers, end) for spec, end in zip(specs, ends, strict=True)
     }
-    one, other = (places[name] for name in found)
-    if one.stop - one.start != other.stop - other.start:
-        return ()
-    rows = answers.wrong
+    rows, wide = answers.wrong, answers.slack.wide
     logged, right = answers.logged[rows], answers.right[rows]
-    wide = answers.slack.wide
-    crossed = [
-        differing(logged[:, one], right[:, other], wide[other]),
-        differing(logged[:, other], right[:, one], wide[one]),
-    ]
-    return tuple(found) if np.mean(crossed) <= 1.0 - _MOSTLY else ()
+    sources = []
+    for one in found:
+        for other in found:
+            mine, theirs = places[one], places[other]
+            alike = mine.stop - mine.start == theirs.stop - theirs.start and one != other
+            if alike and _same(logged[:, mine], right[:, theirs], wide[theirs]):
+                sources.append(other)
+                break
+    if len(found) < 2 or sorted(sources) != sorted(found):
+        return ""
+    if len(found) == 2:
+        return f"the outputs {' and '.join(found)} are exchanged"
+    return f"the outputs {_listed(found)} are in another order"
+
+
+def _same(logged: FloatArray, right: FloatArray, slack: FloatArray) -> bool:
+    return float(differing(logged, right, slack).mean()) <= 1.0 - _MOSTLY
 
 
 def who(counts: Mapping[str, tuple[int, int]], sound: Sequence[str] = ()) -> str:

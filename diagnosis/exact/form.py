@@ -61,7 +61,7 @@ def form_of(
         found = _members(spec, bad.reshape(shape), x[wrong].reshape(shape), slack)
         if found is not None:
             return found
-    own = _block(spec, bad.reshape(-1, spec.width), x[wrong].reshape(-1, spec.width), slack)
+    own = _block(spec, bad.reshape(shape), x[wrong].reshape(shape), slack)
     return own or _of_other_rows(x, y, wrong, tight) or _unnamed(spec, bad, x[wrong])
 
 
@@ -75,28 +75,26 @@ def _members(
     off = (np.abs(bad - right) > slack).any(axis=2).any(axis=0)
     if off.all() or not off.any():
         return None
-    places = np.flatnonzero(off)
-    values = [bad[:, place] for place in places]
+    places = np.flatnonzero(off).tolist()
     which = _listed([str(place + 1) for place in places])
     who = f"member {which} of {spec.members}" if len(places) == 1 else f"members {which}"
-    if all(np.ptp(each, axis=0).max() <= slack.max() for each in values):
+    if len(bad) > 2 and (np.ptp(bad[:, off], axis=0) <= slack).all():
         return Form("members_missing", f"{who} say the same whatever the input")
-    own = _block(
-        spec, bad[:, off].reshape(-1, spec.width), right[:, off].reshape(-1, spec.width), slack
-    )
+    own = _block(spec, bad[:, off], right[:, off], slack)
     return Form(own.kind if own else "otherwise", f"of {who}, {own.said if own else _UNLIKE}")
 
 
 def _block(spec: OutputSpec, bad: FloatArray, right: FloatArray, slack: FloatArray) -> Form | None:
-    """Try the forms that a row's own right answer makes: ``(n, width)`` both."""
+    """Try the forms that a row's own right answer makes: ``(n, members, width)`` both."""
     names = names_of(spec)
     said, true = bad, right
     if spec.kind == "choice":  # a number added to all logits changes nothing
-        said, true = (each - each.mean(axis=1, keepdims=True) for each in (bad, right))
+        said, true = (each - each.mean(axis=2, keepdims=True) for each in (bad, right))
     if (np.abs(said - true) <= slack).all():
         return Form("level", "one number is added to all of them, which changes no probability")
+    flat = (-1, spec.width)
     return (
-        _exchanged(said, true, slack, names)
+        _exchanged(said.reshape(flat), true.reshape(flat), slack, names)
         or _affine(spec, said, true, slack)
         or _column_by_column(bad, right, slack, names)
     )
@@ -124,8 +122,8 @@ def _exchanged(
 
 
 def _affine(spec: OutputSpec, bad: FloatArray, right: FloatArray, slack: FloatArray) -> Form | None:
-    """Fit one factor for all numbers and one offset for each."""
-    rows, width = bad.shape
+    """Fit one factor for all numbers, and an offset for each number of each member."""
+    rows, members, width = bad.shape
     if rows < 3 or rows * width <= width + 2:
         return None
     factor, offset = _fit(bad, right)
@@ -134,7 +132,9 @@ def _affine(spec: OutputSpec, bad: FloatArray, right: FloatArray, slack: FloatAr
     if abs(factor) * max(right.std(axis=0).max(), slack.max()) <= slack.max() / 8:
         return Form("constant", "they are the same whatever the input")
     if abs(factor - 1.0) <= 2e-3:
-        return Form("offset", _offsets(spec, offset))
+        if members > 1 and (np.ptp(offset, axis=0) > 4 * slack).any():
+            return Form("offset", "every member is moved by numbers of its own")
+        return Form("offset", _offsets(spec, offset.mean(axis=0)))
     return Form("scaled", _scaled(bad, factor, offset, slack), factor)
 
 
@@ -166,19 +166,24 @@ def _column_by_column(
     bad: FloatArray, right: FloatArray, slack: FloatArray, names: Sequence[str]
 ) -> Form | None:
     """Look for numbers that are constant or scaled beside others that are right."""
-    if len(bad) < 5 or bad.shape[1] < 2:
+    if len(bad) < 5 or bad.shape[2] < 2:
         return None
-    said = []
+    said, factors = [], []
     for j, name in enumerate(names):
-        own, true = bad[:, j : j + 1], right[:, j : j + 1]
+        own, true = bad[:, :, j : j + 1], right[:, :, j : j + 1]
         if (np.abs(own - true) <= slack[j]).all():
             continue
         factor, offset = _fit(own, true)
         if not _explains(own, true, factor, offset, slack[j : j + 1]):
             return None
         constant = abs(factor) * true.std() <= max(slack[j] / 8, _CONSTANT)
+        factors.append(0.0 if constant else factor)
         said.append(f"{name} is constant" if constant else f"{name} is scaled by {factor:.3g}")
-    return Form("columns", "; ".join(said)) if said else None
+    if not said:
+        return None
+    one = factors[0] if np.ptp(factors) <= 2e-3 * abs(factors[0]) else None
+    kind = "columns" if one is None else "scaled" if one else "constant"
+    return Form(kind, "; ".join(said), one)
 
 
 def _offsets(spec: OutputSpec, offset: FloatArray) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from plumbline.bundle.archive import Bundle
 from plumbline.monitoring.drift_report import build_drift_report
+from plumbline.monitoring.drift_threshold import action_distance, distance
 from plumbline.store.prediction import PredictionBatch
-from plumbline.store.report import list_reports, read_report
+from plumbline.store.report import forget_reports, list_reports, read_report, write_report
+from tests.integration import test_watcher_bars as real_bars
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, value
 from tests.support.monitored import log_rows
@@ -120,3 +124,71 @@ def test_a_verdict_change_makes_a_report_and_the_loop_goes_on(tmp_path: Path):
     assert monitor.status.drift.columns == 8
     assert value(monitor.metrics, "monitoring_reports_total", model=MODEL, result="written") == 1
     assert ("evidently" in sys.modules) == loaded
+
+
+@pytest.mark.parametrize("rows", [300, 1_000, 2_000])
+def test_a_healthy_stream_of_real_bars_has_hardly_a_drifted_column(rows: int) -> None:
+    """Months that the reference has not seen; a test of independent rows finds 30 of 35."""
+    report = build_drift_report(real_bars.bundle(), real_bars.served(real_bars.held_out()[:rows]))
+
+    assert report.columns == 35
+    assert len(report.drifted) <= 2
+
+
+def test_a_market_that_moved_has_drifted() -> None:
+    """Three times as wild: returns, volatilities and ranges are named, the clock is not."""
+    bars = real_bars.held_out()[:1_000].copy()
+    wild = [name.startswith(("return_", "volatility_", "range_")) for name in real_bars.NAMES]
+    bars[:, wild] *= 3
+    report = build_drift_report(real_bars.bundle(), real_bars.served(bars))
+    clock = {name for name in real_bars.NAMES if name.startswith(("hour", "half_day", "week"))}
+
+    assert {"return_1", "volatility_24", "range_24"} <= set(report.drifted)
+    assert not clock & set(report.drifted)
+
+
+def test_the_page_says_what_counted_as_drift(bundle: Bundle) -> None:
+    """In its first sentence; the numbers are beside each column."""
+    report = build_drift_report(bundle, logged(bundle, bundle.reference.features))
+
+    assert "times the largest that any of 12 stretches of 200 rows" in report.page
+    assert report.page.index("A column has drifted if") > report.page.index("<body")
+    assert report.thresholds.length == 200
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_our_distances_are_evidently_s() -> None:
+    """So that a threshold learnt with ours means the same there."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    rng = np.random.default_rng(0)
+    past = pandas.DataFrame({"x": rng.normal(size=500), "a": rng.choice(["u", "v"], 500)})
+    now = pandas.DataFrame({"x": rng.normal(1, 2, 300), "a": rng.choice(["u", "v", "w"], 300)})
+    definition = DataDefinition(numerical_columns=["x"], categorical_columns=["a"])
+    metrics = [
+        ValueDrift(column="x", method="wasserstein"),
+        ValueDrift(column="a", method="jensenshannon"),
+    ]
+    report = Report(metrics).run(
+        Dataset.from_pandas(now, data_definition=definition),
+        Dataset.from_pandas(past, data_definition=definition),
+    )
+    theirs = [float(each["value"]) for each in report.dict()["metrics"]]
+    codes = [frame["a"].map({"u": 0, "v": 1, "w": 2}).to_numpy() for frame in (past, now)]
+
+    assert theirs[0] == pytest.approx(distance(past["x"].to_numpy(), now["x"].to_numpy()))
+    assert theirs[1] == pytest.approx(action_distance(*codes), abs=1e-6)
+
+
+def test_the_newest_reports_are_kept(tmp_path: Path) -> None:
+    """Each is some megabytes; reports of other kinds are none of this business."""
+    objects = Control(tmp_path).objects
+    for day in range(1, 6):
+        for kind in ("drift", "gate"):
+            moment = datetime(2026, 1, day, tzinfo=UTC)
+            write_report(objects, MODEL, f"<p>{kind} {day}", moment, kind=kind)
+    forget_reports(objects, MODEL, kind="drift", kept=2)
+    left = [(report.kind, report.time.day) for report in list_reports(objects, MODEL)]
+
+    assert sorted(left) == [("drift", 4), ("drift", 5), *(("gate", day) for day in range(1, 6))]

@@ -68,15 +68,15 @@ class Account:
     def keep(self, batch: PredictionBatch, rebuilt: Rebuilt, some: IntArray) -> None:
         """Keep rows with their windows: ``some`` are places in ``rebuilt``, all of them exact.
 
-        Of a model of cross-sections they are one.
+        Where answers depend on the whole cross-section, they are one.
         """
-        if self._bundle.manifest.unit == "row":
+        if self._graph.rowwise:
             some = some[-KEPT:]
         _append(self._kept, batch, rebuilt, some)
 
     def keep_wrong(self, batch: PredictionBatch, rebuilt: Rebuilt, some: IntArray) -> None:
         """Keep rows that were found wrong: of one symbol of many they may lie far apart."""
-        if self._bundle.manifest.unit == "row":
+        if self._graph.rowwise:
             _append(self._wrong, batch, rebuilt, some[-KEPT:])
 
     def forget(self) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.bundle.golden import unit_of
 from plumbline.bundle.spec import OutputSpec
 from plumbline.diagnosis.exact.answers import differing
 from plumbline.diagnosis.exact.form import form_of
+from plumbline.monitoring.watching.audit.section import Sizes, requests, sections
 from plumbline.store.prediction import PredictionBatch
 
 _TOLERANCE = 1e-4
@@ -38,6 +39,9 @@ class ReadingCheck:
         self._rowwise = bundle.manifest.unit == "row"
         centre, epistemic = bundle.reference.centre, bundle.reference.epistemic
         self._slack = _TOLERANCE * np.array([unit_of(each) for each in (*centre.T, *epistemic.T)])
+        widths = (centre.shape[1], epistemic.shape[1])
+        self._own = np.repeat([True, self._rowwise], widths)
+        self._sizes = Sizes()
         self._kept: list[PredictionBatch] = []
 
     def check(self, batch: PredictionBatch) -> IntArray:
@@ -54,25 +58,36 @@ class ReadingCheck:
 
     def _differs(self, batch: PredictionBatch) -> BoolArray:
         outputs = self._outputs
-        readings = outputs.read(batch.raw, None if self._rowwise else batch.group)
+        group = None if self._rowwise else batch.group
+        readings = outputs.read(batch.raw, group)
         centres = outputs.centres(readings)
-        if not self._rowwise:  # ranks, and what is held by them, depend on rows that may be missing
-            return differing(batch.centre, centres, self._slack[: centres.shape[1]])
         logged = np.concatenate([batch.centre, batch.epistemic], axis=1)
         right = np.concatenate([centres, outputs.epistemics(readings)], axis=1)
-        off = differing(logged, right, self._slack)
-        decision = outputs.decide(readings)
+        whole = np.ones(len(batch), bool) if self._rowwise else self._whole(batch)
+        slack = np.where(whole[:, None] | self._own, self._slack, np.inf)
+        off = differing(logged, right, slack)
+        decision = outputs.decide(readings, group)
         acted = np.abs(decision.position * decision.size - batch.position * batch.size) > _HELD
         if decision.action is not None:
             acted |= decision.action != batch.action
+        acted &= whole
         if np.logical_or.reduce(acted):
-            acted[acted] = ~self._tied(batch.take(acted))
+            acted &= ~self._tied(batch, group)
         either: BoolArray = off | acted
         return either
 
-    def _tied(self, rows: PredictionBatch) -> BoolArray:
+    def _whole(self, batch: PredictionBatch) -> BoolArray:
+        """Tell which rows belong to whole cross-sections: ranks depend on every row of them."""
+        whole = np.zeros(len(batch), bool)
+        for rows, unbroken in sections(batch, np.ones(len(batch), bool)):
+            at_once = len(requests(batch, rows)) == 1
+            whole[rows] = self._sizes.usual(len(rows)) and unbroken and at_once
+        return whole
+
+    def _tied(self, rows: PredictionBatch, group: AnyArray | None) -> BoolArray:
         """Tell which logged decisions are those of the logged centres: a tie falls either way."""
-        again = self._outputs.decide(self._outputs.restore(rows.centre, rows.epistemic))
+        logged = self._outputs.restore(rows.centre, rows.epistemic, group)
+        again = self._outputs.decide(logged, group)
         same: BoolArray = np.abs(again.position * again.size - rows.position * rows.size) <= _HELD
         return same if again.action is None else same & (again.action == rows.action)
 
@@ -92,16 +107,22 @@ class ReadingCheck:
         centre = np.concatenate([rows.centre for rows in self._kept])
         epistemic = np.concatenate([rows.epistemic for rows in self._kept])
         right, logged = self._outputs.read(raw), self._outputs.restore(centre, epistemic)
-        said = []
-        kind = "decision"
+        kind, said = "", []
         for spec in self._outputs.specs:
             x, y = right[spec.name], logged[spec.name]
             off = differing(y.centre, x.centre, np.full(x.centre.shape[1], _TOLERANCE))
+            apart = np.abs(y.epistemic - x.epistemic) > _TOLERANCE
             if off.any():
                 form = _form(spec, x.coordinates, y.coordinates, off)
-                kind = form[0]
+                kind = kind or form[0]
                 said.append(f"of {spec.name}, {form[1]}")
-        return kind, "; ".join(said) or "the decisions are not those of this version's policy", ""
+            elif self._rowwise and apart.any():
+                kind = kind or "epistemic"
+                none = " is logged as none" if not y.epistemic[apart].any() else ""
+                said.append(f"the members' disagreement on {spec.name}{none or ' is another'}")
+        if not said:
+            return "decision", "the decisions are not those of this version's policy", ""
+        return kind, "; ".join(said), ""
 
 
 def _form(

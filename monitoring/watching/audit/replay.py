@@ -13,7 +13,6 @@ right is the model's own answer.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,22 +30,20 @@ from plumbline.monitoring.watching.audit.pace import Pace
 from plumbline.monitoring.watching.audit.probe import Probed, probe
 from plumbline.monitoring.watching.audit.reading import ReadingCheck
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
-from plumbline.monitoring.watching.audit.section import requests, sections
+from plumbline.monitoring.watching.audit.section import Sizes, requests, sections
 from plumbline.monitoring.watching.audit.session import Graph
 from plumbline.monitoring.watching.audit.suspicion import Standing, Suspicion
 from plumbline.monitoring.watching.audit.trail import Trails
 from plumbline.store.prediction import PredictionBatch
 
 EVERY = 4
-"""Of a symbol's rows one in so many is replayed; of cross-sections, one in half as many."""
+"""Of a symbol's rows one in so many is replayed; of whole cross-sections, one in half as many."""
 
 CONFIRMED = 3
 """Wrong answers among the newest forty checked that make a fault."""
 
 CONFIRMED_SECTIONS = 2
-"""The same in cross-sections, each of which is many answers."""
-
-_SIZES = 20
+"""The same where a cross-section is asked about whole: each is many answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +108,15 @@ class Replay:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._bundle = bundle
-        self._whole = bundle.manifest.unit == "cross_section"
-        self._pace = Pace(max(1, every // 2 if self._whole else every), clock)
+        self._pace = Pace(every, clock)
         self._graph = Graph(bundle)
         self._account = Account(bundle, self._graph, others)
         self._trails = Trails()
-        self._answer = Suspicion(
-            self._trails, needed=CONFIRMED_SECTIONS if self._whole else CONFIRMED
-        )
+        self._answer = Suspicion(self._trails, needed=CONFIRMED)
         self._reading = ReadingCheck(bundle)
         self._read = Suspicion(Trails(), needed=CONFIRMED)
         self._since_section = 0
-        self._sizes: deque[int] = deque(maxlen=_SIZES)
+        self._sizes = Sizes()
         self._found: list[AnswerFault] = []
 
     @property
@@ -180,8 +174,11 @@ class Replay:
         said = _Said(np.zeros(len(batch), bool), np.zeros(batch.raw.shape, np.float32))
         if len(rebuilt) and self._graph.runs:
             every = self._pace.begin(len(batch))
-            check = self._check_sections if self._whole else self._check_rows
-            check(batch, rebuilt, rows, every, said)
+            if self._graph.rowwise:
+                self._check_rows(batch, rebuilt, rows, every, said)
+            else:
+                self._answer.needed = CONFIRMED_SECTIONS
+                self._check_sections(batch, rebuilt, rows, max(1, every // 2), said)
         else:
             self._count(rows, range(len(batch)))
         places = np.flatnonzero(said.known)
@@ -294,8 +291,7 @@ class Replay:
         known = np.array(rows.known)
         for places, whole in sections(batch, known >= 0):
             numbers = self._count(rows, places.tolist())
-            usual = not self._sizes or len(places) >= np.median(self._sizes)
-            self._sizes.append(len(places))
+            usual = self._sizes.usual(len(places))
             self._since_section += 1
             looking = self._answer.looking > 0
             logged = any(rows.logged[place] for place in places.tolist())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, IntArray
 from plumbline.store.prediction import PredictionBatch
+
+_NEWEST = 20
 
 
 def sections(batch: PredictionBatch, known: BoolArray) -> Iterator[tuple[IntArray, bool]]:
@@ -29,6 +32,19 @@ def sections(batch: PredictionBatch, known: BoolArray) -> Iterator[tuple[IntArra
         seq = np.sort(batch.seq[rows])
         named = bool(group[rows[0]])
         yield rows, bool(named and known[rows].all() and (np.diff(seq) == 1).all())
+
+
+class Sizes:
+    """How large the newest cross-sections were: a smaller one may have lost rows of its end."""
+
+    def __init__(self) -> None:
+        self._newest: deque[int] = deque(maxlen=_NEWEST)
+
+    def usual(self, rows: int) -> bool:
+        """Take the next one, and tell whether it is as large as any of the newest."""
+        usual = rows >= max(self._newest, default=0)
+        self._newest.append(rows)
+        return usual
 
 
 def requests(batch: PredictionBatch, rows: IntArray) -> list[IntArray]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.golden import GoldenRows
 from plumbline.bundle.outputs import write_calibrations
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.replay import Replay
@@ -58,7 +61,8 @@ FAULTS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "rolled": (lambda x: np.roll(x, 1, axis=1), "exchanged", "another order"),
     "late": (lambda x: np.roll(x, 1, axis=0), "late", "1 row before"),
     "not finite": (lambda x: x + np.nan, "not_finite", "no finite numbers"),
-    "one class dead": (lambda x: x * np.array([1, 1, 0]), "columns", "BUY is constant"),
+    "one class dead": (lambda x: x * np.array([1, 1, 0]), "constant", "BUY is constant"),
+    "by class": (lambda x: x * np.array([2, 1, 3]), "columns", "BUY is scaled by 3"),
 }
 
 
@@ -212,15 +216,20 @@ def test_one_output_of_several_is_named() -> None:
     assert fault.finding.output == "r24"
 
 
-def test_two_outputs_exchanged_are_named() -> None:
-    """Two horizons that say each other's numbers."""
-    bundle = one(outputs=(choice_output(), value_output(name="r6"), value_output(name="r24")))
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [((0, 1, 2, 4, 3, 5), "r6 and r24 are exchanged"), ((0, 1, 2, 4, 5, 3), "another order")],
+)
+def test_outputs_exchanged_are_named(order: tuple[int, ...], said: str) -> None:
+    """Horizons that say each other's numbers."""
+    values = (value_output(name=name) for name in ("r6", "r24", "r48"))
+    bundle = one(outputs=(choice_output(), *values))
     rows = answered(bundle, ROWS)
 
-    (_, fault), *_ = rows.saying(rows.right[:, [0, 1, 2, 4, 3]], ONSET).feed(Replay(bundle))
+    (_, fault), *_ = rows.saying(rows.right[:, order], ONSET).feed(Replay(bundle))
 
     assert fault.relation == "exchanged"
-    assert "the outputs r6 and r24 are exchanged" in fault.cause
+    assert said in fault.cause
 
 
 @pytest.mark.parametrize(
@@ -242,20 +251,108 @@ def test_members_that_are_missing_or_all_the_same_are_named(change: str, said: s
     assert said in fault.cause
 
 
-def test_a_cross_section_is_asked_about_whole() -> None:
-    """Scores that are scaled are found; a section whose rows are not all known is left out."""
-    bundle = one(outputs=(score_output(),))
+def crossing(bundle: Bundle) -> Bundle:
+    """Return a bundle of cross-sections whose graph takes the mean of each off its scores."""
+    model = onnx.load_from_string(bundle.files["model.onnx"])
+    (last,) = [node for node in model.graph.node if "s6" in node.output]
+    last.output[:] = ["plain"]
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["plain"], ["middle"], axes=[0], keepdims=1),
+            helper.make_node("Sub", ["plain", "middle"], ["s6"]),
+        ]
+    )
+    golden = bundle.golden
+    raw = golden.outputs["s6"] - golden.outputs["s6"].mean(axis=0)
+    made = GoldenRows(golden.inputs, {"s6": raw}, golden.group)
+    changed = with_file(bundle, "model.onnx", model.SerializeToString())
+    return with_file(changed, "golden.npz", made.to_bytes())
+
+
+def sections_of(bundle: Bundle) -> Answered:
+    """Return forty cross-sections of ten symbols, answered."""
     group = np.repeat(np.arange(ROWS // 10), 10).astype(str)
-    symbols = np.array([f"S{i % 10}" for i in range(ROWS)])
-    rows = answered(bundle, ROWS, group=group).of(symbols)
+    return answered(bundle, ROWS, group=group).of(np.array([f"S{i % 10}" for i in range(ROWS)]))
+
+
+def test_rows_of_a_cross_section_are_asked_about_apart_if_the_graph_takes_them_so() -> None:
+    """Scores that are scaled are found within one section, whole or not."""
+    rows = sections_of(one(outputs=(score_output(),)))
     wrong = rows.saying(2 * rows.right, 130)
     gaps = np.arange(ROWS) % 10 != 3
 
-    (row, fault), *_ = wrong.feed(Replay(bundle), at_once=20)
+    for exact in (None, gaps):
+        (row, fault), *_ = wrong.feed(Replay(rows.bundle), at_once=20, exact=exact)
 
+        assert row < 130 + 17
+        assert fault.relation == "scaled"
+
+
+def test_a_cross_section_is_asked_about_whole_where_rows_depend_on_each_other() -> None:
+    """Two wrong sections are a fault; one whose rows are not all known is left out."""
+    rows = sections_of(crossing(one(outputs=(score_output(),))))
+    wrong = rows.saying(2 * rows.right, 130)
+    gaps = np.arange(ROWS) % 10 != 3
+
+    sound = rows.feed(Replay(rows.bundle), at_once=20)
+    (row, fault), *_ = wrong.feed(Replay(rows.bundle), at_once=20)
+    unknown = wrong.feed(Replay(rows.bundle), at_once=20, exact=gaps)
+
+    assert sound == []
     assert row < 130 + 60
     assert fault.relation == "scaled"
-    assert wrong.feed(Replay(bundle), at_once=20, exact=gaps) == []
+    assert unknown == []
+
+
+@pytest.mark.parametrize("lost", ["middle", "end"])
+def test_a_cross_section_that_lost_rows_on_its_way_accuses_nobody(lost: str) -> None:
+    """The numbers of its rows leave a gap, or it is smaller than those before."""
+    rows = sections_of(crossing(one(outputs=(score_output(),))))
+    place = 4 if lost == "middle" else 9
+    kept = (np.arange(ROWS) % 10 != place) | (np.arange(ROWS) % 30 < 10)
+    some = Answered(
+        rows.bundle,
+        rows.batch.take(kept),
+        {name: each[kept] for name, each in rows.windows.items()},
+    )
+
+    assert some.feed(Replay(rows.bundle), at_once=len(some.batch)) == []
+
+
+def test_requests_that_share_a_cross_section_are_told_apart() -> None:
+    """Two halves asked about at two times were answered without each other."""
+    bundle = crossing(one(outputs=(score_output(),)))
+    halves = np.repeat(np.arange(ROWS // 5), 5).astype(str)
+    rows = answered(bundle, ROWS, group=halves)
+    whole = np.repeat(np.arange(ROWS // 10), 10).astype(str)
+    time = rows.batch.time.reshape(-1, 5)[:, :1].repeat(5, axis=1).ravel()
+
+    assert rows.with_batch(group=whole, time=time).feed(Replay(bundle), at_once=20) == []
+
+
+def test_the_policy_of_a_ranking_is_checked_on_whole_cross_sections() -> None:
+    """Positions that are not those of the ranks are found."""
+    rows = sections_of(one(outputs=(score_output(),)))
+    time = np.arange(ROWS) // 10
+    position = np.where(np.arange(ROWS) < 130, rows.batch.position, -rows.batch.position)
+
+    (row, fault), *_ = rows.with_batch(position=position, time=time).feed(
+        Replay(rows.bundle), at_once=20
+    )
+
+    assert row < 130 + 25
+    assert fault.relation == "decision"
+
+
+def test_a_disagreement_that_is_not_logged_is_named() -> None:
+    """The members differ, and the log says that they agree."""
+    rows = answered(one(outputs=(choice_output(members=4),)), ROWS)
+    none = np.where(np.arange(ROWS)[:, None] < ONSET, rows.batch.epistemic, 0)
+
+    (row, fault), *_ = rows.with_batch(epistemic=none.astype(np.float32)).feed(Replay(rows.bundle))
+
+    assert row - ONSET < 17
+    assert "the members' disagreement on h6 is logged as none" in fault.cause
 
 
 def test_another_calibration_is_found_in_the_logged_probabilities(sound: Answered) -> None:
