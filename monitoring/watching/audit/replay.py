@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,7 +69,7 @@ class _Rows:
         some = np.flatnonzero(rebuilt.exact)
         known[rebuilt.rows[some]] = some
         logged = [window is not None for window in batch.window.tolist()]
-        return cls([str(each) for each in batch.symbol.tolist()], known.tolist(), logged)
+        return cls(batch.symbol.tolist(), known.tolist(), logged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,8 @@ class Replay:
         self._since_section = 0
         self._sizes = Sizes()
         self._found: list[AnswerFault] = []
+        self._named: list[AnswerFault] = []
+        self._known: tuple[int, int] = (0, 0)
 
     @property
     def fault(self) -> str:
@@ -198,9 +200,18 @@ class Replay:
         return list(self._found)
 
     @property
+    def at_fault(self) -> bool:
+        """Whether a confirmed fault has not ended."""
+        return self._answer.standing is not None or self._read.standing is not None
+
+    @property
     def standing(self) -> list[AnswerFault]:
-        """The faults that hold, named by all that is known by now."""
-        return self._name((None, None))
+        """The faults that hold, named by all that was known a few checks ago at most."""
+        known = (self._answer.progress, self._read.progress)
+        if known != self._known:
+            self._known, named = known, self._name((None, None))
+            self._named = [replace(each, row=-1) for each in named]
+        return list(self._named)
 
     def cleared(self, symbol: str, rows: int) -> Cleared:
         """Say what is known of the newest rows of a symbol; the newest forty replays at most."""

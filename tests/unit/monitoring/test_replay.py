@@ -405,6 +405,24 @@ def test_a_fault_is_over_once_enough_rows_are_right_again(sound: Answered) -> No
     assert len(again) == 1
 
 
+def test_a_standing_fault_is_named_anew_as_more_is_known(sound: Answered) -> None:
+    """Noise has no form in three rows; in forty it does not follow the input."""
+    rng, right = np.random.default_rng(0), sound.right
+    wrong = sound.saying(rng.normal(right.mean(axis=0), right.std(axis=0), right.shape), ONSET)
+    replay = Replay(sound.bundle)
+
+    wrong.feed(replay, at_once=1, rows=slice(0, ONSET + 8))
+    (early,) = replay.standing
+    wrong.feed(replay, rows=slice(ONSET + 8, ROWS))
+    (late,) = replay.standing
+
+    assert replay.at_fault
+    assert early.relation == "otherwise"
+    assert late.relation == "noise"
+    assert late.row == -1
+    assert late.counts["EURUSD"][0] > early.counts["EURUSD"][0]
+
+
 def test_rows_without_a_known_window_are_not_replayed(sound: Answered) -> None:
     """With few windows known those are all asked about, so that a fault is found all the same."""
     exact = np.arange(ROWS) % 10 == 0
