@@ -173,6 +173,7 @@ class Replay:
         before = (self._answer.standing, self._read.standing)
         rows = _Rows.of(batch, rebuilt)
         misread = self._note_reading(batch, rows.symbols)
+        self._account.note(batch)
         said = _Said(np.zeros(len(batch), bool), np.zeros(batch.raw.shape, np.float32))
         if len(rebuilt) and self._graph.runs:
             every = self._pace.begin(len(batch))
