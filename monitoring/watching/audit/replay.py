@@ -24,6 +24,7 @@ from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.diagnosis.exact.answers import Slack, differing, slack_of
 from plumbline.monitoring.watching.audit.account import Account, Others
 from plumbline.monitoring.watching.audit.answer_fault import AnswerFault, Checked, Cleared
+from plumbline.monitoring.watching.audit.doubt import Doubt, Standing
 from plumbline.monitoring.watching.audit.intact import Intact, examine
 from plumbline.monitoring.watching.audit.naming import name_answer_fault, name_reading_fault
 from plumbline.monitoring.watching.audit.pace import Pace
@@ -32,7 +33,6 @@ from plumbline.monitoring.watching.audit.reading import ReadingCheck
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.section import Sizes, requests, sections
 from plumbline.monitoring.watching.audit.session import Graph
-from plumbline.monitoring.watching.audit.suspicion import Standing, Suspicion
 from plumbline.monitoring.watching.audit.trail import Trails
 from plumbline.store.prediction import PredictionBatch
 
@@ -112,9 +112,9 @@ class Replay:
         self._graph = Graph(bundle)
         self._account = Account(bundle, self._graph, others)
         self._trails = Trails()
-        self._answer = Suspicion(self._trails, needed=CONFIRMED)
+        self._answer = Doubt(self._trails, needed=CONFIRMED)
         self._reading = ReadingCheck(bundle)
-        self._read = Suspicion(Trails(), needed=CONFIRMED)
+        self._read = Doubt(Trails(), needed=CONFIRMED)
         self._since_section = 0
         self._sizes = Sizes()
         self._found: list[AnswerFault] = []

@@ -49,7 +49,7 @@ class Standing:
 
 
 @dataclass
-class Suspicion:
+class Doubt:
     """What the checks of one kind add up to.
 
     Attributes
