@@ -27,6 +27,8 @@ OF_SPREAD = 0.05
 """Of a number's spread: rounding that leaves a twentieth of what answers vary hides no fault."""
 
 _MOSTLY = 0.9
+_MANY = 0.6
+_UNNAMED = frozenset({"otherwise", "noise", "other_rows"})
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,10 @@ class Answers:
         As logged: of two workers the numbers lie far apart.
     others
         What other versions say of the same inputs, by what to call them: ``(m, R)``.
+    all_logged : (p, R) floating
+        Logged raw numbers of all newest rows, those whose right answer is not known too.
+    all_symbol : (p,) str
+    all_seq : (p,) int64
     """
 
     logged: FloatArray
@@ -111,6 +117,9 @@ class Answers:
     symbol: AnyArray
     seq: AnyArray
     others: Mapping[str, FloatArray] = field(default_factory=dict)
+    all_logged: FloatArray | None = None
+    all_symbol: AnyArray | None = None
+    all_seq: AnyArray | None = None
 
     @property
     def wrong(self) -> BoolArray:
@@ -172,7 +181,38 @@ def relate_answers(answers: Answers, specs: Sequence[OutputSpec]) -> AnswerRelat
     exchanged = _exchanged_outputs(answers, specs, list(forms))
     if exchanged:
         return AnswerRelation("exchanged", exchanged, tuple(forms))
+    if {form.kind for form in forms.values()} <= _UNNAMED and (lag := _lag(answers)):
+        rows = "row" if lag == 1 else "rows"
+        return AnswerRelation("late", f"they are the right ones of {lag} {rows} before")
     return _joined(forms, several=len(specs) > 1, every=len(forms) == len(specs))
+
+
+def _lag(answers: Answers) -> int:
+    """Return after how many rows of its symbol a right answer is given; 0 if there is no such lag.
+
+    Where the right answer of every fourth row is known, the row that it was given to is most often
+    one whose own right answer is not.
+    """
+    if answers.all_logged is None or answers.all_symbol is None or answers.all_seq is None:
+        return 0
+    lags, tried = [], 0
+    places = {int(seq): place for place, seq in enumerate(answers.all_seq)}
+    for row in np.flatnonzero(answers.wrong).tolist():
+        place = places.get(int(answers.seq[row]))
+        if place is None:
+            continue
+        later = np.flatnonzero(answers.all_symbol[place + 1 :] == answers.symbol[row])
+        given = answers.all_logged[place + 1 + later]
+        if not len(given):
+            continue
+        tried += 1
+        same = ~differing(given, answers.right[row][None, :], answers.slack.tight)
+        if same.any():
+            lags.append(int(same.argmax()) + 1)
+    if len(lags) < 3 or len(lags) < _MANY * tried:
+        return 0
+    values, counts = np.unique(lags, return_counts=True)
+    return int(values[counts.argmax()]) if counts.max() >= _MOSTLY * len(lags) else 0
 
 
 def _joined(forms: Mapping[str, Form], *, several: bool, every: bool) -> AnswerRelation:

@@ -210,10 +210,6 @@ def _of_other_rows(
     matched = far[np.arange(len(places)), source] <= 1.0
     if matched.sum() < 3 or matched.mean() < _MATCHED or len(np.unique(source[matched])) < 3:
         return None
-    lags = (places - source)[matched]
-    if (lags == lags[0]).mean() >= _MOSTLY and lags[0] > 0:
-        rows = "row" if lags[0] == 1 else "rows"
-        return Form("late", f"they are the right ones of {lags[0]} {rows} before")
     return Form("other_rows", "they are the right ones of other rows")
 
 

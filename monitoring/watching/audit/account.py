@@ -24,6 +24,9 @@ Others: TypeAlias = Callable[[], Mapping[str, Bundle]]
 KEPT = 64
 """Rows kept with their inputs."""
 
+NOTED = 256
+"""Rows whose logged answers are remembered."""
+
 log = structlog.get_logger()
 
 
@@ -64,6 +67,13 @@ class Account:
         self._graphs: dict[str, Graph] = {}
         self._kept: deque[_Kept] = deque()
         self._wrong: deque[_Kept] = deque()
+        self._newest: deque[PredictionBatch] = deque()
+
+    def note(self, batch: PredictionBatch) -> None:
+        """Remember what was logged of all rows, whatever is known of their windows."""
+        self._newest.append(batch)
+        while len(self._newest) > 1 and sum(map(len, self._newest)) - len(self._newest[0]) >= NOTED:
+            self._newest.popleft()
 
     def keep(self, batch: PredictionBatch, rebuilt: Rebuilt, some: IntArray) -> None:
         """Keep rows with their windows: ``some`` are places in ``rebuilt``, all of them exact.
@@ -101,6 +111,9 @@ class Account:
             symbol=np.concatenate([each.symbol for each in kept]),
             seq=np.concatenate([each.seq for each in kept]),
             others=others,
+            all_logged=np.concatenate([each.raw[-NOTED:] for each in self._newest]),
+            all_symbol=np.concatenate([each.symbol[-NOTED:] for each in self._newest]),
+            all_seq=np.concatenate([each.seq[-NOTED:] for each in self._newest]),
         )
 
     def _everything(self) -> list[_Kept]:

@@ -17,61 +17,59 @@ from plumbline.diagnosis.exact.answers import (
 )
 from plumbline.monitoring.watching.audit.account import Account
 from plumbline.monitoring.watching.audit.answer_fault import AnswerFault
+from plumbline.monitoring.watching.audit.doubt import Doubt, Standing
 from plumbline.monitoring.watching.audit.reading import ReadingCheck
-from plumbline.monitoring.watching.audit.suspicion import Standing, Suspicion
 
 _UNKNOWN = AnswerRelation("otherwise", "they are unlike the right ones")
 
 
-def name_answer_fault(
-    bundle: Bundle, suspicion: Suspicion, account: Account, slack: Slack
-) -> AnswerFault:
+def name_answer_fault(bundle: Bundle, doubt: Doubt, account: Account, slack: Slack) -> AnswerFault:
     """Name a fault of raw numbers by the newest rows kept with their inputs."""
     answers = account.answers(slack)
     relation, own = _UNKNOWN, ""
     if answers is not None and answers.wrong.any():
         relation = relate_answers(answers, bundle.manifest.outputs)
         own = worker(_since_first(answers))
-    which = who(_counts(suspicion), suspicion.sound) + (f", those of {own}," if own else "")
+    which = who(_counts(doubt), doubt.sound) + (f", those of {own}," if own else "")
     cause = (
         f"The service does not answer what version {bundle.version} says of the inputs it logs: "
         f"asked again, {which} come out otherwise; {relation.said}."
     )
-    return _fault("answer", cause, relation, suspicion)
+    return _fault("answer", cause, relation, doubt)
 
 
 def name_reading_fault(
-    bundle: Bundle, suspicion: Suspicion, reading: ReadingCheck, account: Account
+    bundle: Bundle, doubt: Doubt, reading: ReadingCheck, account: Account
 ) -> AnswerFault:
     """Name a fault of calibration or policy by the newest rows that were read otherwise."""
     kind, said, version = reading.relate(account.others)
-    which = who(_counts(suspicion), suspicion.sound)
+    which = who(_counts(doubt), doubt.sound)
     cause = (
         f"Logged raw numbers are not read as version {bundle.version} reads them, with its "
         f"calibration and its policy: {which}; {said}."
     )
-    return _fault("reading", cause, AnswerRelation(kind, said, version=version), suspicion)
+    return _fault("reading", cause, AnswerRelation(kind, said, version=version), doubt)
 
 
-def _standing(suspicion: Suspicion) -> Standing:
-    if suspicion.standing is None:
+def _standing(doubt: Doubt) -> Standing:
+    if doubt.standing is None:
         raise ValueError("there is no confirmed fault to name")
-    return suspicion.standing
+    return doubt.standing
 
 
-def _counts(suspicion: Suspicion) -> dict[str, tuple[int, int]]:
+def _counts(doubt: Doubt) -> dict[str, tuple[int, int]]:
     """Return by accused symbol how many answers were checked and how many were wrong."""
-    accused = sorted(_standing(suspicion).symbols)
-    return {each: suspicion.counts[each] for each in accused if each in suspicion.counts}
+    accused = sorted(_standing(doubt).symbols)
+    return {each: doubt.counts[each] for each in accused if each in doubt.counts}
 
 
 def _fault(
     kind: Literal["answer", "reading"],
     cause: str,
     relation: AnswerRelation,
-    suspicion: Suspicion,
+    doubt: Doubt,
 ) -> AnswerFault:
-    standing, counts = _standing(suspicion), _counts(suspicion)
+    standing, counts = _standing(doubt), _counts(doubt)
     n = sum(each for each, _ in counts.values())
     share = sum(wrong for _, wrong in counts.values()) / max(n, 1)
     finding = Finding(
@@ -86,7 +84,7 @@ def _fault(
     return AnswerFault(
         kind=kind,
         symbols=tuple(sorted(standing.symbols)),
-        everywhere=not suspicion.sound,
+        everywhere=not doubt.sound,
         row=standing.place,
         since_rows=standing.since_rows,
         relation=relation.kind,

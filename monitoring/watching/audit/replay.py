@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.diagnosis.exact.answers import Slack, differing, slack_of
 from plumbline.monitoring.watching.audit.account import Account, Others
 from plumbline.monitoring.watching.audit.answer_fault import AnswerFault, Checked, Cleared
+from plumbline.monitoring.watching.audit.doubt import Doubt, Standing
 from plumbline.monitoring.watching.audit.intact import Intact, examine
 from plumbline.monitoring.watching.audit.naming import name_answer_fault, name_reading_fault
 from plumbline.monitoring.watching.audit.pace import Pace
@@ -32,7 +33,6 @@ from plumbline.monitoring.watching.audit.reading import ReadingCheck
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.section import Sizes, requests, sections
 from plumbline.monitoring.watching.audit.session import Graph
-from plumbline.monitoring.watching.audit.suspicion import Standing, Suspicion
 from plumbline.monitoring.watching.audit.trail import Trails
 from plumbline.store.prediction import PredictionBatch
 
@@ -69,7 +69,7 @@ class _Rows:
         some = np.flatnonzero(rebuilt.exact)
         known[rebuilt.rows[some]] = some
         logged = [window is not None for window in batch.window.tolist()]
-        return cls([str(each) for each in batch.symbol.tolist()], known.tolist(), logged)
+        return cls(batch.symbol.tolist(), known.tolist(), logged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,14 @@ class Replay:
         self._graph = Graph(bundle)
         self._account = Account(bundle, self._graph, others)
         self._trails = Trails()
-        self._answer = Suspicion(self._trails, needed=CONFIRMED)
+        self._answer = Doubt(self._trails, needed=CONFIRMED)
         self._reading = ReadingCheck(bundle)
-        self._read = Suspicion(Trails(), needed=CONFIRMED)
+        self._read = Doubt(Trails(), needed=CONFIRMED)
         self._since_section = 0
         self._sizes = Sizes()
         self._found: list[AnswerFault] = []
+        self._named: list[AnswerFault] = []
+        self._known: tuple[int, int] = (0, 0)
 
     @property
     def fault(self) -> str:
@@ -171,6 +173,7 @@ class Replay:
         before = (self._answer.standing, self._read.standing)
         rows = _Rows.of(batch, rebuilt)
         misread = self._note_reading(batch, rows.symbols)
+        self._account.note(batch)
         said = _Said(np.zeros(len(batch), bool), np.zeros(batch.raw.shape, np.float32))
         if len(rebuilt) and self._graph.runs:
             every = self._pace.begin(len(batch))
@@ -198,9 +201,18 @@ class Replay:
         return list(self._found)
 
     @property
+    def at_fault(self) -> bool:
+        """Whether a confirmed fault has not ended."""
+        return self._answer.standing is not None or self._read.standing is not None
+
+    @property
     def standing(self) -> list[AnswerFault]:
-        """The faults that hold, named by all that is known by now."""
-        return self._name((None, None))
+        """The faults that hold, named by all that was known a few checks ago at most."""
+        known = (self._answer.progress, self._read.progress)
+        if known != self._known:
+            self._known, named = known, self._name((None, None))
+            self._named = [replace(each, row=-1) for each in named]
+        return list(self._named)
 
     def ask(self, windows: Mapping[str, FloatArray]) -> FloatArray | None:
         """Return what the graph says of any windows; None where it cannot be run here."""

@@ -22,7 +22,7 @@ class Trail:
     rows
         Rows seen, checked or not.
     since
-        Rows since the last one checked.
+        Rows since the last one checked; many at first, so that the first known row is.
     looking
         How many of its next rows are to be checked one by one.
     checks
@@ -32,7 +32,7 @@ class Trail:
     """
 
     rows: int = 0
-    since: int = 0
+    since: int = NEWEST
     looking: int = 0
     checks: deque[int] = field(default_factory=lambda: deque(maxlen=NEWEST))
     wrong: int = 0

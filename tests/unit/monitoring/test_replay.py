@@ -59,7 +59,6 @@ FAULTS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "offset": (lambda x: x + np.array([1.2, 0, 0]), "offset", "SELL is 1.2 too high"),
     "exchanged": (lambda x: x[:, [2, 1, 0]], "exchanged", "SELL and BUY are exchanged"),
     "rolled": (lambda x: np.roll(x, 1, axis=1), "exchanged", "another order"),
-    "late": (lambda x: np.roll(x, 1, axis=0), "late", "1 row before"),
     "not finite": (lambda x: x + np.nan, "not_finite", "no finite numbers"),
     "one class dead": (lambda x: x * np.array([1, 1, 0]), "constant", "BUY is constant"),
     "by class": (lambda x: x * np.array([2, 1, 3]), "columns", "BUY is scaled by 3"),
@@ -403,6 +402,39 @@ def test_a_fault_is_over_once_enough_rows_are_right_again(sound: Answered) -> No
     assert len(held) == 1
     assert over == []
     assert len(again) == 1
+
+
+@pytest.mark.parametrize("lag", [1, 4, 5])
+def test_answers_that_come_late_are_named_with_their_lag(sound: Answered, lag: int) -> None:
+    """In rows of the symbol, though the right answer of every fourth row is all that is known."""
+    symbols = np.array(["A", "B"])[np.arange(ROWS) % 2]
+    late = np.roll(sound.right, 2 * lag, axis=0)
+    replay = Replay(sound.bundle)
+
+    sound.saying(late, ONSET).of(symbols).feed(replay, exact=np.arange(ROWS) % 4 == 0)
+
+    (fault,) = replay.standing
+    rows = "row" if lag == 1 else "rows"
+    assert fault.relation == "late"
+    assert f"the right ones of {lag} {rows} before" in fault.cause
+
+
+def test_a_standing_fault_is_named_anew_as_more_is_known(sound: Answered) -> None:
+    """Noise has no form in three rows; in forty it does not follow the input."""
+    rng, right = np.random.default_rng(0), sound.right
+    wrong = sound.saying(rng.normal(right.mean(axis=0), right.std(axis=0), right.shape), ONSET)
+    replay = Replay(sound.bundle)
+
+    wrong.feed(replay, at_once=1, rows=slice(0, ONSET + 8))
+    (early,) = replay.standing
+    wrong.feed(replay, rows=slice(ONSET + 8, ROWS))
+    (late,) = replay.standing
+
+    assert replay.at_fault
+    assert early.relation == "otherwise"
+    assert late.relation == "noise"
+    assert late.row == -1
+    assert late.counts["EURUSD"][0] > early.counts["EURUSD"][0]
 
 
 def test_rows_without_a_known_window_are_not_replayed(sound: Answered) -> None:

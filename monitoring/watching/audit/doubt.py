@@ -18,6 +18,7 @@ _BY_CHANCE = 1e-4
 
 _MOST_CHECKS = 200
 _OFTEN = 0.6
+_FEW, _MANY = 16, 2**32
 _SOUND_CHECKS = 8
 """Right checks since the first wrong one, and no wrong, after which a symbol is called sound."""
 
@@ -48,7 +49,7 @@ class Standing:
 
 
 @dataclass
-class Suspicion:
+class Doubt:
     """What the checks of one kind add up to.
 
     Attributes
@@ -74,6 +75,7 @@ class Suspicion:
     _first: dict[str, int] = field(default_factory=dict)
     _newest: dict[str, int] = field(default_factory=dict)
     _everybody: bool = False
+    _faults: int = 0
     _suspects: Sequence[str] = ()
 
     def note(self, place: int, checks: Sequence[Check], *, looking: bool = False) -> bool:
@@ -135,6 +137,14 @@ class Suspicion:
         return True
 
     @property
+    def progress(self) -> int:
+        """Changes with every fault, and with every few checks while one holds; 0 without one."""
+        if self.standing is None:
+            return 0
+        checks = sum(n for n, _ in self.counts.values())
+        return self._faults * _MANY + checks // _FEW + 1
+
+    @property
     def sound(self) -> list[str]:
         """Symbols that have been right ever since the first wrong answer of any.
 
@@ -184,6 +194,7 @@ class Suspicion:
     def _confirm(self, place: int) -> None:
         rows = sum(self._newest[symbol] - first + 1 for symbol, first in self._first.items())
         self.standing = Standing(place, rows, set(self._first), last_wrong=place)
+        self._faults += 1
 
     def _checks_to_lift(self) -> int:
         accused = self.standing.symbols if self.standing is not None else ()
