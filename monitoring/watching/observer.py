@@ -22,6 +22,7 @@ from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.store.acceptance import Acceptances
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
@@ -31,6 +32,9 @@ from plumbline.store.table import LogTable
 
 _SLICE = 25
 """Rows judged between two points of the charts."""
+
+_MOST_SLICES = 25
+"""Of one round, so that a backlog is caught up in larger strides."""
 
 _ROUND = 5_000
 """About how many rows are judged in one round, so that a backlog does not hold up the rest."""
@@ -98,9 +102,13 @@ class Watch:
         """The present verdict and its evidence."""
         return self._watcher.judgement
 
+    def accept_inputs(self) -> None:
+        """Take the inputs as they are now for right."""
+        self._watcher.accept_inputs()
+
     def feed(self, rows: PredictionBatch) -> Iterator[Judgement]:
         """Judge rows of this version; yields each change of the verdict, in order."""
-        for some in whole_groups(rows, _SLICE):
+        for some in whole_groups(rows, max(_SLICE, len(rows) // _MOST_SLICES)):
             yield from self._watcher.feed(some)
             self.chart.add(some, self.judgement)
             self._remember(some)
@@ -159,6 +167,8 @@ class Observer:
         self._log: PredictionLog | None = None
         self._generation = 0
         self._fault: str | None = None
+        self._acceptances = Acceptances(objects, settings.model)
+        self._accepted = 0
         self.watch: Watch | None = None
 
     def step(self) -> Observation | None:
@@ -175,6 +185,7 @@ class Observer:
         judgements: tuple[Judgement, ...] = (_nothing_known(str(self._fault)),)
         if watch is not None:
             changes = list(watch.feed(rows))
+            self._heed_acceptances(watch, found)
             judgements = (*changes[:-1], watch.judgement)
         return Observation(
             champion=champion,
@@ -188,10 +199,19 @@ class Observer:
             live=watch.live if watch else None,
         )
 
+    def _heed_acceptances(self, watch: Watch, read: PredictionBatch) -> None:
+        """Take inputs that somebody has accepted for right, once the rows until then are read."""
+        for each in self._acceptances.since(watch.bundle.version, after=self._accepted):
+            behind = len(read) >= _ROUND and int(read.time[-1]) < microseconds(each.value.time)
+            if behind:
+                return
+            self._accepted = each.number
+            watch.accept_inputs()
+
     def _begin(self, champion: Generation[AliasTarget]) -> None:
         """Begin a new watch: after a promotion, or after a restart of the monitor."""
         version = champion.value.version
-        self.watch, self._fault = None, None
+        self.watch, self._fault, self._accepted = None, None, 0
         try:
             bundle = self._registry.open(version)
             self.watch = Watch(bundle, live_rows=self._settings.live_rows)

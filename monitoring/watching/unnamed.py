@@ -25,8 +25,8 @@ def unnamed(
     since
         Rows since the onset.
     begun
-        Whether the stream was sound before the onset: a client that was wrong from its first row
-        contradicts itself nowhere.
+        Whether the stream was sound before the onset, or its columns relate as they should: a
+        client that was wrong from its first row contradicts itself nowhere.
     """
     alarmed = [each for each in evidence if each.alarmed and each.subject == "output"]
     said = ", ".join(f"{each.detector} {each.log_e:.0f} nats" for each in alarmed)

@@ -19,6 +19,7 @@ import numpy as np
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import BoolArray
 from plumbline.bundle.finding import Diagnosis, Verdict
+from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
@@ -299,6 +300,11 @@ class Watcher:
         )
 
     @property
+    def _doubted(self) -> bool:
+        """Whether the relation of the columns is in doubt."""
+        return any(each.alarmed for each in self._evidence() if each.accuses is Side.CLIENT)
+
+    @property
     def _since(self) -> int:
         """Rows since the onset of the output alarm, or else of the doubt."""
         if self._panel is None:
@@ -341,7 +347,7 @@ class Watcher:
             return
         if not doubt and last.verdict is Verdict.HEALTHY:
             exact = self._auditor.exact(accused)
-            begun = self.rows - since >= FIRST_ROWS
+            begun = self.rows - since >= FIRST_ROWS or not self._doubted
             said = unnamed(last, self._evidence(), exact, since=since, begun=begun)
             self._settle(said, since)
             self._looks.wait(self._sound, QUIET_ROWS)
@@ -392,7 +398,8 @@ class Watcher:
             exact=exact or Exact(),
             thresholds=self._thresholds,
         )
-        return diagnosis.model_copy(update={"findings": (*diagnosis.findings, self._promise)})
+        findings = (*diagnosis.findings, *self._auditor.findings(), self._promise)
+        return diagnosis.model_copy(update={"findings": findings})
 
     def _judgement(self, diagnosis: Diagnosis, detected_after: int) -> Judgement:
         return Judgement(

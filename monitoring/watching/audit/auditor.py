@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Finding, Level
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.sample import Context
@@ -53,6 +54,7 @@ class Auditor:
         self._faults: dict[tuple[str, str, str], str] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._rows = self._right = 0
+        self._replayed = self._differing = 0
 
     def take(self, batch: PredictionBatch) -> list[Notice]:
         """Check rows, oldest in the log first, retries left out; cross-sections whole."""
@@ -60,6 +62,8 @@ class Auditor:
         checked = self._replay.check(batch, rebuilt)
         notices = [*self._of_answers(len(batch)), *self._of_gate(checked)]
         self._note(batch)
+        self._replayed += len(checked.rows)
+        self._differing += int(checked.differs.sum())
         return sorted(notices, key=lambda notice: notice.place)
 
     def exact(self, symbols: Collection[str] = ()) -> Exact:
@@ -71,6 +75,22 @@ class Auditor:
         answers = False if wrong else True if replayed >= ENOUGH else None
         windows = not self._faults if replayed >= ENOUGH else None
         return Exact(answers=answers, windows=windows, intact=self._replay.intact)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Say how many answers were computed again, and whether the graph is intact."""
+        if not self._replayed:
+            return ()
+        wrong, n = self._differing, self._replayed
+        replayed = Finding(
+            name="replayed_answers",
+            level=Level.PASS if wrong == 0 else Level.WARN,
+            value=float(wrong),
+            threshold=0.0,
+            n=n,
+            message=f"{n} answers were computed again from their inputs, {wrong} were others. "
+            + self._replay.examined.said,
+        )
+        return (replayed,)
 
     def accept(self) -> None:
         """Take the inputs as they are now for right."""
