@@ -101,7 +101,7 @@ def _adjusted(path: Path, symbols: tuple[str, ...], cache: Path) -> Path:
             "volume",
             pc.cast(table["volume"], pa.float64()),
         )
-        table = _plausible(table)
+        table = table if symbols else _plausible(table)
         pq.write_table(table.drop_columns(["adj_factor"]), made)
     return made
 
