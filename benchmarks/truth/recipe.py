@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -86,10 +87,11 @@ def data_folder(given: str | None) -> Path | None:
 
 def _adjusted(path: Path, symbols: tuple[str, ...], cache: Path) -> Path:
     """Write the bars of these symbols with adjusted prices, and return where."""
-    made = cache / f"adjusted-{path.name}"
+    made = cache / f"adjusted-{len(symbols)}-{path.name}"
     if not made.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        table = pq.read_table(path, filters=[("symbol", "in", list(symbols))])
+        chosen = [("symbol", "in", list(symbols))] if symbols else None
+        table = pq.read_table(path, filters=chosen)
         factor = table["adj_factor"]
         for name in ("open", "high", "low", "close"):
             moved = pc.multiply(table[name], factor)
@@ -99,8 +101,20 @@ def _adjusted(path: Path, symbols: tuple[str, ...], cache: Path) -> Path:
             "volume",
             pc.cast(table["volume"], pa.float64()),
         )
+        table = table if symbols else _plausible(table)
         pq.write_table(table.drop_columns(["adj_factor"]), made)
     return made
+
+
+def _plausible(table: pa.Table) -> pa.Table:
+    """Leave out symbols whose adjusted price moves by more than half in a bar: wrong factors."""
+    bad = set()
+    symbol, close = np.array(table["symbol"].to_pylist()), table["close"].to_numpy()
+    for one in np.unique(symbol):
+        own = np.abs(np.diff(np.log(close[symbol == one])))
+        if own.max(initial=0.0) > np.log(2.0):
+            bad.add(str(one))
+    return table.filter(pc.invert(pc.is_in(table["symbol"], pa.array(sorted(bad), pa.string()))))
 
 
 def _forward(hours: float, threshold: float) -> dict[str, Any]:
@@ -207,3 +221,93 @@ RECIPES = {
         ),
     )
 }
+
+
+def _long(name: str, says: str, file: str, symbols: tuple[str, ...], **rest: Any) -> Recipe:
+    """Return a recipe that holds out nearly half of its bars."""
+    seconds = rest.pop("seconds", HOUR)
+    split = {
+        "train": 0.34,
+        "calibration": 0.08,
+        "validation": 0.12,
+        "test": 0.46,
+        "embargo_seconds": 24 * seconds,
+    }
+    sections = {
+        "window_length": 16,
+        "split": split,
+        "fit": {"epochs": 2, "patience": 2, "batch_size": 512, "threads": 1},
+        "policy": {"kind": "argmax", "parameters": {"tau": 1.0}},
+    } | rest.pop("sections")
+    return Recipe(name, says, file, symbols, sections, seconds=seconds, **rest)
+
+
+SOUND = (
+    _long(
+        "sound-btc-1h",
+        "BTC/USDT, 1 h, 2017-2026",
+        "btc_usdt_1h.parquet",
+        ("BTC/USDT",),
+        sections={**_forward(6, 0.01), "features": {"kind": "intraday_31"}},
+    ),
+    _long(
+        "sound-perps-1h",
+        "20 perpetuals, 1 h, 2023-2025",
+        "crypto_perp_1h_2023_2025.parquet",
+        _PERPS,
+        sections=_forward(6, 0.012),
+    ),
+    _long(
+        "sound-spot-1h",
+        "60 pairs, 1 h, 2024",
+        "crypto_spot_1h_2024.parquet",
+        (),
+        sections=_forward(6, 0.012),
+    ),
+    _long(
+        "sound-spot-5min",
+        "BTC, ETH and SOL, 5 min, 2024",
+        "crypto_spot_5min_2024.parquet",
+        (),
+        seconds=300,
+        sections=_forward(1, 0.004),
+    ),
+    _long(
+        "sound-spy-1min",
+        "SPY, 1 min, 2024-2025",
+        "spy_1min.parquet",
+        ("SPY",),
+        seconds=60,
+        sections=_forward(1 / 6, 0.0006),
+    ),
+    _long(
+        "sound-etf-1min",
+        "TQQQ, SQQQ, SSO and SDS, 1 min, 2025",
+        "etf_1min_2025.parquet",
+        (),
+        seconds=60,
+        sections=_forward(1 / 6, 0.0015),
+    ),
+    _long(
+        "sound-shares-1h",
+        "SPY, AAPL, BAC, IBM and AIG, 1 h, 1998-2018",
+        "us_equity_1h_1998_2018.parquet",
+        ("SPY", "AAPL", "BAC", "IBM", "AIG"),
+        adjusted=True,
+        sections=_forward(3, 0.006),
+    ),
+    _long(
+        "sound-sp500-daily",
+        "the shares of an index, 1 day, as cross-sections, 2001-2018",
+        "sp500_daily_2001_2018.parquet",
+        (),
+        seconds=DAY,
+        adjusted=True,
+        sections={
+            "label": {"kind": "cross_section", "parameters": {"horizon_bars": 5}},
+            "window_length": 8,
+            "policy": {"kind": "rank", "parameters": {}},
+        },
+    ),
+)
+"""Sound streams, for counting false accusations."""

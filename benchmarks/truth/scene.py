@@ -184,13 +184,19 @@ class Scene:
         places = self.bar[:, None] + np.arange(1 - count, 1)[None, :]
         return np.asarray(tables[self.who[:, None], places])
 
+    @property
+    def sound_tables(self) -> FloatArray:
+        """Columns of the bars that really were."""
+        return self.market.features_of[:, self.start : self.start + len(self.moments)]
+
     def mirrored_tables(self) -> FloatArray:
         """Return the columns of the market quoted the other way round."""
-        mirrored = self.bars.copy()
-        mirrored[:, :, [1, 2, 3, 4]] = 1.0 / self.bars[:, :, [1, 3, 2, 4]]
+        bars = self.market.bars[:, self.start : self.start + len(self.moments)]
+        mirrored = bars.copy()
+        mirrored[:, :, [1, 2, 3, 4]] = 1.0 / bars[:, :, [1, 3, 2, 4]]
         tables = np.full_like(self.tables, np.nan)
-        for symbol, bars in enumerate(mirrored):
-            tables[symbol, self.market.memory :] = self.market.features(bars)
+        for symbol, turned in enumerate(mirrored):
+            tables[symbol, self.market.memory :] = self.market.features(turned)
         return tables
 
     def cut_from_before(self, rows: BoolArray, lag: int) -> FloatArray:
