@@ -28,6 +28,8 @@ from plumbline.store.objects import Objects
 
 _OPSET = 18
 _IR_VERSION = 10
+_WEIGHTS = 64
+"""Smaller tensors are no weights: shapes, scales, constants."""
 
 
 def collapsed_graph(bundle: Bundle, mean: FloatArray, std: FloatArray, seed: int) -> bytes:
@@ -94,6 +96,20 @@ def shifted_graph(bundle: Bundle, offset: FloatArray) -> bytes:
     constant = numpy_helper.from_array(offset.astype(np.float32), "drill_offset")
     model.graph.initializer.append(constant)
     model.graph.node.append(helper.make_node("Add", ["unshifted", "drill_offset"], [output]))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def perturbed_graph(bundle: Bundle, *, share: float, seed: int) -> bytes:
+    """Return the bundle's own graph with every weight off by about a share of the tensor's size."""
+    model, rng = onnx.load_from_string(bundle.files["model.onnx"]), np.random.default_rng(seed)
+    for tensor in model.graph.initializer:
+        weights = numpy_helper.to_array(tensor)
+        if weights.dtype != np.float32 or weights.size < _WEIGHTS:
+            continue
+        noise = rng.normal(size=weights.shape) * share * weights.std()
+        moved = numpy_helper.from_array((weights + noise).astype(np.float32), tensor.name)
+        tensor.CopyFrom(moved)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

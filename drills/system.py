@@ -58,6 +58,7 @@ class System:
         self.incidents = IncidentBook(objects, self.model)
         self.log = PredictionLog(objects, self.model)
         self._board = verdict_board(objects, self.model)
+        self._opened: Bundle | None = None
 
     @classmethod
     def read(cls, state: Path) -> Self:
@@ -90,6 +91,14 @@ class System:
         if head is None:
             raise DrillError(f"model {self.model} has no champion; train and promote one first")
         return self.registry.open(head.value.version)
+
+    @property
+    def champion_now(self) -> Bundle:
+        """The champion, opened once for each version."""
+        head = self.registry.alias()
+        if self._opened is None or head is None or self._opened.version != head.value.version:
+            self._opened = self.champion()
+        return self._opened
 
     def bulletin(self) -> Bulletin | None:
         """Return the newest word of the monitor."""

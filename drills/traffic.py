@@ -23,6 +23,7 @@ class Question:
 
     window: FloatArray
     time: datetime
+    symbol: str = SYMBOL
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Traffic:
         """Ask once, and once more if the connection broke; None when that failed too."""
         self.requests += 1
         name = uuid.uuid4().hex
-        body = encode(question.window, prediction=name, symbol=SYMBOL, time=question.time)
+        body = encode(question.window, prediction=name, symbol=question.symbol, time=question.time)
         for last in (False, True):
             try:
                 response = await self.client.post(

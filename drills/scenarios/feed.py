@@ -20,9 +20,13 @@ class FeedDrill(Drill):
     def broken(self) -> Iterator[Question]:
         """Yield the broken feed."""
 
+    async def prepare(self, traffic: Traffic) -> None:
+        """Send sound bars until all is well; a drill may send more before it breaks the feed."""
+        await self.settle(traffic)
+
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
-        await self.settle(traffic)
+        await self.prepare(traffic)
         champion = self.system.registry.alias()
         first = len(traffic.answers)
         deadline = time.monotonic() + DETECTION_SECONDS

@@ -1,0 +1,41 @@
+"""What the drills with a wrong history have in common: it must have been right for a while."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import islice
+from typing import ClassVar
+
+from typing_extensions import override
+
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.finding import Verdict
+from plumbline.drills.drill import RATE
+from plumbline.drills.scenarios.feed import FeedDrill
+from plumbline.drills.traffic import Question, Traffic
+
+
+class WindowDrill(FeedDrill):
+    """Sends windows that the client makes wrongly from some bar on; the bars are right."""
+
+    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.SCHEMA_SKEW,)
+    detection_limit: ClassVar[int | None] = 100
+
+    @abstractmethod
+    def spoil(self, window: FloatArray, position: int) -> FloatArray:
+        """Return what the client makes of a window ``(t, f)``; a copy."""
+
+    @override
+    async def prepare(self, traffic: Traffic) -> None:
+        await super().prepare(traffic)
+        steps = self.system.replay.window_length
+        sound = islice(self.system.questions(), 2 * steps)
+        await traffic.stream(sound, rate=2 * RATE, until=lambda: False)
+
+    @override
+    def broken(self) -> Iterator[Question]:
+        for position in self.system.cursor:
+            replay = self.system.replay
+            window = self.spoil(replay.window(position).copy(), position)
+            yield Question(window, replay.time(position))
