@@ -46,7 +46,7 @@ class Null:
 
 
 class Question:
-    """One question to a stream of scores: do all of these nulls hold?
+    """Asks a stream of scores whether all of some nulls hold.
 
     The answer is the mean of the stakes, class by class; it is yes as long as no class has reached
     the level. Classes are judged one by one and not by their average: a moment at which the average
@@ -115,6 +115,11 @@ class Question:
         ``M / n`` is an e-value after ``n`` bets; of the class that has most.
         """
         return log(max(float((self._values / np.maximum(self._taken, 1)).max()), 1e-300))
+
+    @property
+    def taken(self) -> int:
+        """Bets, of all classes."""
+        return int(self._taken.sum())
 
     @property
     def threshold(self) -> float:

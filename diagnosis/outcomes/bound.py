@@ -80,7 +80,7 @@ class Bounds:
         width = (self._room + self._spent) / weight
         low = np.where(seen, np.maximum(centre - width, 0.0), np.nan)
         high = np.where(seen, np.minimum(centre + width, 1.0), np.nan)
-        some = seen.any(axis=0)
+        some = np.atleast_1d(seen.any(axis=0))
         out = np.full((2, len(some)), np.nan)
         if some.any():
             out[0, some] = np.nanmean(low[:, some], axis=0)

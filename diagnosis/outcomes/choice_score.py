@@ -114,7 +114,13 @@ class ChoiceScorer(Scorer):
             for name in spec.choices[:MOST_CHOICES]
         ]
         found.append(
-            Score("value", "figure", self._most, "capital", "per bet, in label thresholds, after costs")
+            Score(
+                "value",
+                "figure",
+                self._most,
+                "capital",
+                "per bet, in label thresholds, after costs",
+            )
         )
         return (*found, *hit_scores(self._edges))
 

@@ -89,11 +89,14 @@ class Scorer(ABC):
     def beginning(self, reference: Settled) -> FloatArray:
         """Return a memory of the reference that counts for `PRIOR` rows: ``(d,)``."""
         sums: FloatArray = self.recall(reference).sum(axis=0)
-        return sums * (PRIOR / max(sums[0], 1.0))
+        beginning: FloatArray = sums * (PRIOR / max(float(sums[0]), 1.0))
+        return beginning
 
     def of_moments(self, rows: Settled, memory: FloatArray) -> FloatArray:
         """Return the mean scores of each moment, oldest first: ``(m, s)`` between -1 and 1."""
-        return np.clip(by_moment(self.score(rows, memory), rows.moment), -1.0, 1.0)
+        means = by_moment(self.score(rows, memory), rows.moment)
+        bounded: FloatArray = np.clip(means, -1.0, 1.0)
+        return bounded
 
     def in_hindsight(self, rows: Settled) -> FloatArray:
         """Return the same, held against the best constants of these very rows."""

@@ -8,7 +8,7 @@ from math import ceil, log
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Interval
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.outcomes.bet import Null, Question
@@ -129,8 +129,8 @@ class OutputSkill:
         """Say what outcomes say is the matter, once a question has alarmed.
 
         Which verdict it is, the evidence of the others helps to say: whoever points the wrong way
-        is also surprised more than he claims, and gains nothing. A verdict stands, but for the wrong
-        direction if that comes out later.
+        is also surprised more than he claims, and gains nothing. A verdict stands, unless it comes
+        out later that the direction is wrong.
         """
         alarmed = {verdict for verdict, question in self.questions.items() if question.alarmed}
         reversed_ = Verdict.ANTI_SIGNAL in alarmed
@@ -174,7 +174,8 @@ class OutputSkill:
         """Return every score of rows in hindsight, in its own unit; None where there is none."""
         if not len(rows):
             return dict.fromkeys(self.scorer.names)
-        means = _mean(self.scorer.in_hindsight(rows))
+        moments = self.scorer.in_hindsight(rows)
+        means = means_of(moments, np.zeros(len(moments), np.int64), 1)[0]
         return {
             score.name: score.shift + score.scale * float(mean) if np.isfinite(mean) else None
             for score, mean in zip(self.scorer.scores, means, strict=True)
@@ -228,13 +229,3 @@ def _blurred(scorer: Scorer, promise: Promise, classes: int, level: float) -> Qu
         if score.use == "resolution" and score.name in promise.gains
     ]
     return Question(nulls, scorer.names, classes=classes, level=level) if nulls else None
-
-
-def _mean(scores: FloatArray) -> FloatArray:
-    """Return the mean of each column over the moments that have one; NaN where none has."""
-    if len(scores) == 1:
-        return scores[0]
-    known = np.isfinite(scores)
-    count = known.sum(axis=0)
-    total = np.where(known, scores, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

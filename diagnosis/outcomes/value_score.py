@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
-from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.calibration import Calibration, ValueCalibration
 from plumbline.bundle.heads import Head
 from plumbline.bundle.heads.value import ValueHead, crps
 from plumbline.bundle.reading import Reading
@@ -63,16 +63,17 @@ class ValueScorer(Scorer):
         size_cap: float,
         cost: float,
     ) -> None:
-        if not isinstance(head, ValueHead):
-            raise TypeError(f"output {head.spec.name}: expected a value's head")
+        if not isinstance(head, ValueHead) or not isinstance(calibration, ValueCalibration):
+            raise TypeError(f"output {head.spec.name}: expected the head of a value, and its own")
         self._head, self._calibration = head, calibration
         self._cost = cost
         known = len(reference) > 1
         mean = self._mean(reference)
         y = reference.truth
         self._spread = float(mean.std()) if known else 0.0
-        noise = float(getattr(calibration, "noise", 1.0))
-        self._usual = (float(y.mean()), max(float(y.std()), _TINY)) if known else (0.0, noise)
+        self._usual = (
+            (float(y.mean()), max(float(y.std()), _TINY)) if known else (0.0, calibration.noise)
+        )
         usual, middle = self._usual, float(mean.mean()) if known else 0.0
         self._first = np.array(
             [1.0, usual[0], usual[0] ** 2 + usual[1] ** 2, middle, middle**2 + self._spread**2]
@@ -93,7 +94,9 @@ class ValueScorer(Scorer):
             Score("gain_constant", "skill", self._gain, "CRPS / sd", "gained on the best constant"),
             Score("gain_clock", "skill", self._gain, "CRPS / sd", "gained on the clock"),
             Score("gain_volatility", "figure", self._gain, "CRPS / sd", "of it by knowing how far"),
-            Score("gain_direction", "figure", self._gain, "CRPS / sd", "of it by knowing which way"),
+            Score(
+                "gain_direction", "figure", self._gain, "CRPS / sd", "of it by knowing which way"
+            ),
             Score(
                 "direction",
                 "direction",
@@ -155,7 +158,7 @@ class ValueScorer(Scorer):
             np.where(rows.size * rows.position != 0, held / self._most, np.nan)[:, None],
             hits_by_third(hit, np.abs(mean) / self._usual[1], self._edges),
         ]
-        return np.clip(np.concatenate(columns, axis=1), -1.0, 1.0)
+        return np.asarray(np.clip(np.concatenate(columns, axis=1), -1.0, 1.0))
 
     def _mean(self, rows: Settled) -> FloatArray:
         return np.asarray(rows.centre[:, 0], np.float64)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 
-from plumbline.bundle.array import IntArray
+from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.moment import SECOND
 from plumbline.bundle.outputs import Outputs
@@ -42,12 +43,34 @@ RESULTS = (
 )
 """What becomes of an outcome; docs/skill.md says what each means."""
 
+UNUSED = RESULTS[3:]
+"""Those of which nothing is bet on."""
+
+
+class Said(NamedTuple):
+    """What a client says of one output of one prediction."""
+
+    known_at: int
+    received: int
+    label: str
+    value: float
+
+
+class Ready(NamedTuple):
+    """Whole moments of one output, in order: its place, their rows, and what is known of them."""
+
+    place: int
+    slots: IntArray
+    truth: FloatArray
+
 
 @dataclass
 class _Pending:
-    """Moments of one output whose rows may still come; none at or before ``bet_until`` may."""
+    """Moments of one output whose rows may still come, and rows of those of which none may."""
 
     moments: dict[int, tuple[int, list[int]]] = field(default_factory=dict)
+    slots: list[int] = field(default_factory=list)
+    truth: list[float] = field(default_factory=list)
     bet_until: int = -(2**62)
 
 
@@ -72,9 +95,9 @@ class Join:
         self._horizons = [spec.horizon_seconds * SECOND for spec in outputs.specs]
         self._read = [TruthReader(spec, manifest.label) for spec in outputs.specs]
         self._pending = [_Pending() for _ in outputs.specs]
-        self._early: dict[tuple[str, int], list[tuple[int, int, str, float]]] = {}
+        self._early: dict[tuple[str, int], list[Said]] = {}
         self.counts: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
-        self.last: int | None = None
+        self._last: int | None = None
 
     def add(self, rows: PredictionBatch) -> None:
         """Take predictions; outcomes that were there before them are joined at once."""
@@ -83,81 +106,89 @@ class Join:
             return
         for name in rows.prediction_id.tolist():
             for place in self._places.values():
-                for known_at, received, label, value in self._early.pop((name, place), ()):
-                    self._apply(name, place, known_at, received, label, value)
+                for said in self._early.pop((name, place), ()):
+                    self._apply(name, place, said)
 
-    def take(self, batch: OutcomeBatch) -> Iterator[tuple[int, IntArray]]:
-        """Take outcomes as they arrived; yields an output's place and the rows of whole moments."""
+    def take(self, batch: OutcomeBatch) -> list[Ready]:
+        """Take outcomes as they arrived; returns the moments that are whole by then."""
         self.counts["from_future"] += batch.from_future
-        columns = (
-            batch.prediction_id.tolist(),
-            batch.output.tolist(),
+        numbers = zip(
             batch.known_at.tolist(),
             batch.received.tolist(),
             batch.label.tolist(),
             batch.value.tolist(),
+            strict=True,
         )
-        for name, output, known_at, received, label, value in zip(*columns, strict=True):
+        names = zip(batch.prediction_id.tolist(), batch.output.tolist(), strict=True)
+        for (name, output), said in zip(names, map(Said._make, numbers), strict=True):
             place = self._places.get(output)
             if place is None:
                 self.counts["unmatched"] += 1
                 continue
-            if self.last is None or received - self.last >= SETTLE_SECONDS * SECOND:
-                yield from self.settle(received)
-            self._apply(name, place, known_at, received, label, value)
+            if self._last is None or said.received - self._last >= SETTLE_SECONDS * SECOND:
+                self._close(said.received)
+            self._apply(name, place, said)
+        return self._hand_out()
 
-    def settle(self, now: int) -> Iterator[tuple[int, IntArray]]:
-        """Hand out the moments that have waited long enough by then, microseconds."""
-        self.last = now if self.last is None else max(self.last, now)
+    def settle(self, now: int) -> list[Ready]:
+        """Return the moments that have waited long enough by then, microseconds."""
+        self._close(now)
+        return self._hand_out()
+
+    def _close(self, now: int) -> None:
+        self._last = now if self._last is None else max(self._last, now)
         limit = now - SETTLE_SECONDS * SECOND
         for place, pending in enumerate(self._pending):
             due = [moment for moment, (first, _) in pending.moments.items() if first <= limit]
             if not due:
                 continue
-            newest = max(due)
-            ready = sorted(moment for moment in pending.moments if moment <= newest)
-            slots = [slot for moment in ready for slot in pending.moments.pop(moment)[1]]
-            pending.bet_until = newest
-            yield place, np.asarray(slots, np.int64)
+            pending.bet_until = newest = max(due)
+            for moment in sorted(moment for moment in pending.moments if moment <= newest):
+                slots = pending.moments.pop(moment)[1]
+                pending.slots += slots
+                pending.truth += self._ledger.truth[slots, place].tolist()
 
-    def _apply(
-        self, name: str, place: int, known_at: int, received: int, label: str, value: float
-    ) -> None:
+    def _hand_out(self) -> list[Ready]:
+        found = []
+        for place, pending in enumerate(self._pending):
+            if pending.slots:
+                slots, truth = np.asarray(pending.slots, np.int64), np.asarray(pending.truth)
+                found.append(Ready(place, slots, truth))
+                pending.slots, pending.truth = [], []
+        return found
+
+    def _apply(self, name: str, place: int, said: Said) -> None:
         slot = self._ledger.slot(name)
         if slot is None:
-            self._keep(name, place, (known_at, received, label, value))
+            self._keep(name, place, said)
             return
-        ledger, horizon = self._ledger, self._horizons[place]
-        moment = int(ledger.moment[slot])
-        truth = self._read[place](label, value)
-        if truth != truth:
+        horizon = self._horizons[place]
+        truth = self._read[place](said.label, said.value)
+        if isnan(truth):
             self.counts["undecided"] += 1
-        elif received - int(ledger.time[slot]) > horizon + PATIENCE_SECONDS * SECOND:
+        elif said.received - int(self._ledger.time[slot]) > horizon + PATIENCE_SECONDS * SECOND:
             self.counts["too_late"] += 1
-        elif known_at < moment + horizon - SKEW:
+        elif said.known_at < int(self._ledger.moment[slot]) + horizon - SKEW:
             self.counts["too_early"] += 1
         else:
-            self._write(slot, place, moment, known_at, received, truth)
+            self._write(slot, place, said, truth)
 
-    def _write(
-        self, slot: int, place: int, moment: int, known_at: int, received: int, truth: float
-    ) -> None:
+    def _write(self, slot: int, place: int, said: Said, truth: float) -> None:
         ledger, pending = self._ledger, self._pending[place]
-        before = float(ledger.truth[slot, place])
-        if before != before:
-            self.counts["joined"] += 1
-            ledger.truth[slot, place], ledger.known_at[slot, place] = truth, known_at
-            if moment <= pending.bet_until:
-                self.counts["out_of_order"] += 1
-                return
-            pending.moments.setdefault(moment, (received, []))[1].append(slot)
-        elif known_at >= ledger.known_at[slot, place]:
-            self.counts["repeated" if truth == before else "corrected"] += 1
-            ledger.truth[slot, place], ledger.known_at[slot, place] = truth, known_at
-        else:
+        before, moment = float(ledger.truth[slot, place]), int(ledger.moment[slot])
+        if not isnan(before) and said.known_at < ledger.known_at[slot, place]:
             self.counts["repeated"] += 1
+            return
+        ledger.truth[slot, place], ledger.known_at[slot, place] = truth, said.known_at
+        if not isnan(before):
+            self.counts["repeated" if truth == before else "corrected"] += 1
+        elif moment <= pending.bet_until:
+            self.counts["out_of_order"] += 1
+        else:
+            self.counts["joined"] += 1
+            pending.moments.setdefault(moment, (said.received, []))[1].append(slot)
 
-    def _keep(self, name: str, place: int, said: tuple[int, int, str, float]) -> None:
+    def _keep(self, name: str, place: int, said: Said) -> None:
         """Keep an outcome whose prediction has not been read, as long as there is room."""
         kept = self._early.setdefault((name, place), [])
         kept.append(said)

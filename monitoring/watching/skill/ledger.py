@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.bundle.array import IntArray
+from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.moment import SECOND
 from plumbline.bundle.outputs import Outputs
@@ -70,10 +70,12 @@ class Ledger:
         """Return whose place it is."""
         return str(self._ids[slot])
 
-    def settled(self, output: int, slots: IntArray) -> Settled:
-        """Return rows of one output, by moment."""
+    def settled(self, output: int, slots: IntArray, truth: FloatArray | None = None) -> Settled:
+        """Return rows of one output, by moment; ``truth`` if it is not that of now."""
         spec = self._outputs.specs[output]
-        slots = slots[np.argsort(self.moment[slots], kind="stable")]
+        known = self.truth[slots, output] if truth is None else truth
+        order = np.argsort(self.moment[slots], kind="stable")
+        slots = slots[order]
         decides = spec.name == self._outputs.primary
         n = len(slots)
         nothing = np.zeros(n)
@@ -85,7 +87,7 @@ class Ledger:
             action=self._action[slots].astype(np.int64) if decides else np.full(n, -1),
             position=self._position[slots].astype(np.float64) if decides else nothing,
             size=self._size[slots].astype(np.float64) if decides else nothing,
-            truth=self.truth[slots, output],
+            truth=known[order],
         )
 
     def known(self, output: int, limit: int) -> IntArray:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Diagnosis, Finding, Level
 from plumbline.bundle.verdict import Remedy, Verdict
+from plumbline.diagnosis.outcomes.bet import Question
 from plumbline.diagnosis.outcomes.skill import OutputSkill, watched
-from plumbline.monitoring.watching.skill.join import Join
+from plumbline.monitoring.watching.skill.join import Join, Ready
 from plumbline.monitoring.watching.skill.ledger import CAPACITY, Ledger
 from plumbline.monitoring.watching.skill.report import (
     OutputReport,
@@ -62,7 +62,7 @@ class SkillWatch:
             self._bet(self._join.take(batch))
 
     def settle(self, now: int) -> None:
-        """Let the time be ``now``, microseconds: moments that have waited long enough are bet on."""
+        """Let it be so late, microseconds: moments that have waited long enough are bet on."""
         self._bet(self._join.settle(now))
 
     def judgement(self) -> Diagnosis | None:
@@ -85,11 +85,11 @@ class SkillWatch:
             self._report, self._changed = self._describe(), False
         return self._report
 
-    def _bet(self, moments: Iterable[tuple[int, IntArray]]) -> None:
-        for place, slots in moments:
+    def _bet(self, moments: Iterable[Ready]) -> None:
+        for place, slots, truth in moments:
             skill = self._skill(place)
             if skill is not None:
-                skill.take(self._ledger.settled(place, slots))
+                skill.take(self._ledger.settled(place, slots, truth))
                 self._changed = True
 
     def _skill(self, place: int) -> OutputSkill | None:
@@ -103,7 +103,6 @@ class SkillWatch:
         skill, name = self._skills[place], self._bundle.outputs.names[place]
         report = self._of_output(place)
         named = name if len(self._skills) > 1 else ""
-        question = skill.questions[verdict]
         of = f" of {name}" if named else ""
         return Diagnosis(
             verdict=verdict,
@@ -111,16 +110,7 @@ class SkillWatch:
             cause=_CAUSES[verdict].format(of=of, moments=f"{skill.moments:,}")
             + f" {_said(report, verdict)}",
             findings=(
-                Finding(
-                    name="evidence_nats",
-                    level=Level.FAIL,
-                    value=question.log_e,
-                    threshold=question.threshold,
-                    n=skill.rows,
-                    message=f"Outcomes have gathered {question.log_e:.1f} nats; "
-                    f"{question.threshold:.1f} are an alarm.",
-                    output=named,
-                ),
+                *(_evidence(each, question, named) for each, question in skill.questions.items()),
                 *(figure.finding(named) for figure in report.figures),
             ),
             n=skill.rows,
@@ -188,6 +178,19 @@ _TELLING = {
 }
 
 
+def _evidence(verdict: Verdict, question: Question, output: str) -> Finding:
+    return Finding(
+        name="evidence_nats",
+        level=Level.FAIL if question.alarmed else Level.PASS,
+        value=question.log_e,
+        threshold=question.threshold,
+        n=question.taken,
+        message=f"Outcomes have gathered {question.log_e:.1f} nats for {verdict}; "
+        f"{question.threshold:.1f} are an alarm.",
+        output=output,
+    )
+
+
 def _said(report: OutputReport, verdict: Verdict) -> str:
     """Return the figures that tell, in a sentence."""
     parts = []
@@ -197,4 +200,3 @@ def _said(report: OutputReport, verdict: Verdict) -> str:
         promised = "" if figure.promised is None else f", at least {figure.promised:.3g} promised"
         parts.append(f"{figure.value:+.3g} {figure.unit} {figure.meaning}{promised}")
     return f"Over the newest: {'; '.join(parts)}." if parts else ""
-
