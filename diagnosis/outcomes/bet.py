@@ -45,7 +45,7 @@ class Null:
     least: bool = True
 
 
-class Question:
+class Inquiry:
     """Asks a stream of scores whether all of some nulls hold.
 
     The answer is the mean of the stakes, class by class; it is yes as long as no class has reached

@@ -11,7 +11,7 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Interval
 from plumbline.bundle.verdict import Verdict
-from plumbline.diagnosis.outcomes.bet import Null, Question
+from plumbline.diagnosis.outcomes.bet import Inquiry, Null
 from plumbline.diagnosis.outcomes.bound import Bounds
 from plumbline.diagnosis.outcomes.choice_score import ChoiceScorer
 from plumbline.diagnosis.outcomes.promise import Promise, promise_of
@@ -67,8 +67,8 @@ class OutputSkill:
         self.rows = 0
         classes, names = self.residues.classes, self.scorer.names
         level = RUN_LENGTH * len(_ASKED) * len(outputs.specs)
-        self.questions: dict[Verdict, Question] = {
-            verdict: Question(nulls, names, classes=classes, level=level)
+        self.questions: dict[Verdict, Inquiry] = {
+            verdict: Inquiry(nulls, names, classes=classes, level=level)
             for verdict in _ASKED
             if (nulls := _nulls(verdict, self.scorer, self.promise))
         }
@@ -221,11 +221,11 @@ def _nulls(verdict: Verdict, scorer: Scorer, promise: Promise) -> list[Null]:
     return found
 
 
-def _blurred(scorer: Scorer, promise: Promise, classes: int, level: float) -> Question | None:
+def _blurred(scorer: Scorer, promise: Promise, classes: int, level: float) -> Inquiry | None:
     """Ask whether what is left of the signal, however scaled, is what was promised."""
     nulls = [
         Null(score.name, promise.gains[score.name])
         for score in scorer.scores
         if score.use == "resolution" and score.name in promise.gains
     ]
-    return Question(nulls, scorer.names, classes=classes, level=level) if nulls else None
+    return Inquiry(nulls, scorer.names, classes=classes, level=level) if nulls else None

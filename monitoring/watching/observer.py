@@ -64,8 +64,6 @@ class Observation:
         End of the newest bar seen, if clients say which bar a window ends with.
     live
         From when to when rows with sound inputs were logged.
-    new
-        The champion's new rows themselves.
     """
 
     champion: Generation[AliasTarget]
@@ -77,7 +75,6 @@ class Observation:
     lag_seconds: float | None
     until: datetime | None
     live: tuple[datetime, datetime] | None
-    new: PredictionBatch
 
     @property
     def judgement(self) -> Judgement:
@@ -200,7 +197,6 @@ class Observer:
             lag_seconds=self._lag(rows),
             until=watch.until if watch else None,
             live=watch.live if watch else None,
-            new=rows,
         )
 
     def _heed_acceptances(self, watch: Watch, read: PredictionBatch) -> None:

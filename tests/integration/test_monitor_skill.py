@@ -31,7 +31,7 @@ def control(tmp_path: Path) -> Control:
 def predicted(control: Control, *, turned: bool):
     """Log predictions and what became of them; returns both."""
     bundle = control.registry.open(control.registry.alias().value.version)
-    rows = log_rows(control.objects, bundle, rows=ROWS, ago_seconds=-1)
+    rows = log_rows(control.objects, bundle, rows=ROWS, ago_seconds=-3)
     centre = np.array([np.frombuffer(row.centre, np.float32) for row in rows])
     places = drawn(centre, 0)
     tell(control.objects, bundle, rows, 2 - places if turned else places)
@@ -51,7 +51,7 @@ def test_outcomes_that_speak_against_the_direction_call_a_person_once(control):
         bundle, _ = predicted(control, turned=True)
         until(lambda: monitor.status.watch.rows == ROWS)
         assert monitor.status.watch.diagnosis.verdict is Verdict.HEALTHY
-        until(lambda: bool(control.incidents()), seconds=120)
+        until(lambda: bool(control.incidents()), seconds=60)
         until(lambda: control.board.newest().value.incident is not None)
         with published(monitor) as url:
             page = httpx.get(url).text
@@ -77,10 +77,10 @@ def test_outcomes_that_bear_a_model_out_change_nothing(control):
     with stepping(build(control)) as monitor:
         until(lambda: monitor.status.watch is not None)
         predicted(control, turned=False)
-        until(lambda: settled(monitor), seconds=120)
+        until(lambda: settled(monitor), seconds=60)
         before = monitor.status.skill
     with stepping(build(control)) as monitor:
-        until(lambda: settled(monitor), seconds=120)
+        until(lambda: settled(monitor), seconds=60)
         after = monitor.status.skill
         assert monitor.status.watch.diagnosis.verdict is Verdict.HEALTHY
 

@@ -14,7 +14,7 @@ from plumbline.monitoring.watching.skill.report import SkillReport
 from plumbline.monitoring.watching.skill.watch import SkillWatch
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
-from plumbline.store.outcome import OutcomeLog
+from plumbline.store.outcome import SKEW, OutcomeLog
 from plumbline.store.prediction import PredictionBatch
 
 ROUND = 20_000
@@ -68,7 +68,7 @@ class SkillDesk:
             self._log = OutcomeLog(
                 self._objects,
                 self._model,
-                since=moment_of(int(rows.time.min())),
+                since=moment_of(int(rows.time.min()) - SKEW),
                 clock=lambda: self._clock().timestamp(),
             )
         if self._log is not None and not self._behind(rows):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Diagnosis, Finding, Level
 from plumbline.bundle.verdict import Remedy, Verdict
-from plumbline.diagnosis.outcomes.bet import Question
+from plumbline.diagnosis.outcomes.bet import Inquiry
 from plumbline.diagnosis.outcomes.skill import OutputSkill, watched
 from plumbline.monitoring.watching.skill.join import Join, Ready
 from plumbline.monitoring.watching.skill.ledger import CAPACITY, Ledger
@@ -178,7 +178,7 @@ _TELLING = {
 }
 
 
-def _evidence(verdict: Verdict, question: Question, output: str) -> Finding:
+def _evidence(verdict: Verdict, question: Inquiry, output: str) -> Finding:
     return Finding(
         name="evidence_nats",
         level=Level.FAIL if question.alarmed else Level.PASS,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.moment import SECOND
-from plumbline.diagnosis.outcomes.bet import Null, Question
+from plumbline.diagnosis.outcomes.bet import Inquiry, Null
 from plumbline.diagnosis.outcomes.bound import Bounds
 from plumbline.diagnosis.outcomes.clock import cell_of, means_by_clock
 from plumbline.diagnosis.outcomes.residue import Residues
@@ -15,9 +15,9 @@ HOUR = 3_600 * SECOND
 STREAMS, BETS = 400, 500
 
 
-def questions(level: float, *, classes: int, bound: float = 0.0) -> Question:
+def questions(level: float, *, classes: int, bound: float = 0.0) -> Inquiry:
     """Ask whether each of some scores has a mean of at least so much."""
-    return Question([Null("x", bound)], ["x"], classes=classes, level=level)
+    return Inquiry([Null("x", bound)], ["x"], classes=classes, level=level)
 
 
 @pytest.mark.parametrize("horizon", range(1, 200))
