@@ -17,6 +17,7 @@ from plumbline.cli.plugin_option import takes_plugins
 from plumbline.cli.plugins import plugins
 from plumbline.cli.predict import predict
 from plumbline.cli.recompute import recompute
+from plumbline.cli.replay_outcomes import replay_outcomes
 from plumbline.cli.retrain import retrain
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
@@ -56,6 +57,7 @@ for command in (
 ):
     app.command()(takes_plugins(command))
 app.command("replay-data")(takes_plugins(replay_data))
+app.command("replay-outcomes")(takes_plugins(replay_outcomes))
 app.command("accept-inputs")(accept_inputs)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from plumbline.bundle.finding import Verdict
 from plumbline.diagnosis.evidence import Evidence
+from plumbline.monitoring.watching.skill.report import SkillReport
 
 
 class Metrics:
@@ -33,6 +34,26 @@ class Metrics:
             "monitoring_threshold_nats",
             "Evidence at which a detector alarms.",
             ("model", "version", "detector", "output"),
+        )
+        self.skill = self._gauge(
+            "monitoring_skill_value",
+            "What outcomes have shown of an output: a figure in its own unit, and its interval.",
+            ("model", "version", "output", "figure", "end"),
+        )
+        self.skill_evidence = self._gauge(
+            "monitoring_skill_evidence_nats",
+            "Evidence of outcomes for a verdict.",
+            ("model", "version", "output", "verdict"),
+        )
+        self.skill_threshold = self._gauge(
+            "monitoring_skill_threshold_nats",
+            "Evidence of outcomes at which that verdict is reached.",
+            ("model", "version", "output", "verdict"),
+        )
+        self.skill_outcomes = self._gauge(
+            "monitoring_skill_outcomes_count",
+            "Outcomes of the version read, by what became of them.",
+            ("model", "version", "result"),
         )
         self.lag = self._gauge(
             "monitoring_lag_seconds", "From an answer to its being judged.", ("model",)
@@ -114,6 +135,28 @@ class Metrics:
         self.shadow_rows.labels(model, version).set(rows)
         if agreement is not None:
             self.shadow_agreement.labels(model, version).set(agreement)
+
+    def show_skill(self, model: str, report: SkillReport | None) -> None:
+        """Set what outcomes have shown of a version, and drop what they showed of others."""
+        if report is None:
+            return
+        own = (self.skill, self.skill_evidence, self.skill_threshold, self.skill_outcomes)
+        for gauge in own:
+            _forget_other_versions(gauge, report.version)
+        for result, count in report.counts.items():
+            self.skill_outcomes.labels(model, report.version, result).set(count)
+        for output in report.outputs:
+            labels = model, report.version, output.output
+            for figure in output.figures:
+                ends = {"value": figure.value}
+                if figure.interval is not None:
+                    ends |= {"low": figure.interval.low, "high": figure.interval.high}
+                for end, number in ends.items():
+                    if number is not None:
+                        self.skill.labels(*labels, figure.name, end).set(number)
+            for item in output.evidence:
+                self.skill_evidence.labels(*labels, item.verdict).set(item.log_e)
+                self.skill_threshold.labels(*labels, item.verdict).set(item.threshold)
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads."""

@@ -1,10 +1,10 @@
 """The monitor: look, judge, say, act; again and again.
 
 One round reads the new rows and judges them (`Observer`), looks at the version in shadow
-(`ShadowObserver`), asks the live service for its golden rows (`Canary`), publishes the verdict for
-the service to repeat, lets the `Controller` make its next moves, and launches drift reports. Only
-the monitor that leads publishes and acts; the others keep watching, so that each can take over at
-once.
+(`ShadowObserver`), asks the live service for its golden rows (`Canary`), joins outcomes with
+predictions (`SkillDesk`), publishes the verdict for the service to repeat, lets the `Controller`
+make its next moves, and launches drift reports. Only the monitor that leads publishes and acts; the
+others keep watching, so that each can take over at once.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import Canary
 from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.shadow import ShadowObserver, ShadowState
+from plumbline.monitoring.watching.skill.desk import SkillDesk
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
@@ -72,6 +73,7 @@ class Monitor:
         self._observer = Observer(objects, settings, clock=clock)
         self._shadow = ShadowObserver(objects, settings, clock=clock)
         self._canary = Canary(settings, self.metrics)
+        self._skill = SkillDesk(objects, settings.model, clock=clock)
         self._reporter = Reporter(settings, report_launcher, self.metrics)
         self._recompute = RecomputeWatch(settings, recompute_launcher, self.metrics)
         self._board = verdict_board(objects, settings.model)
@@ -133,8 +135,10 @@ class Monitor:
         shadow = self._watch_shadow(observation)
         fault = self._canary.step(champion.number, observation.bundle, observation.fault)
         client = self._recompute.judgement(champion.value.version)
+        self._skill.step(champion.number, observation.bundle, observation.new)
         for judgement in observation.judgements:
             said = _with_canary(_with_recomputed(judgement, client), fault)
+            said = _with_skill(said, self._skill.judgement)
             self._say(observation, said)
             situation = Situation(
                 model, champion, said, observation.until, observation.live, shadow=shadow
@@ -170,6 +174,7 @@ class Monitor:
         self._said, self._said_of = judgement, observation.champion.number
         self.metrics.show_verdict(self.settings.model, version, diagnosis.verdict)
         self.metrics.show_evidence(self.settings.model, version, judgement.evidence)
+        self.metrics.show_skill(self.settings.model, self._skill.report)
         if self._leads:
             self._publish(version, diagnosis, judgement.rows)
 
@@ -202,6 +207,7 @@ class Monitor:
                 shadow=self._in_shadow,
                 since=self._since,
                 canary=self._canary.last,
+                skill=self._skill.report,
                 drift=self._reporter.last,
                 incidents=tuple(self.controller.docket.all),
             )
@@ -241,3 +247,10 @@ def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement
     if fault is None or judgement.verdict.facts.of_input:
         return judgement
     return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+
+
+def _with_skill(judgement: Judgement, found: Diagnosis | None) -> Judgement:
+    """Return what outcomes say in place of what the stream says, if nothing else is the matter."""
+    if found is None or not judgement.verdict.facts.sized:
+        return judgement
+    return replace(judgement, diagnosis=found, decided_by=None, detected_after=found.n)

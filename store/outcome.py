@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from plumbline.bundle.array import AnyArray, BoolArray, FloatArray, IntArray
 from plumbline.bundle.moment import microseconds
+from plumbline.store.errors import ConflictError
 from plumbline.store.index import SegmentIndex
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
-from plumbline.store.segment import SegmentName, read_segment
+from plumbline.store.segment import SegmentName, build_segments, read_segment
 from plumbline.store.table import LogTable
 
 SKEW = 60_000_000
@@ -244,6 +245,21 @@ class OutcomeLog:
         if last is not None:
             wanted &= received < last
         return _batch(rows.filter(pa.array(wanted)), latest)
+
+
+def write_outcomes(objects: Objects, rows: Sequence[OutcomeRow]) -> None:
+    """Put outcomes into the store at once, without a service and its spool.
+
+    Raises
+    ------
+    StoreError
+        If the store failed; some may be there by then, and may be written again.
+    """
+    for segment in build_segments(OUTCOMES, OUTCOMES.cells(rows)):
+        try:
+            objects.create(segment.name.key, segment.data)
+        except ConflictError:
+            continue  # the same rows make the same name: they are there already
 
 
 def by_arrival(batch: OutcomeBatch) -> IntArray:

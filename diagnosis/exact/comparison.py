@@ -61,6 +61,8 @@ def compare(
     names: Sequence[str],
     scale: Scale,
     stretch: IntArray | None = None,
+    *,
+    fewest: int = FEWEST,
 ) -> Difference:
     """Say how columns differ from what they should be.
 
@@ -74,15 +76,19 @@ def compare(
         Of the reference.
     stretch : (n,), or None
         Which rows are next to each other in time, such as those of one window; None for all.
+    fewest
+        Rows without which nothing is said of a column.
 
     Returns
     -------
     Difference
-        Columns with fewer than `FEWEST` known rows are ``unknown`` in it.
+        Columns with fewer known rows are ``unknown`` in it.
     """
     n = len(said)
     whole = np.zeros(n, np.int64) if stretch is None else np.asarray(stretch)
-    pairs = _Pairs(np.asarray(said, np.float64), np.asarray(expected, np.float64), scale, whole)
+    pairs = _Pairs(
+        np.asarray(said, np.float64), np.asarray(expected, np.float64), scale, whole, fewest
+    )
     found = {j: Relation(RelationKind.UNKNOWN) for j in np.flatnonzero(~pairs.known).tolist()}
     found |= {j: Relation(RelationKind.SAME) for j in np.flatnonzero(pairs.same).tolist()}
     left = [j for j in range(len(names)) if j not in found]
@@ -128,6 +134,7 @@ class _Pairs:
     expected: FloatArray
     scale: Scale
     stretch: IntArray
+    fewest: int
 
     @cached_property
     def finite(self) -> BoolArray:
@@ -137,7 +144,7 @@ class _Pairs:
     @cached_property
     def known(self) -> BoolArray:
         """Columns with rows enough."""
-        enough: BoolArray = self.finite.sum(axis=0) >= FEWEST
+        enough: BoolArray = self.finite.sum(axis=0) >= self.fewest
         return enough
 
     @cached_property
@@ -156,12 +163,15 @@ class _Pairs:
 
     def _makes_right(self, j: int, guess: FloatArray, factor: float = 1.0) -> bool:
         """Whether a guess ``(n,)`` of what came, NaN where there is none, is nearly always it."""
-        both = np.isfinite(guess) & np.isfinite(self.said[:, j])
-        if both.sum() < FEWEST:
-            return False
-        deviation = abs(factor) * self.scale.deviation[j]
-        off = np.abs(self.said[both, j] - guess[both])
-        return bool((off <= self._tolerance(guess[both], deviation)).mean() >= MOST)
+        return bool(self._right(j, guess[None], factor)[0])
+
+    def _right(self, j: int, guesses: FloatArray, factor: float = 1.0) -> BoolArray:
+        """Tell which of some guesses ``(k, n)`` is nearly always what came."""
+        off = np.abs(self.said[:, j] - guesses)
+        close = off <= self._tolerance(guesses, abs(factor) * self.scale.deviation[j])
+        known = np.isfinite(off).sum(axis=1)
+        right: BoolArray = (known >= self.fewest) & (close.sum(axis=1) >= MOST * known)
+        return right
 
     def explanations(self, j: int) -> Iterator[Relation]:
         """Yield what makes a column right, the simplest first."""
@@ -211,11 +221,13 @@ class _Pairs:
 
     def _others(self, j: int) -> Iterator[Relation]:
         """Look for the column among those that should be."""
-        for i in range(self.expected.shape[1]):
-            other = self.expected[:, i]
-            if i != j and self._makes_right(j, other) and np.ptp(other[np.isfinite(other)]) > 0:
-                yield Relation(RelationKind.PERMUTED, column=i)
-                return
+        known = np.isfinite(self.expected)
+        most = np.where(known, self.expected, -np.inf).max(axis=0)
+        moving = most > np.where(known, self.expected, np.inf).min(axis=0)
+        right = self._right(j, self.expected.T) & moving
+        right[j] = False
+        if right.any():
+            yield Relation(RelationKind.PERMUTED, column=int(right.argmax()))
 
     def _moments(self, j: int) -> Iterator[Relation]:
         """Look for the column's own values at other moments."""
@@ -223,10 +235,12 @@ class _Pairs:
         if not np.ptp(expected[np.isfinite(expected)]) > 0:
             return
         longest = int(np.bincount(self.stretch).max())
-        for rows in range(1, min(longest - 1, _FURTHEST) + 1):
-            for way in (rows, -rows):
-                if self._makes_right(j, self._moved(expected, way)):
-                    yield Relation(RelationKind.LATE, rows=way)
+        furthest = min(longest - 1, _FURTHEST)
+        ways = [way for rows in range(1, furthest + 1) for way in (rows, -rows)]
+        if ways:
+            right = self._right(j, np.stack([self._moved(expected, way) for way in ways]))
+            for place in np.flatnonzero(right).tolist():
+                yield Relation(RelationKind.LATE, rows=ways[place])
         order = np.arange(len(expected))
         for each in np.unique(self.stretch):
             own = np.flatnonzero(self.stretch == each)

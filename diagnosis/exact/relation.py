@@ -65,6 +65,16 @@ class Relation:
     low: float = -math.inf
     high: float = math.inf
 
+    def equals(self, other: Relation) -> bool:
+        """Whether this is the same mistake, up to the accuracy of its numbers."""
+        mine = (self.kind, self.column, self.rows)
+        size = max(abs(self.offset), abs(other.offset), 1e-12)
+        return (
+            mine == (other.kind, other.column, other.rows)
+            and abs(self.factor - other.factor) <= _CLOSE * abs(other.factor)
+            and abs(self.offset - other.offset) <= _CLOSE * size
+        )
+
     def undoes(self, other: Relation) -> bool | None:
         """Whether this, after the other, is nothing at all; None where that cannot be told."""
         if self.kind in _LINEAR and other.kind in _LINEAR:
@@ -132,6 +142,11 @@ class Difference:
         """Whether some of it is a mistake with a name, and not just different."""
         unnamed = (RelationKind.NOISE, RelationKind.OTHER)
         return any(self.relations[i].kind not in unnamed for i in self.places)
+
+    def equals(self, other: Difference) -> bool:
+        """Whether the same columns are wrong in the same way."""
+        pairs = zip(self.relations, other.relations, strict=True)
+        return all(mine.equals(its) for mine, its in pairs)
 
     def undoes(self, other: Difference) -> bool | None:
         """Whether this, after the other, leaves everything as it was; None where unknown."""

@@ -23,6 +23,7 @@ from plumbline.monitoring.reporter import ReportResult
 from plumbline.monitoring.watching.canary import CanaryReport
 from plumbline.monitoring.watching.observer import Observation, Watch
 from plumbline.monitoring.watching.shadow import ShadowState
+from plumbline.monitoring.watching.skill.report import SkillReport
 from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.incident import Incident
 from plumbline.store.objects import Objects
@@ -47,6 +48,8 @@ class Round:
         The verdict that was published, and since when it has been that one.
     canary, drift
         How the newest of each came back, if there was one.
+    skill
+        What outcomes have shown; None before a version is watched.
     incidents
         Newest first.
     """
@@ -58,6 +61,7 @@ class Round:
     shadow: ShadowState | None
     since: datetime
     canary: CanaryReport | None
+    skill: SkillReport | None
     drift: ReportResult | None
     incidents: tuple[Incident, ...]
 
@@ -108,6 +112,7 @@ class StatusBuilder:
                 if drift
                 else None
             ),
+            skill=seen.skill,
             incidents=seen.incidents[:MAX_INCIDENTS],
             reports=self._list_reports(),
             runs=self._runs,

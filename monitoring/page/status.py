@@ -12,6 +12,7 @@ from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.record import Record
 from plumbline.diagnosis.evidence import Evidence, by_name
 from plumbline.monitoring.watching.chart import Point
+from plumbline.monitoring.watching.skill.report import SkillReport
 from plumbline.store.incident import Incident
 
 MAX_INCIDENTS = 20
@@ -112,6 +113,7 @@ class Status(Record):
     last_row: datetime | None = None
     canary: CanaryState | None = None
     drift: DriftState | None = None
+    skill: SkillReport | None = Field(None, description="What outcomes have shown.")
     incidents: tuple[Incident, ...] = Field((), description="Newest first.")
     reports: tuple[ReportLink, ...] = Field((), description="Newest first.")
     runs: tuple[RunLink, ...] = Field((), description="Newest first.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import cycle
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.drawing.plot import Line, line_plot
 from plumbline.monitoring.page.status import Status, WatchState
+from plumbline.monitoring.watching.skill.join import UNUSED
 from plumbline.store.incident import EventKind
 
 _GRAVE = frozenset(
@@ -37,6 +38,8 @@ class Page:
         self._templates.filters["words"] = words
         self._templates.filters["ago"] = ago
         self._templates.filters["stamp"] = stamp
+        self._templates.filters["figure"] = figure
+        self._templates.filters["lost"] = lost
 
     def render(self, status: Status) -> str:
         """Return the whole page."""
@@ -84,6 +87,17 @@ def ago(moment: datetime, now: datetime) -> str:
 def stamp(moment: datetime) -> str:
     """Return a time as ``2017-06-01 12:00:00``, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def figure(number: float | None) -> str:
+    """Return a number with three digits and its sign; a dash where there is none."""
+    return "–" if number is None else f"{number:+.3g}"
+
+
+def lost(counts: Mapping[str, int]) -> str:
+    """Return how many outcomes were not used and why, in words; empty where all were."""
+    unused = {name: counts.get(name, 0) for name in UNUSED}
+    return ", ".join(f"{count:,} {words(name)}" for name, count in unused.items() if count)
 
 
 def _findings(watch: WatchState) -> list[Finding]:

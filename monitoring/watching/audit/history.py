@@ -9,26 +9,32 @@ anew with other rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from plumbline.bundle.array import BoolArray
-from plumbline.bundle.inputs import inputs_hash, parse_inputs
+from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import Scale
+from plumbline.monitoring.watching.audit.accusations import Accusations
+from plumbline.monitoring.watching.audit.client_fault import ClientFault
 from plumbline.monitoring.watching.audit.layout import Layout
+from plumbline.monitoring.watching.audit.look import ENOUGH, Calendar, Newest, Past, look
+from plumbline.monitoring.watching.audit.maker import SELDOM, At, Made, Maker, Tried
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.rings import AT_ONCE, Placed, Rings
+from plumbline.monitoring.watching.audit.suspicion import CLOSE_ROWS, Suspicion
 from plumbline.store.prediction import PredictionBatch
 
 EVERY = 4
 """Of a symbol that gives no reason to look closer, every so many rows are made again."""
 
+_HOPELESS = 16
+_FEW = 8
+_FROZEN = 1e-3
+
 
 class History:
-    """The windows of one version's rows, made again from the log.
+    """The windows of one version's rows, made again from the log, and what is wrong with them.
 
     Parameters
     ----------
@@ -42,11 +48,17 @@ class History:
         self, manifest: Manifest, reference: ReferenceProfile, *, every: int = EVERY
     ) -> None:
         self._layout = Layout(manifest)
-        self._scale = Scale.of(reference.features)
-        self._rings = Rings(self._layout.steps, self._layout.width)
         self._interval = manifest.bar_interval_seconds * 1_000_000
         self._crosswise = manifest.unit == "cross_section"
         self._every = every
+        self._scale = Scale.of(reference.features)
+        self._calendar = Calendar(reference, self._interval)
+        self._rings = Rings(self._layout.steps, self._layout.width)
+        self._accusations = Accusations(manifest.feature_names, self._scale, self._layout.steps)
+        self._suspicions: dict[int, Suspicion] = {}
+        self._maker = Maker(self._rings, self._layout, self._calendar)
+        self._rows = self._row = 0
+        self._curious_until = 0
 
     def take(self, batch: PredictionBatch) -> Rebuilt:
         """Take rows, oldest in the log first, retries left out; return the windows known of them.
@@ -55,23 +67,57 @@ class History:
         its bar comes after the row before it. What is found does not depend on how rows are cut
         into batches.
         """
-        made = _Made()
+        made = Made()
         names = _names(batch)
-        start = 0
-        while start < len(batch):
-            stop = min(start + AT_ONCE, len(batch))
-            slot = self._rings.slots(names[start:stop])
-            placed = self._rings.add(slot, batch.bar_time[start:stop], batch.features[start:stop])
-            self._look(batch, start, placed, made)
-            start += len(placed)
+        for begin in range(0, len(batch), AT_ONCE):
+            stop = min(begin + AT_ONCE, len(batch))
+            slot = self._rings.slots(names[begin:stop])
+            start, some = begin, AT_ONCE
+            while start < stop:
+                rows = slice(start, min(start + some, stop))
+                own = slot[start - begin : rows.stop - begin]
+                placed = self._rings.add(own, batch.bar_time[rows], batch.features[rows])
+                self._look(batch, start, placed, made)
+                start += len(placed)
+                some = max(2 * len(placed), _FEW)  # where the log is in disorder, cuts are near
         return made.rebuilt(self._layout)
 
-    def _look(self, batch: PredictionBatch, start: int, placed: Placed, made: _Made) -> None:
-        """Make the windows of some rows again: those that are due, and those logged whole."""
-        ask = self._due(placed)
-        ask |= [data is not None for data in batch.window[start : start + len(placed)].tolist()]
-        for i in np.flatnonzero(ask).tolist():
-            self._make(batch, start + i, placed, i, made)
+    def findings(self) -> list[ClientFault]:
+        """Return the faults that the rows just taken have confirmed; each is told once."""
+        return self._accusations.findings()
+
+    def recovered(self) -> list[ClientFault]:
+        """Return the faults that the rows just taken have ended, with the row at which they did."""
+        return self._accusations.recovered()
+
+    def accept(self) -> None:
+        """Forget what is wrong: somebody has accepted the inputs as they are now."""
+        self._accusations.forget()
+        self._suspicions.clear()
+
+    def _look(self, batch: PredictionBatch, start: int, placed: Placed, made: Made) -> None:
+        """Make the windows of some rows again: those that are due, doubted, or logged whole."""
+        rows = slice(start, start + len(placed))
+        whole = np.array([data is not None for data in batch.window[rows].tolist()])
+        due = self._due(placed)
+        ask = due | whole | (np.arange(len(placed)) + self._rows < self._curious_until)
+        if self._suspicions:
+            ask |= np.isin(placed.slot, list(self._suspicions))
+        todo: list[int] = np.flatnonzero(ask).tolist()
+        while todo:
+            i = todo.pop(0)
+            at = At.of(self._rings, placed, i)
+            doubted, curious = self._doubted(at), self._curious_until
+            self._row = self._rows + i
+            asked = doubted or whole[i] or self._row < curious
+            if not asked and not (due[i] and not self._hopeless(at)):
+                continue
+            self._make(batch, start + i, at, made)
+            if self._curious_until > curious or (not doubted and self._doubted(at)):
+                more = placed.slot[i + 1 :] == at.slot
+                more[: max(self._curious_until - self._row - 1, 0)] = True
+                todo = sorted({*todo, *(np.flatnonzero(more) + i + 1).tolist()})
+        self._rows += len(placed)
 
     def _due(self, placed: Placed) -> BoolArray:
         """Tell which rows to make again; of a cross-section all or none."""
@@ -81,23 +127,148 @@ class History:
             due = placed.number % self._every == 0
         return due
 
-    def _make(self, batch: PredictionBatch, row: int, placed: Placed, i: int, made: _Made) -> None:
-        data = batch.window[row]
-        slot, place = int(placed.slot[i]), int(placed.place[i])
-        first = place + 1 - self._layout.steps
-        if not self._layout.rebuildable or first < 0:
-            if data is not None:
-                made.add(row, data, exact=True)
-            return
-        steps = self._rings.values[slot, first : place + 1]
-        if not placed.own[i]:
-            steps = np.concatenate([steps[:-1], batch.features[row, None]])
-        again = self._layout.data(steps)
-        same = again == data if data is not None else inputs_hash(again) == batch.inputs_hash[row]
-        made.add(row, again if data is None else data, exact=same or data is not None)
-        if same and placed.own[i]:
-            name = place + self._rings.moved[slot]
-            self._rings.verified[slot] = max(self._rings.verified[slot], name)
+    def _hopeless(self, at: At) -> bool:
+        """Whether a symbol whose windows are never what the log makes them is left for now."""
+        if self._crosswise or self._accusations.open or self._rings.missed[at.slot] < _HOPELESS:
+            return False
+        return at.number % (SELDOM // EVERY * self._every) != 0
+
+    def _doubted(self, at: At) -> bool:
+        suspicion = self._suspicions.get(at.slot)
+        return suspicion is not None and at.number - suspicion.since < CLOSE_ROWS
+
+    def _make(self, batch: PredictionBatch, row: int, at: At, made: Made) -> None:
+        """Make one window again, and draw conclusions from whether it is what was sent."""
+        data: bytes | None = batch.window[row]
+        told = data if data is not None else str(batch.inputs_hash[row])
+        likely = self._rings.missed[at.slot] == 0 or at.number % SELDOM < self._every
+        tried = self._maker.make(at, batch.features[row], told, steps_first=likely)
+        made.add(row, data, tried)
+        if tried.right is not None and tried.right is tried.ring:
+            self._agree(at, row, whole=data is not None)
+        elif at.place >= 0:
+            self._doubt(at, row, data, tried)
+
+    def _agree(self, at: At, row: int, *, whole: bool) -> None:
+        """Take note that a window is what the log makes it."""
+        rings, slot = self._rings, at.slot
+        rings.missed[slot] = 0
+        if at.own:
+            rings.verified[slot] = max(rings.verified[slot], at.place + rings.moved[slot])
+        self._suspicions.pop(slot, None)
+        self._maker.forget(at)
+        bar = int(rings.bars[slot, at.place])
+        self._accusations.agree(at.symbol, bar, row, at.number, window=whole)
+
+    def _doubt(self, at: At, row: int, data: bytes | None, tried: Tried) -> None:
+        """Draw conclusions from a window that is not what the log makes it."""
+        slot = at.slot
+        continued = tried.right is not None
+        if tried.ring is not None:
+            self._rings.missed[slot] = 1 if continued else self._rings.missed[slot] + 1
+        if tried.parted:
+            self._maker.part(at)
+        suspicion = self._suspicion(at)
+        if data is not None:
+            suspicion = self._compare(at, row, data, suspicion, continued=continued)
+        else:
+            suspicion = self._count(at, suspicion, continued=continued, parted=tried.parted)
+        window = data is not None
+        if suspicion and self._accusations.judge(suspicion, row, at.number, window=window):
+            self._suspicions.pop(slot, None)
+
+    def _count(
+        self, at: At, suspicion: Suspicion | None, *, continued: bool, parted: bool
+    ) -> Suspicion | None:
+        """Count a wrong hash, if it says something; returns what then speaks against the symbol."""
+        if suspicion is None and continued:
+            self._rings.fitted[at.slot] = 1
+            return None
+        if not self._telling(at):
+            return suspicion
+        if suspicion is None and self._usable(at.slot):
+            suspicion = self._suspect(at)
+        if suspicion is not None:
+            suspicion.misses += 1
+            suspicion.continued += continued
+            suspicion.parted += parted
+        if not continued:
+            self._accusations.disagree(at.symbol, int(self._rings.bars[at.slot, at.place]))
+        return suspicion
+
+    def _suspicion(self, at: At) -> Suspicion | None:
+        found = self._suspicions.get(at.slot)
+        return found if found is not None and found.symbol == at.symbol else None
+
+    def _usable(self, slot: int) -> bool:
+        """Whether hashes of the symbol have fitted."""
+        return bool(self._rings.verified[slot] >= 0 or self._rings.fitted[slot])
+
+    def _suspect(self, at: At) -> Suspicion:
+        usable = self._usable(at.slot)
+        suspicion = Suspicion(at.symbol, at.number, usable, self._layout.steps)
+        self._suspicions[at.slot] = suspicion
+        return suspicion
+
+    def _compare(
+        self,
+        at: At,
+        row: int,
+        data: bytes,
+        suspicion: Suspicion | None,
+        *,
+        continued: bool,
+    ) -> Suspicion | None:
+        """Look at a whole window step by step; returns what then speaks against the symbol."""
+        window = self._layout.window(data)
+        rings, slot = self._rings, at.slot
+        self._maker.know(at, window)
+        known = slice(max(at.place + 1 - self._layout.steps, 0), at.place)
+        few = at.place < min(ENOUGH, self._layout.steps - 1)
+        if few or (continued and suspicion is None) or self._stands_still(at, window[-1]):
+            return suspicion
+        past = Past(rings.bars[slot, known].copy(), rings.values[slot, known].copy())
+        newest = Newest(at.symbol, at.number, int(rings.bars[slot, at.place]), window)
+        seen = look(newest, past, self._calendar, self._scale)
+        if seen.off.any() and self._accusations.settled(at.symbol, seen.newest_off):
+            return suspicion
+        if seen.sound:
+            rings.verified[slot] = -1
+            rings.fitted[slot] = continued
+            self._suspicions.pop(slot, None)
+            self._accusations.agree(at.symbol, seen.bar, row, at.number, window=True)
+            return None
+        if seen.wrong:
+            self._accusations.see(seen)
+            if self._row >= self._curious_until:
+                self._curious_until = self._row + 2 * len(rings) + AT_ONCE
+        if seen.wrong or (suspicion is not None and seen.traced):
+            suspicion = suspicion or self._suspect(at)
+            suspicion.add(seen)
+            suspicion.misses += self._telling(at)
+            suspicion.continued += continued
+            self._accusations.disagree(at.symbol, seen.bar)
+        return suspicion
+
+    def _telling(self, at: At) -> bool:
+        """Whether a wrong hash says something: no row can be missing, and nothing is known yet."""
+        rings, slot = self._rings, at.slot
+        first = at.place + 1 - self._layout.steps
+        if first < 0 or self._accusations.settled(at.symbol, int(rings.bars[slot, first])):
+            return False
+        if rings.verified[slot] >= 0:
+            first = max(first, int(rings.verified[slot] - rings.moved[slot]))
+        bars = rings.bars[slot, first : at.place + 1]
+        return self._calendar.unbroken(bars) and not self._stands_still(
+            at, rings.values[slot, at.place]
+        )
+
+    def _stands_still(self, at: At, sent: FloatArray) -> bool:
+        """Whether a row is the one before it: a frozen feed is told by others."""
+        if at.place < 1:
+            return False
+        before = self._rings.values[at.slot, at.place - 1]
+        return bool((np.abs(sent - before) <= _FROZEN * self._scale.deviation).all())
 
 
 def _names(batch: PredictionBatch) -> list[str]:
@@ -107,26 +278,3 @@ def _names(batch: PredictionBatch) -> list[str]:
         return symbols
     pairs = zip(batch.client.tolist(), symbols, strict=True)
     return [f"{client}\0{symbol}" for client, symbol in pairs]
-
-
-@dataclass
-class _Made:
-    """Windows as they are made again."""
-
-    rows: list[int] = field(default_factory=list)
-    data: list[bytes] = field(default_factory=list)
-    exact: list[bool] = field(default_factory=list)
-
-    def add(self, row: int, data: bytes, *, exact: bool) -> None:
-        """Add one."""
-        self.rows.append(row)
-        self.data.append(data)
-        self.exact.append(exact)
-
-    def rebuilt(self, layout: Layout) -> Rebuilt:
-        """Return all of them."""
-        return Rebuilt(
-            rows=np.array(self.rows, np.int64),
-            windows=parse_inputs(layout.given, self.data),
-            exact=np.array(self.exact, bool),
-        )

@@ -88,6 +88,10 @@ class Rings:
         Rows taken.
     verified : (symbols,) int64
         Lasting name of the newest step whose window had its logged hash; -1 without one.
+    missed : (symbols,) int64
+        How many windows in a row have not had theirs.
+    fitted : (symbols,) int64
+        Whether the client's windows are known to follow from each other to the bit.
     """
 
     def __init__(self, steps: int, width: int, *, most: int = MOST_SYMBOLS) -> None:
@@ -101,8 +105,8 @@ class Rings:
         self.values = np.empty((0, self._length, width), np.float32)
         self.bars = np.empty((0, self._length), np.int64)
         state = np.empty(0, np.int64)
-        self.count, self.moved, self.seen, self.verified, self._used = (
-            state.copy() for _ in range(5)
+        self.count, self.moved, self.seen, self.verified, self.missed, self.fitted, self._used = (
+            state.copy() for _ in range(7)
         )
 
     def __len__(self) -> int:
@@ -136,13 +140,24 @@ class Rings:
         self._slots[name] = slot
         self.bars[slot] = _EMPTY
         self.count[slot] = self.moved[slot] = self.seen[slot] = 0
+        self.missed[slot] = self.fitted[slot] = 0
         self.verified[slot] = -1
         self._used[slot] = self._clock
         return slot
 
     def _grow(self) -> None:
         more = min(max(2 * len(self.values), 8), self._most) - len(self.values)
-        for name in ("values", "bars", "count", "moved", "seen", "verified", "_used"):
+        for name in (
+            "values",
+            "bars",
+            "count",
+            "moved",
+            "seen",
+            "verified",
+            "missed",
+            "fitted",
+            "_used",
+        ):
             old = getattr(self, name)
             fresh = np.zeros((more, *old.shape[1:]), old.dtype)
             setattr(self, name, np.concatenate([old, fresh]))

@@ -1,0 +1,392 @@
+"""From suspicions to accusations: of a symbol, or of all that a client sends; each made once.
+
+An accusation stands until it is over. A history that was wrong for good is over when rows agree
+again; a change when another one undoes it, or when somebody accepts the new inputs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from plumbline.bundle.verdict import Verdict
+from plumbline.diagnosis.exact.comparison import FEWEST, MOST, Scale, compare
+from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
+from plumbline.monitoring.watching.audit.certainty import no_revision
+from plumbline.monitoring.watching.audit.client_fault import ClientFault, ClientFaultKind, finding
+from plumbline.monitoring.watching.audit.look import TRACE, Look
+from plumbline.monitoring.watching.audit.suspicion import Suspicion, kind_of
+
+AGREED_ROWS = 20
+"""Rows in a row that must agree before a wrong history is right again."""
+
+AGREED_WINDOWS = 2
+"""The same in windows that were logged whole."""
+
+_RECENT = 20
+_MOST = 4096
+_CLIENTS = 64
+_FEW = 0.25
+_HEARD = 0.8
+_WITHIN = 4.0
+
+
+@dataclass
+class _Standing:
+    """An accusation that has been made."""
+
+    fault: ClientFault
+    agreed_from: int = -1
+    agreed_rows: int = 0
+    agreed_windows: int = 0
+
+    @property
+    def over(self) -> bool:
+        return self.agreed_rows >= AGREED_ROWS or self.agreed_windows >= AGREED_WINDOWS
+
+
+@dataclass
+class _Client:
+    """What is known of all symbols of one client together.
+
+    Attributes
+    ----------
+    wrong
+        Whole windows that are wrong and have not led to an accusation, the newest.
+    right, missed
+        By symbol, the newest bar whose window was what it should be, or was not.
+    """
+
+    wrong: deque[Look] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    right: dict[str, int] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
+
+    def all_wrong(self) -> bool:
+        """Whether several symbols are wrong, and nearly all of those heard of since."""
+        symbols = {each.symbol for each in self.wrong}
+        if len(symbols) < 2:
+            return False
+        border = min(each.newest_off for each in self.wrong)
+        oldest = min(int(each.bars[0]) for each in self.wrong)
+        symbols.update(name for name, bar in self.missed.items() if bar > border)
+        right = sum(bar > border and name not in symbols for name, bar in self.right.items())
+        active = sum(bar >= oldest for bar in self.right.values())
+        return right <= _FEW * len(symbols) and len(symbols) + right >= _HEARD * active
+
+    def drop(self, symbol: str) -> None:
+        """Forget the wrong windows of a symbol that has been accused alone."""
+        kept = [each for each in self.wrong if each.symbol != symbol]
+        self.wrong.clear()
+        self.wrong.extend(kept)
+
+
+class Accusations:
+    """What the clients of one version are accused of.
+
+    Parameters
+    ----------
+    names, scale
+        Of the columns.
+    steps
+        Of a window.
+    """
+
+    def __init__(self, names: tuple[str, ...], scale: Scale, steps: int) -> None:
+        self._names = names
+        self._scale = scale
+        self._steps = steps
+        self._clients: dict[str, _Client] = {}
+        self._standing: dict[tuple[str, str], _Standing] = {}
+        self._known: dict[tuple[tuple[str, int], ...], bool] = {}
+        self._borders: dict[tuple[str, str], int] = {}
+        self._found: list[ClientFault] = []
+        self._over: list[ClientFault] = []
+
+    def findings(self) -> list[ClientFault]:
+        """Return the faults confirmed since the last call."""
+        found, self._found = self._found, []
+        return found
+
+    def recovered(self) -> list[ClientFault]:
+        """Return the faults that have ended since the last call."""
+        over, self._over = self._over, []
+        return over
+
+    def forget(self) -> None:
+        """Withdraw everything: somebody has accepted the inputs as they are."""
+        self._clients.clear()
+        self._standing.clear()
+
+    @property
+    def open(self) -> bool:
+        """Whether anything stands."""
+        return bool(self._standing)
+
+    def settled(self, symbol: str, bar: int) -> bool:
+        """Whether what is wrong with steps as old as this bar has been told already."""
+        return bool(self._borders) and any(
+            bar <= self._borders.get(scope, -1) for scope in _scopes(symbol)
+        )
+
+    def agree(self, symbol: str, bar: int, row: int, number: int, *, window: bool) -> None:
+        """Take note that a symbol's row of this number has the history it should have."""
+        right = self._client(symbol).right
+        if symbol not in right:
+            _make_room(right)
+        right[symbol] = bar
+        if not self._standing:
+            return
+        for scope in _scopes(symbol):
+            standing = self._standing.get(scope)
+            if standing is None or standing.fault.kind != "history":
+                continue
+            if standing.agreed_from < 0:
+                standing.agreed_from = number
+            apart = scope[1] != ""
+            standing.agreed_rows = (
+                number - standing.agreed_from + 1 if apart else standing.agreed_rows + 1
+            )
+            standing.agreed_windows += window
+            if standing.over:
+                self._end(scope, row)
+
+    def disagree(self, symbol: str, bar: int) -> None:
+        """Take note that it is not."""
+        missed = self._client(symbol).missed
+        if symbol not in missed:
+            _make_room(missed)
+        missed[symbol] = bar
+        for scope in _scopes(symbol) if self._standing else ():
+            standing = self._standing.get(scope)
+            if standing is not None:
+                standing.agreed_from = -1
+                standing.agreed_rows = standing.agreed_windows = 0
+
+    def _client(self, symbol: str) -> _Client:
+        name = _apart(symbol)[0]
+        known = self._clients.get(name)
+        if known is None:
+            _make_room(self._clients, _CLIENTS)
+            known = self._clients[name] = _Client()
+        return known
+
+    def see(self, seen: Look) -> None:
+        """Remember a whole window that is wrong among those of its client."""
+        self._client(seen.symbol).wrong.append(seen)
+
+    def judge(self, suspicion: Suspicion, row: int, number: int, *, window: bool) -> bool:
+        """Accuse a symbol, or its client, if what is known is enough; returns whether it was.
+
+        Others of the client are looked at only where there is a new whole window.
+        """
+        client, symbol = _apart(suspicion.symbol)
+        known = self._client(suspicion.symbol)
+        wrong: Sequence[Look] = list(known.wrong) if window and known.all_wrong() else []
+        kind = kind_of(wrong, self._certain, apart=self._steps // 2)
+        if kind is not None:
+            symbol = ""
+        else:
+            wrong = suspicion.wrong
+            kind = suspicion.kind(self._certain)
+        if kind is None:
+            return False
+        if all(self.settled(each.symbol, each.newest_off) for each in wrong):
+            return True
+        onset = suspicion.since
+        if kind == "change" and symbol:
+            onset = wrong[0].number - int((wrong[0].bars > wrong[0].newest_off).sum())
+        self._accuse((client, symbol), kind, wrong, row, number - onset + 1)
+        return True
+
+    def _certain(self, wrong: Sequence[Look]) -> bool:
+        """Whether a change is none that a revised bar makes."""
+        key = tuple((each.symbol, each.number) for each in wrong)
+        if key not in self._known:
+            rows = _rows("change", wrong)
+            found = self._compare(rows, fewest=TRACE)
+            _make_room(self._known)
+            certain = no_revision(found, rows.said, rows.expected, self._scale)
+            self._known[key] = certain or self._leads_back(found, wrong)
+        return self._known[key]
+
+    def _leads_back(self, difference: Difference, wrong: Sequence[Look]) -> bool:
+        """Whether it undoes a change that stands, as no revised bar does."""
+        before = [self._standing.get(scope) for scope in _scopes(wrong[0].symbol)]
+        known = [each.fault.difference for each in before if each and each.fault.difference]
+        return any(self._undone(first, difference, wrong) for first in known)
+
+    def _accuse(
+        self,
+        scope: tuple[str, str],
+        kind: ClientFaultKind,
+        wrong: Sequence[Look],
+        row: int,
+        since: int,
+    ) -> None:
+        rows = _rows(kind, wrong)
+        difference = self._compare(rows, fewest=min(FEWEST, len(rows.said)))
+        _make_room(self._borders)
+        self._borders[scope] = max(each.newest_off for each in wrong)
+        for before in (scope, (scope[0], "")):
+            standing = self._standing.get(before)
+            if standing is None or standing.fault.difference is None:
+                continue
+            first = standing.fault.difference
+            if kind == "change" and self._undone(first, difference, wrong):
+                self._end(before, row)
+                self._borders[before] = self._borders[scope]
+                return
+            same_kind = standing.fault.kind == kind
+            if same_kind and (kind == "history" or difference.equals(first)):
+                return
+        fault = self._fault(scope, kind, difference, row=row, since=since)
+        _make_room(self._standing)
+        self._standing[scope] = _Standing(fault)
+        if scope[1]:
+            self._client(wrong[0].symbol).drop(wrong[0].symbol)
+        else:
+            self._clients.pop(scope[0], None)
+            for client, symbol in list(self._standing):
+                if client == scope[0] and symbol:
+                    del self._standing[client, symbol]
+        self._found.append(fault)
+
+    def _end(self, scope: tuple[str, str], row: int) -> None:
+        """Close an accusation; one of a client closes those of its symbols."""
+        for client, symbol in list(self._standing):
+            if client == scope[0] and scope[1] in ("", symbol):
+                standing = self._standing.pop((client, symbol))
+                self._over.append(replace(standing.fault, row=row))
+        self._clients.pop(scope[0], None)
+
+    def _undone(self, first: Difference, second: Difference, wrong: Sequence[Look]) -> bool:
+        """Whether a second change leads back; from a constant, to numbers as in the reference."""
+        told = second.undoes(first)
+        if told is not None:
+            return told
+        blank = RelationKind.BLANK
+        constant = [
+            j
+            for j in first.places
+            if first.relations[j].kind is blank and second.relations[j].kind is not blank
+        ]
+        if list(first.places) != constant:
+            return False
+        said = np.concatenate([each.said for each in wrong])[:, constant]
+        far = np.abs(said - self._scale.mean[constant]) / self._scale.deviation[constant]
+        return bool((np.nanmedian(far, axis=0) < _WITHIN).all())
+
+    def _compare(self, rows: _Rows, *, fewest: int) -> Difference:
+        """Name how the steps differ from what had been sent."""
+        if rows.tiled:
+            relations = tuple(Relation(RelationKind.TILED) for _ in self._names)
+            return Difference(self._names, relations, len(rows.said))
+        return compare(
+            rows.said, rows.expected, self._names, self._scale, rows.stretch, fewest=fewest
+        )
+
+    def _fault(
+        self,
+        scope: tuple[str, str],
+        kind: ClientFaultKind,
+        difference: Difference,
+        *,
+        row: int,
+        since: int,
+    ) -> ClientFault:
+        client, symbol = scope
+        who = _who(client, symbol)
+        if kind == "change":
+            cause = (
+                f"For {since} rows the inputs{who} have been others: held against what was sent of "
+                f"the same bars before, {difference.sentence}."
+            )
+        else:
+            cause = (
+                f"The history in the windows{who} is not what was sent when its bars were the "
+                f"newest: {difference.sentence}."
+            )
+        columns = () if len(difference.places) == len(self._names) else difference.columns
+        return ClientFault(
+            symbol=symbol,
+            client=client,
+            row=row,
+            since_rows=since,
+            kind=kind,
+            cause=cause,
+            columns=columns,
+            finding=finding(f"window_{kind}", float(since), difference.n, cause, columns),
+            difference=difference,
+            verdict=_verdict(kind, difference),
+        )
+
+
+def _verdict(kind: ClientFaultKind, difference: Difference) -> Verdict:
+    """Return the verdict: columns that now stand still are stale, all else is skewed."""
+    still = [
+        each.kind is RelationKind.BLANK and each.offset != 0
+        for each in (difference.relations[j] for j in difference.places)
+    ]
+    stale = kind == "change" and bool(still) and all(still)
+    return Verdict.STALE_FEATURES if stale else Verdict.SCHEMA_SKEW
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Steps of wrong windows that tell what is wrong with them; ``stretch`` is the window."""
+
+    said: np.ndarray
+    expected: np.ndarray
+    stretch: np.ndarray
+    tiled: bool
+
+
+def _rows(kind: ClientFaultKind, wrong: Sequence[Look]) -> _Rows:
+    """Collect steps: of a change all before its border, else all, or those that are off."""
+    said, expected, stretch = [], [], []
+    for place, each in enumerate(wrong):
+        use = each.sure if each.sure.sum() >= FEWEST else np.ones(len(each.sure), bool)
+        if kind == "change":
+            use = use & (each.bars <= each.newest_off)
+        elif each.share < MOST:
+            use = use & each.off
+        said.append(each.said[use])
+        expected.append(each.expected[use])
+        stretch.append(np.full(int(use.sum()), place))
+    return _Rows(
+        np.concatenate(said),
+        np.concatenate(expected),
+        np.concatenate(stretch),
+        tiled=kind == "history" and all(_tile(part) for part in said),
+    )
+
+
+def _tile(part: np.ndarray) -> bool:
+    """Whether one step is repeated, and not a blank one."""
+    return len(part) > 1 and bool((np.ptp(part, axis=0) == 0).all() and part.any())
+
+
+def _make_room(held: dict[Any, Any], most: int = _MOST) -> None:
+    """Let the oldest go where there are too many."""
+    while len(held) >= most:
+        del held[next(iter(held))]
+
+
+def _apart(name: str) -> tuple[str, str]:
+    """Return client and symbol of a ring's name."""
+    client, mark, symbol = name.partition("\0")
+    return (client, symbol) if mark else ("", name)
+
+
+def _scopes(symbol: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    client, own = _apart(symbol)
+    return (client, own), (client, "")
+
+
+def _who(client: str, symbol: str) -> str:
+    of = f" of {symbol}" if symbol else ""
+    return of + (f" from {client}" if client else "")

@@ -1,0 +1,133 @@
+"""What outcomes say of an output: quiet where it is sound, right about what is the matter."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from plumbline.bundle.verdict import Verdict
+from plumbline.diagnosis.outcomes.skill import OutputSkill
+from tests.support import streams
+from tests.support.outcomes import drawn, settled, tempered
+
+ROWS = 4_000
+SOUND_STREAMS = 200
+
+
+@pytest.fixture
+def skill() -> OutputSkill:
+    """A choice of three, six hours ahead, whose reference has 3,000 rows of truth."""
+    return OutputSkill(streams.bundle(3_000), "h6")
+
+
+def strong(rows: int, seed: int) -> np.ndarray:
+    """Return probabilities that say a good deal, of the small market's sound model."""
+    return tempered(streams.healthy(rows, seed).probabilities, 1.0)
+
+
+def noticed(skill: OutputSkill, probabilities: np.ndarray, places: np.ndarray) -> int | None:
+    """Show rows, 60 at a time; return how many it took until something was said."""
+    for start in range(0, len(places), 60):
+        some = slice(start, start + 60)
+        skill.take(settled(probabilities[some], places[some], first=start))
+        if skill.verdict is not None:
+            return min(start + 60, len(places))
+    return None
+
+
+def test_a_sound_model_is_left_alone_in_two_hundred_streams():
+    """The bound allows 200 · 600 / 1,000,000 of them a verdict, so none is to be seen."""
+    fresh, market = OutputSkill(streams.bundle(3_000), "h6"), streams.healthy(12_000, 2_000)
+    said = []
+    for seed in range(SOUND_STREAMS):
+        watch, start = deepcopy(fresh), seed % 20 * 600
+        p = market.rows(start, start + 600).probabilities
+        watch.take(settled(p, drawn(p, seed)))
+        said.append(watch.verdict)
+
+    assert said == [None] * SOUND_STREAMS
+
+
+def test_a_sound_model_is_left_alone_for_long(skill):
+    """And what it is worth is shown: above zero, in an interval that holds its true gain."""
+    p = strong(ROWS, 5)
+    assert noticed(skill, p, drawn(p, 5)) is None
+    gain = skill.interval("gain_constant")
+    true = float((p * np.log(p / p.mean(axis=0))).sum(axis=1).mean())
+
+    assert gain.low < true < gain.high
+    assert skill.figures(settled(p, drawn(p, 5)))["gain_constant"] == pytest.approx(true, abs=0.03)
+
+
+def test_labels_the_other_way_round_are_an_anti_signal(skill):
+    """The same model, and BUY came wherever SELL had been likelier: it pays to bet against it."""
+    p = strong(ROWS, 1)
+    rows = noticed(skill, p, 2 - drawn(p, 1))
+
+    assert skill.verdict is Verdict.ANTI_SIGNAL
+    assert rows <= 3_000
+
+
+@pytest.mark.parametrize(("temperature", "limit"), [(0.4, 1_000), (2.5, 3_000)])
+def test_probabilities_of_another_temperature_are_miscalibrated(skill, temperature, limit):
+    """Sharpened or blunted: the ranking is what it was, the certainty is not."""
+    p = strong(ROWS, 1)
+    rows = noticed(skill, tempered(p, temperature), drawn(p, 1))
+
+    assert skill.verdict is Verdict.MISCALIBRATED
+    assert rows <= limit
+
+
+def test_answers_that_have_nothing_to_do_with_the_truth_have_no_signal(skill):
+    """As often right and as sure as ever, of other rows: what was promised is gone."""
+    p = strong(ROWS, 1)
+    shuffled = p[np.random.default_rng(0).permutation(ROWS)]
+    rows = noticed(skill, shuffled, drawn(p, 1))
+
+    assert skill.verdict is Verdict.NO_SIGNAL
+    assert rows <= 3_000
+
+
+def test_the_outcome_does_not_depend_on_how_moments_are_cut():
+    """Neither do evidence and intervals, to the last bit."""
+    p = strong(1_000, 3)
+    places = drawn(p, 3)
+    found = []
+    for size in (1, 7, 1_000):
+        watch = OutputSkill(streams.bundle(3_000), "h6")
+        for start in range(0, 1_000, size):
+            some = slice(start, start + size)
+            watch.take(settled(p[some], places[some], first=start))
+        evidence = [question.log_e for question in watch.questions.values()]
+        found.append((evidence, watch.interval("direction"), watch.moments))
+
+    assert found[0] == found[1] == found[2]
+
+
+def test_rows_of_one_moment_are_one_trial(skill):
+    """Twenty symbols of one market are no twenty proofs."""
+    p = strong(60, 4)
+    rows = settled(p, drawn(p, 4))
+    alike = rows.take(np.repeat(np.arange(60), 20))
+    skill.take(alike)
+    alone = OutputSkill(streams.bundle(3_000), "h6")
+    alone.take(rows)
+
+    assert (skill.rows, skill.moments) == (1_200, 60)
+    assert skill.interval("gain_constant").high == pytest.approx(
+        alone.interval("gain_constant").high, abs=0.02
+    )
+
+
+def test_gain_is_what_was_gained_by_how_far_and_by_which_way(skill):
+    """The parts add up to the whole."""
+    p = strong(2_000, 6)
+    figures = skill.figures(settled(p, drawn(p, 6)))
+
+    assert figures["gain_volatility"] + figures["gain_direction"] == pytest.approx(
+        figures["gain_constant"], abs=1e-3
+    )
+    assert figures["direction"] > 0.1
+    assert figures["hits_low"] < figures["hits_high"]
