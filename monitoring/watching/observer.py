@@ -19,6 +19,8 @@ from plumbline.bundle.errors import BundleError
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.moment import microseconds, moment_of
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.audit.account import Others
+from plumbline.monitoring.watching.audit.others import other_versions
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Judgement, Watcher
@@ -90,10 +92,10 @@ class Observation:
 class Watch:
     """One version, watched since its promotion."""
 
-    def __init__(self, bundle: Bundle, *, live_rows: int) -> None:
+    def __init__(self, bundle: Bundle, *, live_rows: int, others: Others | None = None) -> None:
         self.bundle = bundle
         self.chart = Chart(bundle)
-        self._watcher = Watcher(bundle)
+        self._watcher = Watcher(bundle, others=others)
         self._sound: deque[int] = deque(maxlen=live_rows)
         self._last_bar = -1
 
@@ -214,7 +216,8 @@ class Observer:
         self.watch, self._fault, self._accepted = None, None, 0
         try:
             bundle = self._registry.open(version)
-            self.watch = Watch(bundle, live_rows=self._settings.live_rows)
+            others = other_versions(self._registry, bundle)
+            self.watch = Watch(bundle, live_rows=self._settings.live_rows, others=others)
         except BundleError as error:
             self._fault = f"version {version} cannot be opened: {error}"
         if self._log is None:

@@ -27,6 +27,7 @@ from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.guarantee import guarantee
 from plumbline.diagnosis.sample import Context, Sample
 from plumbline.diagnosis.thresholds import Thresholds
+from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.detectors import DETECTORS
@@ -90,15 +91,23 @@ class Watcher:
         reference share what was learnt.
     thresholds
         Where a statistic becomes a finding.
+    others
+        Opens other versions, to say whose answers a faulty server gives.
     """
 
-    def __init__(self, bundle: Bundle, *, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        thresholds: Thresholds | None = None,
+        others: Others | None = None,
+    ) -> None:
         self.version = bundle.version
         self._thresholds = thresholds or Thresholds()
         self._context, panel = _learn(_Source(_key(bundle), bundle))
         self._panel = None if panel is None else panel.copy()
         self._stream = Stream(bundle.version, bundle.outputs, kept=MOST_ROWS)
-        self._auditor = Auditor(bundle, self._context)
+        self._auditor = Auditor(bundle, self._context, others=others)
         self._promise = guarantee(self._context.baseline, run_length=RUN_LENGTH)
         self._columns: dict[str, tuple[str, ...]] = {}
         self._looks = Looks()

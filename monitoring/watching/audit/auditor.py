@@ -16,7 +16,9 @@ from plumbline.bundle.finding import Finding, Level
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.sample import Context
+from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.answer_fault import Checked
+from plumbline.monitoring.watching.audit.client_fault import ClientFault
 from plumbline.monitoring.watching.audit.gate_check import missed_by_the_gate
 from plumbline.monitoring.watching.audit.history import History
 from plumbline.monitoring.watching.audit.notice import Notice
@@ -42,16 +44,18 @@ class Auditor:
     ----------
     bundle, context
         The version, and what its rows are held against.
+    others
+        Opens the versions whose answers a faulty server may give, if they are wanted.
     """
 
-    def __init__(self, bundle: Bundle, context: Context) -> None:
+    def __init__(self, bundle: Bundle, context: Context, *, others: Others | None = None) -> None:
         self._bundle = bundle
         self._context = context
         self._history = History(bundle.manifest, bundle.reference)
-        self._replay = Replay(bundle)
+        self._replay = Replay(bundle, others=others)
         self._artefact = False
         self._gate_checked = False
-        self._faults: dict[tuple[str, str, str], str] = {}
+        self._faults: dict[tuple[str, str, str], ClientFault] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._rows = self._right = 0
         self._replayed = self._differing = 0
@@ -60,7 +64,7 @@ class Auditor:
         """Check rows, oldest in the log first, retries left out; cross-sections whole."""
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
-        notices = [*self._of_answers(len(batch)), *self._of_gate(checked)]
+        notices = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
         self._note(batch)
         self._replayed += len(checked.rows)
         self._differing += int(checked.differs.sum())
@@ -94,6 +98,7 @@ class Auditor:
 
     def accept(self) -> None:
         """Take the inputs as they are now for right."""
+        self._history.accept()
         self._faults.clear()
 
     def _note(self, batch: PredictionBatch) -> None:
@@ -115,17 +120,28 @@ class Auditor:
             )
             for each in self._replay.faults()
         ]
-        standing = bool(self._replay.standing)
+        standing = self._replay.at_fault
         if self._artefact and not notices and not standing:
             notices.append(Notice(rows - 1, Verdict.ARTEFACT_FAULT, ended=True))
         self._artefact = standing
+        return notices
+
+    def _of_inputs(self) -> list[Notice]:
+        notices = []
+        for fault in self._history.findings():
+            self._faults[_key(fault)] = fault
+            notices.append(_notice(fault))
+        for fault in self._history.recovered():
+            self._faults.pop(_key(fault), None)
+            if not self._faults:
+                notices.append(Notice(max(fault.row, 0), fault.verdict, ended=True))
         return notices
 
     def _of_gate(self, checked: Checked) -> list[Notice]:
         """Blame the version, once, if its answers are its own and not what was validated."""
         if self._gate_checked or not len(checked.rows):
             return []
-        if self._replay.standing or checked.differs.any():
+        if self._replay.at_fault or checked.differs.any():
             self._right = 0
             return []
         missing = GATE_REPLAYS - self._right
@@ -138,3 +154,17 @@ class Auditor:
         return missed_by_the_gate(
             self._bundle, self._context, self._replay, place=place, since=since
         )
+
+
+def _key(fault: ClientFault) -> tuple[str, str, str]:
+    return fault.client, fault.symbol, fault.kind
+
+
+def _notice(fault: ClientFault) -> Notice:
+    return Notice(
+        max(fault.row, 0),
+        fault.verdict,
+        cause=fault.cause,
+        finding=fault.finding,
+        since=fault.since_rows,
+    )
