@@ -31,6 +31,7 @@ from plumbline.training.data_check import check_bars, refuse_defects
 from plumbline.training.errors import ConfigError, DataError, TrainingError
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, build_table, mirrored
+from plumbline.training.reach import measure_reach
 from plumbline.training.sent_rows import (
     EARLIEST,
     LATEST,
@@ -177,7 +178,8 @@ def _pair_columns(
             interval=one.interval,
         )
     names, yardstick = bundle.manifest.feature_names, _yardstick(bundle)
-    return lay_beside(sent, sheets, names, yardstick, feature_set.memory)
+    reach = measure_reach(feature_set, yardstick.scale)
+    return lay_beside(sent, sheets, names, yardstick, reach)
 
 
 def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]:
@@ -196,7 +198,7 @@ def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]
     yardstick = Yardstick(
         _positive(steps.std(axis=0)), values.mean(axis=0), _positive(values.std(axis=0))
     )
-    return lay_beside(sent, sheets, COLUMNS, yardstick, memory=0)
+    return lay_beside(sent, sheets, COLUMNS, yardstick, np.ones(len(COLUMNS), np.int64))
 
 
 def _around(bars: Bars, sent: Sent, memory: int) -> Bars:

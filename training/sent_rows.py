@@ -155,7 +155,7 @@ def lay_beside(
     sheets: Mapping[str, Sheet],
     names: tuple[str, ...],
     yardstick: Yardstick,
-    memory: int,
+    reach: IntArray,
 ) -> tuple[Pairs, dict[str, int]]:
     """Match rows with the bars they are about, by symbol and time.
 
@@ -195,7 +195,7 @@ def lay_beside(
         symbol=symbols,
         client=sent.client[rows],
         yardstick=yardstick,
-        memory=memory,
+        reach=reach,
         alternatives=lambda some: _alternatives(sheets, symbols[some], places[some]),
     )
     return pairs, {reason: count for reason, count in skipped.items() if count}

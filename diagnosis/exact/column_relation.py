@@ -50,7 +50,7 @@ class ColumnRelation:
     @property
     def affine(self) -> bool:
         """Whether a revised bar could have the same effect while a rolling mean remembers it."""
-        return self.kind in ("scaled", "shifted", "affine")
+        return self.kind in ("standardised", "scaled", "shifted", "affine")
 
 
 @dataclass(frozen=True)

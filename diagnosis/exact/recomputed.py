@@ -7,7 +7,8 @@ the rows that training computes of the same bars are laid beside each other, col
 Bars are revised: a file read today may differ in a few of them from what a client saw at the time,
 and a rolling mean remembers each of them for as long as its memory. So a column counts as wrong
 only if it is in four of five rows, in the newest ones too; and where what is wrong with it could be
-the trace of one revised bar, only if the rows reach further than any memory.
+the trace of a revised bar, only if the rows reach further than such a bar does, and if columns that
+forget it sooner are not wrong here and there.
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ class Pairs:
         Whose, and from whom.
     yardstick
         Of the columns.
-    memory
-        How many bars before its own a row depends on.
+    reach : (f,) int64
+        In how many rows a bar shows, its own among them.
     alternatives
         What else the client may have sent.
     """
@@ -132,7 +133,7 @@ class Pairs:
     symbol: np.ndarray
     client: np.ndarray
     yardstick: Yardstick
-    memory: int
+    reach: IntArray
     alternatives: Alternatives = lambda _rows: ()
 
     def __len__(self) -> int:
@@ -252,8 +253,8 @@ def _differences(
     sent = SentColumns(pairs.names, found, expected, pairs.yardstick)
     named = name_relations(sent, columns, pairs.alternatives(rows))
     moving = np.ptp(expected, axis=0) > 0
-    lines = sum(relation.affine for relation in named.values())
-    beyond_one_bar = _reach(pairs, rows) >= 2 or 2 * lines > moving.sum()
+    everywhere = 2 * sum(relation.affine for relation in named.values()) > moving.sum()
+    own = _beyond_one_bar(pairs, rows) & ~_after_revised_bars(pairs, cells[rows])
     for j in np.flatnonzero(columns).tolist():
         relation: ColumnRelation | None = named.get(j)
         scale = pairs.yardstick.scale[j]
@@ -264,22 +265,36 @@ def _differences(
             share=float(cells[rows, j].mean()),
             deviations=float(np.median(np.abs(found[:, j] - expected[:, j])) / scale),
         )
-        if relation is not None:
-            yield difference, beyond_one_bar or not relation.affine
+        if relation is None:
+            yield difference, bool(own[j]) and difference.deviations >= MATERIAL
         else:
-            yield difference, beyond_one_bar and difference.deviations >= MATERIAL
+            yield difference, not relation.affine or bool(own[j]) or everywhere
 
 
-def _reach(pairs: Pairs, rows: IntArray) -> int:
-    """Return how many stretches there are that one revised bar could not reach across.
+def _beyond_one_bar(pairs: Pairs, rows: IntArray) -> BoolArray:
+    """Whether the rows reach further than one bar does, column by column: ``(f,)``.
 
-    A bar reaches ``memory`` bars of its own symbol; to be wrong in most rows, it takes another.
+    To be wrong in most rows of a longer stretch, or in those of two symbols, it takes another bar.
     """
-    reach = 0
+    stretches = np.zeros(len(pairs.names))
     for symbol in np.unique(pairs.symbol[rows]):
         own = pairs.bar[rows[pairs.symbol[rows] == symbol]]
-        reach += 1 + int((own.max() - own.min()) // max(pairs.memory / MOST, 1))
-    return reach
+        stretches += 1 + (own.max() - own.min()) // np.maximum(pairs.reach / MOST, 1)
+    beyond: BoolArray = stretches >= 2
+    return beyond
+
+
+def _after_revised_bars(pairs: Pairs, cells: BoolArray) -> BoolArray:
+    """Whether columns of shorter memory are wrong here and there: ``(f,)``.
+
+    That is what bars do that were revised within these rows, and what remembers them for longer is
+    wrong for longer. The newest row is left out: its bar may not have been complete in the file.
+    """
+    share = cells[:-1].mean(axis=0)
+    spotted = pairs.reach[(share > 0) & (share < MOST)]
+    shortest = spotted.min() if len(spotted) else np.inf
+    after: BoolArray = pairs.reach > shortest
+    return after
 
 
 def _mostly(cells: BoolArray) -> BoolArray:

@@ -103,21 +103,45 @@ def test_a_client_wrong_from_its_first_row_is_named(client: Client, name: str) -
     assert diagnosis.findings[0].columns == tuple(each.column for each in found.wrong)
 
 
-def test_one_column_in_another_unit_needs_more_rows_than_a_bar_reaches(client: Client) -> None:
-    """Fifty rows could be the trace of one revised bar; a hundred and sixty cannot."""
+def test_a_column_in_another_unit_needs_more_rows_than_a_bar_reaches(client: Client) -> None:
+    """In fifty rows of a long memory it could be one revised bar; in a hundred and sixty not."""
     sent = client.table
-    sent[:, client.column("return_1")] *= 100
+    sent[:, client.column("volatility_120")] *= 100
     client.send(sent, slice(-60, -10))
     early = client.recompute()
     client.send(sent, ago_seconds=1.0)
     late = client.recompute()
 
     assert early.wrong == ()
-    assert [each.column for each in early.open] == ["return_1"]
+    assert [each.column for each in early.open] == ["volatility_120"]
     assert late.verdict == (
-        "The inputs are not what training computes of the same bars, in 160 rows: return_1 is 100 "
-        "times what it should be."
+        "The inputs are not what training computes of the same bars, in 160 rows: volatility_120 "
+        "is 100 times what it should be."
     )
+
+
+def test_a_column_of_a_short_memory_is_named_at_once(client: Client) -> None:
+    """No revised bar shows in a return of one bar for twenty rows."""
+    sent = client.table
+    sent[:, client.column("return_1")] *= 100
+    client.send(sent, slice(-20, None))
+    found = client.recompute()
+
+    assert [(each.column, each.kind) for each in found.wrong] == [("return_1", "scaled")]
+
+
+def test_several_revised_bars_accuse_nobody(client: Client, tmp_path: Path) -> None:
+    """Long memories are wrong in every row then, and short ones here and there."""
+    rng = np.random.default_rng(0)
+    revised = rng.random(len(WALK)) < 0.03
+    volume = WALK.volume * np.where(revised, 2.0, 1.0)
+    high = WALK.high * np.where(revised, 1.01, 1.0)
+    client.path = write_csv(tmp_path / "revised.csv", replace(WALK, high=high, volume=volume))
+    client.send(client.table)
+    found = client.recompute()
+
+    assert found.wrong == ()
+    assert {"position_120", "volume_trend_6_72"} <= {each.column for each in found.open}
 
 
 @pytest.mark.parametrize("rows", [slice(-30, None), slice(-60, None), slice(-ROWS, None)])
