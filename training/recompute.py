@@ -14,11 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
-from plumbline.bundle.array import FloatArray
 from plumbline.bundle.errors import BundleError
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.moment import SECOND
-from plumbline.diagnosis.exact.column_relation import Yardstick
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.diagnosis.exact.recomputed import Pairs, Recomputed, compare
 from plumbline.store.errors import StoreError
 from plumbline.store.log import PredictionLog
@@ -177,9 +176,9 @@ def _pair_columns(
             mirror=build_table(feature_set, mirrored(some)).astype(np.float64),
             interval=one.interval,
         )
-    names, yardstick = bundle.manifest.feature_names, _yardstick(bundle)
-    reach = measure_reach(feature_set, yardstick.scale)
-    return lay_beside(sent, sheets, names, yardstick, reach)
+    names, scale = bundle.manifest.feature_names, Scale.of(bundle.reference.features)
+    reach = measure_reach(feature_set, scale.deviation)
+    return lay_beside(sent, sheets, names, scale, reach)
 
 
 def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]:
@@ -195,10 +194,8 @@ def _pair_bars(sent: Sent, bars: Sequence[Bars]) -> tuple[Pairs, dict[str, int]]
     }
     values = np.concatenate([sheet.values for sheet in sheets.values()])
     steps = np.concatenate([np.diff(sheet.values, axis=0) for sheet in sheets.values()])
-    yardstick = Yardstick(
-        _positive(steps.std(axis=0)), values.mean(axis=0), _positive(values.std(axis=0))
-    )
-    return lay_beside(sent, sheets, COLUMNS, yardstick, np.ones(len(COLUMNS), np.int64))
+    scale = Scale(values.mean(axis=0), Scale.of(steps).deviation)
+    return lay_beside(sent, sheets, COLUMNS, scale, np.ones(len(COLUMNS), np.int64))
 
 
 def _around(bars: Bars, sent: Sent, memory: int) -> Bars:
@@ -210,20 +207,6 @@ def _around(bars: Bars, sent: Sent, memory: int) -> Bars:
     hours_back = 24 * 3_600 * SECOND // bars.interval
     back = memory + max(LATEST, hours_back)
     return bars.take(slice(max(int(first) - back, 0), int(last) + EARLIEST + 1))
-
-
-def _yardstick(bundle: Bundle) -> Yardstick:
-    features = bundle.reference.features.astype(np.float64)
-    mean, scale = features.mean(axis=0), _positive(features.std(axis=0))
-    scaler = bundle.manifest.scaler
-    if scaler is None:
-        return Yardstick(scale, mean, scale)
-    return Yardstick(scale, np.array(scaler.mean), np.array(scaler.scale))
-
-
-def _positive(scale: FloatArray) -> FloatArray:
-    """Return scales, 1 for a column that stands still."""
-    return np.where(scale > 0, scale, 1.0)
 
 
 def main(arguments: list[str] | None = None) -> int:

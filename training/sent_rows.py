@@ -16,7 +16,7 @@ import numpy as np
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.inputs import parse_inputs
 from plumbline.bundle.spec import InputSpec
-from plumbline.diagnosis.exact.column_relation import Yardstick
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.diagnosis.exact.recomputed import Pairs
 from plumbline.store.prediction import PredictionBatch
 from plumbline.training.bar_layout import key_of
@@ -154,7 +154,7 @@ def lay_beside(
     sent: Sent,
     sheets: Mapping[str, Sheet],
     names: tuple[str, ...],
-    yardstick: Yardstick,
+    scale: Scale,
     reach: IntArray,
 ) -> tuple[Pairs, dict[str, int]]:
     """Match rows with the bars they are about, by symbol and time.
@@ -194,7 +194,7 @@ def lay_beside(
         bar=places,
         symbol=symbols,
         client=sent.client[rows],
-        yardstick=yardstick,
+        scale=scale,
         reach=reach,
         alternatives=lambda some: _alternatives(sheets, symbols[some], places[some]),
     )
@@ -211,11 +211,14 @@ def _alternatives(
     late = sorted({*range(1, LATEST + 1), *hours} - {0})
     for bars in (*late, *range(-1, -EARLIEST - 1, -1)):
         text = (
-            f"of {abs(bars)} {'bar' if abs(bars) == 1 else 'bars'} "
+            f"as those of {abs(bars)} {'bar' if abs(bars) == 1 else 'bars'} "
             f"{'before' if bars > 0 else 'after'} the one they are said to be about"
         )
         yield text, _gather(used, symbol, place - bars)
-    yield "of prices quoted the other way round", _gather(used, symbol, place, mirrored=True)
+    yield (
+        "as those of prices quoted the other way round",
+        _gather(used, symbol, place, mirrored=True),
+    )
     for other in list(sheets)[:_MOST_OTHERS] if len(sheets) > 1 else ():
         found = np.full((len(place), sheets[other].values.shape[1]), np.nan)
         for name, sheet in used.items():
@@ -223,7 +226,7 @@ def _alternatives(
                 own = symbol == name
                 time = sheet.time[place[own]]
                 found[own] = sheets[other].at(sheets[other].places(time))
-        yield f"of {other}", found
+        yield f"as those of {other}", found
 
 
 def _gather(

@@ -151,15 +151,10 @@ class _Pairs:
     def same(self) -> BoolArray:
         """Columns that are right."""
         off = np.abs(self.said - self.expected)
-        close = off <= self._tolerance(self.expected, self.scale.deviation)
+        close = off <= tolerance(self.expected, self.scale.deviation)
         share = (close & self.finite).sum(axis=0) / np.maximum(self.finite.sum(axis=0), 1)
         right: BoolArray = self.known & (share >= MOST)
         return right
-
-    @staticmethod
-    def _tolerance(expected: FloatArray, deviation: FloatArray | float) -> FloatArray:
-        allowed: FloatArray = ROUNDING * np.asarray(deviation) + _FLOAT32 * np.abs(expected)
-        return allowed
 
     def _makes_right(self, j: int, guess: FloatArray, factor: float = 1.0) -> bool:
         """Whether a guess ``(n,)`` of what came, NaN where there is none, is nearly always it."""
@@ -168,7 +163,7 @@ class _Pairs:
     def _right(self, j: int, guesses: FloatArray, factor: float = 1.0) -> BoolArray:
         """Tell which of some guesses ``(k, n)`` is nearly always what came."""
         off = np.abs(self.said[:, j] - guesses)
-        close = off <= self._tolerance(guesses, abs(factor) * self.scale.deviation[j])
+        close = off <= tolerance(guesses, abs(factor) * self.scale.deviation[j])
         known = np.isfinite(off).sum(axis=1)
         right: BoolArray = (known >= self.fewest) & (close.sum(axis=1) >= MOST * known)
         return right
@@ -210,13 +205,14 @@ class _Pairs:
         if not self._makes_right(j, factor * self.expected[:, j] + offset, factor):
             return
         centred = abs(offset + mean / deviation) <= _CENTRED
-        if abs(factor * deviation - 1) <= _NEAR and centred:
+        standard = abs(factor * deviation - 1) <= _NEAR and centred
+        if standard:
             yield Relation(RelationKind.STANDARDISED, factor, offset)
         if self._makes_right(j, factor * self.expected[:, j], factor):
             yield Relation(_factor_kind(factor), _rounded(factor))
         elif abs(factor - 1) <= ROUNDING:
             yield Relation(RelationKind.SHIFTED, offset=offset)
-        else:
+        elif not standard:
             yield Relation(RelationKind.AFFINE, factor, offset)
 
     def _others(self, j: int) -> Iterator[Relation]:
@@ -289,6 +285,12 @@ class _Pairs:
             return Relation(RelationKind.OTHER)
         alike = float(np.corrcoef(said, expected)[0, 1])
         return Relation(RelationKind.NOISE if alike >= _LIKE else RelationKind.OTHER)
+
+
+def tolerance(expected: FloatArray, deviation: FloatArray | float) -> FloatArray:
+    """Return by how much a right number may be off: rounding in deviations, and float32's own."""
+    allowed: FloatArray = ROUNDING * np.asarray(deviation) + _FLOAT32 * np.abs(expected)
+    return allowed
 
 
 def _slope(said: FloatArray, expected: FloatArray) -> float:

@@ -23,14 +23,12 @@ from pydantic import Field
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
 from plumbline.bundle.record import Record
-from plumbline.diagnosis.exact.column_relation import (
-    MOST,
-    ColumnRelation,
-    SentColumns,
-    Yardstick,
-    name_relations,
-    tolerance,
-)
+from plumbline.diagnosis.exact.comparison import Scale, tolerance
+from plumbline.diagnosis.exact.comparison import compare as name_columns
+from plumbline.diagnosis.exact.relation import Relation, RelationKind
+
+MOST: Final = 0.8
+"""Share of the rows in which a column must be wrong."""
 
 FEWEST: Final = 20
 """Rows without which nobody is accused."""
@@ -45,17 +43,30 @@ _SPANS = (None, 100, 50, FEWEST)
 """Newest rows looked at, all of them first: who broke today was right yesterday."""
 
 Alternatives = Callable[[IntArray], Iterable[tuple[str, FloatArray]]]
-"""From places of rows to what may have been sent in their stead; see `name_relations`."""
+"""From places of rows to what may have been sent in their stead: other rows ``(n, f)``, NaN where
+there are none, each with what it is, as ``as those of 5 bars before``."""
+
+ANOTHER: Final = "another"
+"""Kind of a column that is right for another bar, or another symbol; else a `RelationKind`."""
+
+_TRACES = (
+    RelationKind.STANDARDISED,
+    RelationKind.SCALED,
+    RelationKind.UNIT,
+    RelationKind.SHIFTED,
+    RelationKind.AFFINE,
+)
+"""What a revised bar may look like while a rolling mean remembers it."""
+
+_UNNAMED = (RelationKind.NOISE, RelationKind.OTHER, RelationKind.UNKNOWN, RelationKind.SAME)
 
 
 class ColumnDifference(Record):
     """One column that was sent wrong."""
 
     column: str
-    relation: str | None = Field(
-        None, description="What it is, as a part of a sentence; None where that has no name."
-    )
-    kind: str | None = Field(None, description="Kind of the relation, one word.")
+    kind: str = Field(description="A `RelationKind`, or another bar's or symbol's.")
+    relation: str = Field(description="How it arrives, as a part of a sentence.")
     share: float = Field(ge=0, le=1, description="Of the rows looked at, those that are wrong.")
     deviations: float = Field(
         ge=0, description="Median difference in standard deviations of the reference."
@@ -118,8 +129,8 @@ class Pairs:
         Which bar each is about, counted in bars.
     symbol, client : (n,) str
         Whose, and from whom.
-    yardstick
-        Of the columns.
+    scale
+        Of the columns in the reference.
     reach : (f,) int64
         In how many rows a bar shows, its own among them.
     alternatives
@@ -132,7 +143,7 @@ class Pairs:
     bar: IntArray
     symbol: np.ndarray
     client: np.ndarray
-    yardstick: Yardstick
+    scale: Scale
     reach: IntArray
     alternatives: Alternatives = lambda _rows: ()
 
@@ -182,7 +193,7 @@ def compare(pairs: Pairs) -> Comparison:
     """Compare what was sent with what should have been, for everybody, each symbol and client."""
     if len(pairs) < FEWEST:
         return Comparison(rows=len(pairs))
-    allowed = tolerance(pairs.expected, pairs.yardstick.scale)
+    allowed = tolerance(pairs.expected, pairs.scale.deviation)
     cells: BoolArray = ~(np.abs(pairs.found - pairs.expected) <= allowed)
     everybody = np.arange(len(pairs))
     whole = _judge(pairs, cells, everybody)
@@ -250,25 +261,60 @@ def _differences(
 ) -> Iterator[tuple[ColumnDifference, bool]]:
     """Yield what is known of each column, and whether it is enough to accuse the client."""
     found, expected = pairs.found[rows], pairs.expected[rows]
-    sent = SentColumns(pairs.names, found, expected, pairs.yardstick)
-    named = name_relations(sent, columns, pairs.alternatives(rows))
+    named = _name(pairs, rows, columns)
     moving = np.ptp(expected, axis=0) > 0
-    everywhere = 2 * sum(relation.affine for relation in named.values()) > moving.sum()
+    everywhere = 2 * sum(kind in _TRACES for kind, _ in named.values()) > moving.sum()
     own = _beyond_one_bar(pairs, rows) & ~_after_revised_bars(pairs, cells[rows])
-    for j in np.flatnonzero(columns).tolist():
-        relation: ColumnRelation | None = named.get(j)
-        scale = pairs.yardstick.scale[j]
+    for j, (kind, text) in named.items():
+        off = np.median(np.abs(found[:, j] - expected[:, j])) / pairs.scale.deviation[j]
         difference = ColumnDifference(
             column=pairs.names[j],
-            relation=relation.text if relation else None,
-            kind=relation.kind if relation else None,
+            kind=kind,
+            relation=text,
             share=float(cells[rows, j].mean()),
-            deviations=float(np.median(np.abs(found[:, j] - expected[:, j])) / scale),
+            deviations=float(off),
         )
-        if relation is None:
+        if kind in _UNNAMED:
             yield difference, bool(own[j]) and difference.deviations >= MATERIAL
         else:
-            yield difference, not relation.affine or bool(own[j]) or everywhere
+            yield difference, kind not in _TRACES or bool(own[j]) or everywhere
+
+
+def _name(pairs: Pairs, rows: IntArray, columns: BoolArray) -> dict[int, tuple[str, str]]:
+    """Return the kind of each wrong column's difference, and how the column arrives.
+
+    Whole rows of another bar are looked for first, then columns: one of the clock is another one
+    some hours ago.
+    """
+    wrong = np.flatnonzero(columns).tolist()
+    explained = _explained(pairs, rows, wrong)
+    symbols = np.unique(pairs.symbol[rows], return_inverse=True)[1]
+    difference = name_columns(
+        pairs.found[rows], pairs.expected[rows], pairs.names, pairs.scale, symbols
+    )
+    named: dict[int, tuple[str, str]] = {}
+    for j in wrong:
+        relation: Relation = difference.relations[j]
+        others = [(text, same) for text, same in explained if j in same]
+        blank = relation.kind is RelationKind.BLANK
+        whole = bool(others) and not blank and 2 * len(others[0][1]) >= len(wrong)
+        if others and (whole or relation.kind in _UNNAMED):
+            named[j] = ANOTHER, others[0][0]
+        else:
+            named[j] = relation.kind.value, difference.phrase(relation)
+    return named
+
+
+def _explained(pairs: Pairs, rows: IntArray, columns: list[int]) -> list[tuple[str, set[int]]]:
+    """Return which columns each alternative makes right; what explains the most comes first."""
+    found = []
+    for text, other in pairs.alternatives(rows):
+        allowed = tolerance(other[:, columns], pairs.scale.deviation[columns])
+        right = np.abs(pairs.found[rows][:, columns] - other[:, columns]) <= allowed
+        same = {j for j, share in zip(columns, right.mean(axis=0), strict=True) if share >= MOST}
+        if same:
+            found.append((text, same))
+    return sorted(found, key=lambda each: -len(each[1]))
 
 
 def _beyond_one_bar(pairs: Pairs, rows: IntArray) -> BoolArray:
@@ -310,24 +356,23 @@ def _guilty(owner: np.ndarray, cells: BoolArray) -> tuple[str, ...]:
 
 
 def _accusation(found: Comparison) -> str:
-    """Say which columns are what, those of one relation together."""
-    moved = [each for each in found.wrong if each.kind == "column"]
+    """Say which columns arrive how, those of one relation together."""
+    moved = [each for each in found.wrong if each.kind == RelationKind.PERMUTED]
     parts = []
     if len(moved) > 2:
-        first = f"{moved[0].column} is {moved[0].relation}"
-        parts = [f"{len(moved)} columns stand in each other's places ({first}, and so on)"]
-    together: dict[str | None, list[str]] = {}
+        first = f"{moved[0].column} {moved[0].relation}"
+        parts = [f"{len(moved)} columns arrive in another order ({first}, and so on)"]
+    together: dict[str, list[str]] = {}
     for each in found.wrong:
         if each not in moved or not parts:
             together.setdefault(each.relation, []).append(each.column)
     by_size = sorted(together.items(), key=lambda item: -len(item[1]))
     parts += [
-        f"{_names(columns)} {'is' if len(columns) == 1 else 'are'} "
-        + (relation or "something that training computes otherwise")
+        f"{_names(columns)} {'arrives' if len(columns) == 1 else 'arrive'} {relation}"
         for relation, columns in by_size[:_MOST_PARTS]
     ]
     if rest := sum(len(columns) for _, columns in by_size[_MOST_PARTS:]):
-        parts.append(f"and {rest} more columns are wrong in other ways")
+        parts.append(f"and {rest} more are wrong")
     of = f" of {_names(list(found.symbols))}" if found.symbols else ""
     of += f" from {_names(list(found.clients))}" if found.clients else ""
     return (

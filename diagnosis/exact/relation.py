@@ -169,7 +169,7 @@ class Difference:
         """One sentence for people: which columns arrive how."""
         groups: dict[str, list[str]] = {}
         for i in self.places:
-            groups.setdefault(self._phrase(self.relations[i]), []).append(self.names[i])
+            groups.setdefault(self.phrase(self.relations[i]), []).append(self.names[i])
         if not groups:
             return "all columns are as they should be"
         if len(groups) > _PARTS and self._exchanges:
@@ -190,7 +190,8 @@ class Difference:
         wrong, all_of_them = len(self.places), len(self.names)
         return "" if wrong == all_of_them else "; the others are right"
 
-    def _phrase(self, of: Relation) -> str:
+    def phrase(self, of: Relation) -> str:
+        """Say how a column of that relation arrives."""
         ends = " and ".join(f"{end:.4g}" for end in (of.low, of.high) if math.isfinite(end))
         constant = "blank" if of.offset == 0 else f"constant at {of.offset:.4g}"
         count = abs(of.rows)

@@ -65,7 +65,7 @@ def test_a_client_wrong_from_its_first_row_is_accused_and_then_cleared(
 
     assert bulletin.diagnosis.verdict is Verdict.SCHEMA_SKEW
     assert bulletin.diagnosis.remedy is Remedy.CALL
-    assert "31 columns stand in each other's places" in bulletin.diagnosis.cause
+    assert "31 columns arrive in another order" in bulletin.diagnosis.cause
     assert recomputed(monitor, "wrong") >= 1
     assert control.calls == []
 

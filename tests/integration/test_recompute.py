@@ -77,13 +77,13 @@ def faults() -> dict[str, tuple[object, str, int]]:
     return {
         "rotated": (
             rotated,
-            "31 columns stand in each other's places (return_1 is what week_cos",
+            "31 columns arrive in another order (return_1 with the values of week_cos",
             31,
         ),
-        "standardised": (standardised, "standardised already", 25),
-        "late": (late, "of 5 bars before the one they are said to be about", 25),
+        "standardised": (standardised, "standardised, which the model does itself", 25),
+        "late": (late, "as those of 5 bars before the one they are said to be about", 25),
         "early": (early, "of 1 bar after the one they are said to be about", 25),
-        "louder": (louder, "1.5 times what it should be", 25),
+        "louder": (louder, "x 1.5", 25),
         "inverted": (inverted, "of prices quoted the other way round", 10),
     }
 
@@ -116,7 +116,7 @@ def test_a_column_in_another_unit_needs_more_rows_than_a_bar_reaches(client: Cli
     assert [each.column for each in early.open] == ["volatility_120"]
     assert late.verdict == (
         "The inputs are not what training computes of the same bars, in 160 rows: volatility_120 "
-        "is 100 times what it should be."
+        "arrives in another unit, x 100."
     )
 
 
@@ -127,7 +127,7 @@ def test_a_column_of_a_short_memory_is_named_at_once(client: Client) -> None:
     client.send(sent, slice(-20, None))
     found = client.recompute()
 
-    assert [(each.column, each.kind) for each in found.wrong] == [("return_1", "scaled")]
+    assert [(each.column, each.kind) for each in found.wrong] == [("return_1", "unit")]
 
 
 def test_several_revised_bars_accuse_nobody(client: Client, tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_a_column_without_sense_is_wrong_without_a_name(client: Client) -> None:
     client.send(sent)
     found = client.recompute()
 
-    assert [(each.column, each.relation) for each in found.wrong] == [("rsi_14", None)]
-    assert "rsi_14 is something that training computes otherwise" in found.verdict
+    assert [(each.column, each.kind) for each in found.wrong] == [("rsi_14", "other")]
+    assert "rsi_14 arrives as something else altogether" in found.verdict
 
 
 def test_a_client_that_was_repaired_is_right_again(client: Client) -> None:
@@ -297,8 +297,8 @@ def test_the_command_names_every_column(client: Client) -> None:
     document = CliRunner().invoke(app, [*arguments, "--json"])
 
     assert said.exit_code == document.exit_code == 1
-    assert "rsi_14 is 100 times what it should be" in said.stdout
-    assert json.loads(document.stdout)["wrong"][0]["kind"] == "scaled"
+    assert "rsi_14 arrives in another unit, x 100" in said.stdout
+    assert json.loads(document.stdout)["wrong"][0]["kind"] == "unit"
 
 
 def test_a_packed_model_is_told_why_not(client: Client) -> None:

@@ -193,5 +193,5 @@ def test_a_factor_in_every_symbol_is_no_revised_bar(
         table[:, 0] *= 100
     found = ask_four(tmp_path, on_four, tables, 30)
 
-    assert [each.kind for each in found.wrong] == ["scaled"]
+    assert [each.kind for each in found.wrong] == ["unit"]
     assert found.symbols == ()
