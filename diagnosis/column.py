@@ -50,11 +50,14 @@ class Relation:
         stretches both.
     outside
         Share of rows farther out than the column may well reach.
+    size
+        Median distance from the reference's mean, in its standard deviations.
     """
 
     slope: FloatArray
     level: FloatArray
     outside: FloatArray
+    size: FloatArray
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class ColumnModel:
             slope=((predicted * z).mean(axis=0) + _PRIOR) / (power + _PRIOR),
             level=(z - predicted).mean(axis=0) / np.sqrt(1 + power),
             outside=beyond.mean(axis=0),
+            size=np.median(np.abs(x - self.centre) / self.scale, axis=0),
         )
 
 

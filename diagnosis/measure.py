@@ -21,6 +21,9 @@ from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.stress import Stress
 from plumbline.diagnosis.surrogate import Surrogate
 
+RECENT = 4
+"""Rows among which a value may recur."""
+
 STANDING = 0.25
 """Share of pinned columns from which a market stands still, and its steps say nothing."""
 
@@ -57,6 +60,8 @@ class Measures:
     zero_run, stale_run : (n, f) int64
         Rows in a row, this one included, in which a column is zero; has kept its value. Not counted
         where a market under stress would pin it so.
+    recurs : (n, f) bool
+        A column has, to the bit, a value that one of the last `RECENT` rows had, and is not zero.
     far, unusual : (n,) int64
         Columns that lie farther from what the others say of them than ever, than usual.
     """
@@ -76,6 +81,7 @@ class Measures:
     action: IntArray
     zero_run: IntArray
     stale_run: IntArray
+    recurs: BoolArray
     far: IntArray
     unusual: IntArray
 
@@ -93,6 +99,7 @@ class _Memory:
 
     tenant: IntArray
     features: FloatArray
+    older: list[FloatArray]
     inputs_hash: AnyArray
     zero_run: IntArray
     stale_run: IntArray
@@ -105,6 +112,7 @@ class _Memory:
         return cls(
             np.full(1, NOBODY),
             np.zeros((1, features)),
+            [np.full((1, features), np.nan) for _ in range(RECENT - 1)],
             np.full(1, "", object),
             np.zeros((1, features), np.int64),
             np.zeros((1, features), np.int64),
@@ -119,6 +127,7 @@ class _Memory:
             return
         for name in ("tenant", "features", "inputs_hash", "zero_run", "stale_run"):
             setattr(self, name, grown(getattr(self, name), places))
+        self.older = [grown(each, places) for each in self.older]
         self.tenant[held:] = NOBODY
         for states in (self.coordinates, self.average):
             states.update({name: grown(each, places) for name, each in states.items()})
@@ -294,11 +303,12 @@ class Meter:
         }
         found["first"][fresh] = True
         found["far"], found["unusual"] = self._relate(features)
-        zero = features == 0
+        zero, recurs = features == 0, self._recurring(past, memory, features)
         if self.stress is not None:
             pinned = self.stress.pinned(features)
-            zero, kept = zero & ~pinned, kept & ~pinned
+            zero, kept, recurs = zero & ~pinned, kept & ~pinned, recurs & ~pinned
             size[pinned.mean(axis=1) > STANDING] = np.nan
+        found["recurs"] = recurs
         for name, flags in (("zero_run", zero), ("stale_run", kept)):
             own = getattr(memory, name)
             begun = np.where(past.fresh[:, None], 0, own[place])
@@ -306,6 +316,22 @@ class Meter:
             own[place] = found[name][past.last]
         memory.features[place] = features[past.last]
         memory.inputs_hash[place] = hashes[past.last]
+        return found
+
+    @staticmethod
+    def _recurring(past: _Past, memory: _Memory, features: FloatArray) -> BoolArray:
+        """Tell which values one of the last rows of the symbol had, and remember these rows."""
+        recurs = np.zeros(features.shape, bool)
+        before = features
+        fresh = past.heads[past.fresh]
+        for back, remembered in enumerate((memory.features, *memory.older)):
+            newest = before[past.last]
+            before = past.before(before, remembered)
+            before[fresh] = np.nan
+            recurs |= features == before
+            if back:
+                memory.older[back - 1][past.places] = newest
+        found: BoolArray = recurs & (features != 0)
         return found
 
     def _relate(self, features: FloatArray) -> tuple[IntArray, IntArray]:
@@ -359,6 +385,7 @@ def _nothing(symbols: AnyArray, features: FloatArray, said: FloatArray) -> Measu
         action=whole,
         zero_run=columns,
         stale_run=columns,
+        recurs=columns.astype(bool),
         far=whole,
         unusual=whole,
     )

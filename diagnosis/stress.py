@@ -34,6 +34,7 @@ class Hull:
     level_low: FloatArray
     level_high: FloatArray
     outside: FloatArray
+    size: FloatArray
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Stress:
             level_low=level.min(axis=0),
             level_high=level.max(axis=0),
             outside=np.max([each.outside for each in found], axis=0),
+            size=np.max([each.size for each in found], axis=0),
         )
 
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.stress import StressRows
-from plumbline.training.bars import COLUMNS, Bars
+from plumbline.training.bars import COLUMNS, PRICES, Bars
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, compute
 
-ROWS = 120
+ROWS = 180
 PLACES = 2
 """Stretches of each symbol that are bent, of at most `SYMBOLS` of them."""
 
@@ -36,8 +36,8 @@ def _standing(bars: Bars, before: float) -> Bars:
 
 
 def _thin(bars: Bars, before: float) -> Bars:
-    """Nobody trades in two bars of three."""
-    traded = np.arange(len(bars)) % 3 == 0
+    """Nobody trades in every second bar, on average."""
+    traded = np.random.default_rng(0).random(len(bars)) < 0.5
     last = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
     close = np.where(last >= 0, bars.close[np.maximum(last, 0)], before)
     opened, high, low = (np.where(traded, each, close) for each in (bars.open, bars.high, bars.low))
@@ -113,6 +113,17 @@ def _crash(falls: tuple[float, ...], wild: float) -> Bend:
     return bend
 
 
+def _gap(share: float) -> Bend:
+    """It opens that much higher, in logarithms, and goes on as it would have."""
+
+    def bend(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices go on from theirs
+        factor = float(np.exp(share))
+        prices = {name: getattr(bars, name) * factor for name in PRICES}
+        return Bars(symbol=bars.symbol, time=bars.time, volume=bars.volume, **prices)
+
+    return bend
+
+
 def _jolt(bars: Bars, before: float) -> Bars:
     """One bar falls as far as twenty do, and what follows is five times as wild."""
     fall = 20.0 * max(float(np.std(_moves(bars, before))), 1e-6)
@@ -156,6 +167,9 @@ SCENARIOS: dict[str, Bend] = {
     "busy": _traded(20.0),
     "jolt": _jolt,
     "crash": _crash((0.06,) * 5, 5.0),
+    "squeeze": _crash((-0.06,) * 5, 5.0),
+    "gap_down": _gap(-0.1),
+    "gap_up": _gap(0.1),
 }
 
 
