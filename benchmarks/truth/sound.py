@@ -16,7 +16,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry
+from plumbline.training.errors import DataError
 from plumbline.training.material import prepare
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.run import train
@@ -217,26 +218,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data")
     parser.add_argument("--seed", type=int, default=0, help="of the trainings")
     given = parser.parse_args(arguments)
-    found = []
-    for recipe in SOUND:
-        if given.only and recipe.name not in given.only:
-            continue
-        try:
-            stretch = stretch_of(recipe, data_folder(given.data), given.seed)
-        except FileNotFoundError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        found.append(watch(stretch))
-        if not given.as_json:
-            print(line(found[-1]), flush=True)
-    total = sum(each.rows for each in found)
-    wrong = sum(len(each.accusations) for each in found)
+    chosen = given.only or [each.name for each in SOUND]
+    tell = None if given.as_json else print
+    found = watch_all(chosen, data_folder(given.data), seed=given.seed, tell=tell)
+    whole = counted(found)
     if given.as_json:
-        whole = {"rows": total, "false_accusations": wrong}
         print(json.dumps(whole | {"streams": [asdict(each) for each in found]}, indent=1))
     else:
-        print(f"\n{wrong} false accusations in {total:,} rows of {len(found)} sound streams")
-    return int(wrong > 0)
+        print(f"\n{whole['false_accusations']} false accusations in {whole['rows']:,} sound rows")
+    return int(whole["false_accusations"] > 0)
+
+
+def watch_all(
+    names: Sequence[str],
+    data: Path | None,
+    *,
+    seed: int = 0,
+    tell: Callable[[str], None] | None = None,
+) -> list[Watched]:
+    """Watch these of the sound streams whose bars are there."""
+    found = []
+    for recipe in SOUND:
+        if recipe.name not in names:
+            continue
+        try:
+            stretch = stretch_of(recipe, data, seed)
+        except (FileNotFoundError, DataError) as error:
+            print(f"left out: {recipe.name}: {error}", file=sys.stderr, flush=True)
+            continue
+        found.append(watch(stretch))
+        if tell is not None:
+            tell(line(found[-1]))
+    return found
+
+
+def counted(found: Sequence[Watched]) -> dict[str, int]:
+    """Return rows and false accusations of some streams."""
+    return {
+        "rows": sum(each.rows for each in found),
+        "false_accusations": sum(len(each.accusations) for each in found),
+    }
 
 
 def line(found: Watched) -> str:
@@ -246,6 +267,7 @@ def line(found: Watched) -> str:
         f"{found.name:18} {found.rows:>9,} rows · {found.symbols:>3} symbols · "
         f"{found.days:>6,.0f} days · {len(found.accusations)} accusations {accused} · "
         f"{1e6 * found.seconds / max(found.rows, 1):.0f} µs a row · {found.said}"
+        + "".join(f"\n    {verdict} at {row}: {cause}" for row, verdict, cause in found.accusations)
     )
 
 

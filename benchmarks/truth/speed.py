@@ -156,7 +156,7 @@ def of_many(market: Market, rows: int) -> Stretch:
     )
 
 
-def measured(single: str, many: str, data: Path | None, rows: int) -> dict[str, Any]:
+def measured(single: str, many: str | None, data: Path | None, rows: int) -> dict[str, Any]:
     """Measure everything."""
     one = stretch_of_market(market_of(single, data))
     whole = market_of(single, data)
@@ -166,8 +166,8 @@ def measured(single: str, many: str, data: Path | None, rows: int) -> dict[str, 
         "one_symbol": asdict(watched(longest, rows, BACKLOG)),
         "one_symbol_live": asdict(watched(one, rows // 5, SLICE)),
     }
-    several = market_of(many, data)
-    if len(several.symbols) > 1:
+    if many is not None:
+        several = market_of(many, data)
         found["many_symbols"] = asdict(watched(of_many(several, rows), rows, BACKLOG))
         held = stretch_of_market(several)
         backlog = watched(held, rows, BACKLOG)
