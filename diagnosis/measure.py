@@ -21,9 +21,6 @@ from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.stress import Stress
 from plumbline.diagnosis.surrogate import Surrogate
 
-RECENT = 4
-"""Rows among which a value may recur."""
-
 STANDING = 0.25
 """Share of pinned columns from which a market stands still, and its steps say nothing."""
 
@@ -60,10 +57,10 @@ class Measures:
     zero_run, stale_run : (n, f) int64
         Rows in a row, this one included, in which a column is zero; has kept its value. Not counted
         where a market under stress would pin it so.
-    recurs : (n, f) bool
-        A column has, to the bit, a value that one of the last `RECENT` rows had, and is not zero.
     far, unusual : (n,) int64
         Columns that lie farther from what the others say of them than ever, than usual.
+    unusual_run : (n, f) int64
+        Rows in a row, this one included, in which a column does so, farther than usual.
     """
 
     symbol: AnyArray
@@ -81,9 +78,9 @@ class Measures:
     action: IntArray
     zero_run: IntArray
     stale_run: IntArray
-    recurs: BoolArray
     far: IntArray
     unusual: IntArray
+    unusual_run: IntArray
 
     def __len__(self) -> int:
         return len(self.first)
@@ -99,10 +96,10 @@ class _Memory:
 
     tenant: IntArray
     features: FloatArray
-    older: list[FloatArray]
     inputs_hash: AnyArray
     zero_run: IntArray
     stale_run: IntArray
+    unusual_run: IntArray
     coordinates: dict[str, FloatArray]
     average: dict[str, FloatArray]
 
@@ -112,8 +109,8 @@ class _Memory:
         return cls(
             np.full(1, NOBODY),
             np.zeros((1, features)),
-            [np.full((1, features), np.nan) for _ in range(RECENT - 1)],
             np.full(1, "", object),
+            np.zeros((1, features), np.int64),
             np.zeros((1, features), np.int64),
             np.zeros((1, features), np.int64),
             {name: np.zeros((1, width)) for name, width in coordinates.items()},
@@ -125,9 +122,9 @@ class _Memory:
         held = len(self.tenant)
         if places <= held:
             return
-        for name in ("tenant", "features", "inputs_hash", "zero_run", "stale_run"):
+        runs_of = ("zero_run", "stale_run", "unusual_run")
+        for name in ("tenant", "features", "inputs_hash", *runs_of):
             setattr(self, name, grown(getattr(self, name), places))
-        self.older = [grown(each, places) for each in self.older]
         self.tenant[held:] = NOBODY
         for states in (self.coordinates, self.average):
             states.update({name: grown(each, places) for name, each in states.items()})
@@ -302,14 +299,18 @@ class Meter:
             "input_step": size,
         }
         found["first"][fresh] = True
-        found["far"], found["unusual"] = self._relate(features)
-        zero, recurs = features == 0, self._recurring(past, memory, features)
+        apart = self._apart(features)
+        found["far"], found["unusual"] = self._count(apart)
+        zero = features == 0
         if self.stress is not None:
             pinned = self.stress.pinned(features)
-            zero, kept, recurs = zero & ~pinned, kept & ~pinned, recurs & ~pinned
+            zero, kept = zero & ~pinned, kept & ~pinned
             size[pinned.mean(axis=1) > STANDING] = np.nan
-        found["recurs"] = recurs
-        for name, flags in (("zero_run", zero), ("stale_run", kept)):
+        for name, flags in (
+            ("zero_run", zero),
+            ("stale_run", kept),
+            ("unusual_run", self._unusual(apart)),
+        ):
             own = getattr(memory, name)
             begun = np.where(past.fresh[:, None], 0, own[place])
             found[name] = runs(flags, past.lanes, begun)
@@ -318,26 +319,21 @@ class Meter:
         memory.inputs_hash[place] = hashes[past.last]
         return found
 
-    @staticmethod
-    def _recurring(past: _Past, memory: _Memory, features: FloatArray) -> BoolArray:
-        """Tell which values one of the last rows of the symbol had, and remember these rows."""
-        recurs = np.zeros(features.shape, bool)
-        before = features
-        fresh = past.heads[past.fresh]
-        for back, remembered in enumerate((memory.features, *memory.older)):
-            newest = before[past.last]
-            before = past.before(before, remembered)
-            before[fresh] = np.nan
-            recurs |= features == before
-            if back:
-                memory.older[back - 1][past.places] = newest
-        found: BoolArray = recurs & (features != 0)
-        return found
-
-    def _relate(self, features: FloatArray) -> tuple[IntArray, IntArray]:
+    def _apart(self, features: FloatArray) -> FloatArray:
         if self.relations is None:
-            return np.zeros(len(features), np.int64), np.zeros(len(features), np.int64)
-        return self.relations.count(self.relations.columns.apart(features))
+            return np.zeros(features.shape)
+        return self.relations.columns.apart(features)
+
+    def _count(self, apart: FloatArray) -> tuple[IntArray, IntArray]:
+        if self.relations is None:
+            return np.zeros(len(apart), np.int64), np.zeros(len(apart), np.int64)
+        return self.relations.count(apart)
+
+    def _unusual(self, apart: FloatArray) -> BoolArray:
+        if self.relations is None:
+            return np.zeros(apart.shape, bool)
+        found: BoolArray = apart > self.relations.outer
+        return found
 
     def _output(
         self,
@@ -385,7 +381,7 @@ def _nothing(symbols: AnyArray, features: FloatArray, said: FloatArray) -> Measu
         action=whole,
         zero_run=columns,
         stale_run=columns,
-        recurs=columns.astype(bool),
         far=whole,
         unusual=whole,
+        unusual_run=columns,
     )

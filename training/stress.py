@@ -45,11 +45,6 @@ def _thin(bars: Bars, before: float) -> Bars:
     return replace(bars, open=opened, high=high, low=low, close=close, volume=volume)
 
 
-def _without_volume(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices stay
-    """Prices are quoted, and nothing is reported as traded."""
-    return replace(bars, volume=np.zeros(len(bars)))
-
-
 def _rising(bars: Bars, before: float) -> Bars:
     return _one_way(bars, before, 1.0)
 
@@ -156,13 +151,12 @@ def _moves(bars: Bars, before: float) -> FloatArray:
 SCENARIOS: dict[str, Bend] = {
     "standing": _standing,
     "thin": _thin,
-    "without_volume": _without_volume,
     "rising": _rising,
     "falling": _falling,
     "halted": _halted,
     "quiet": _times(0.1),
     "lively": _times(3.0),
-    "wild": _times(10.0),
+    "wild": _times(15.0),
     "idle": _traded(0.05),
     "busy": _traded(20.0),
     "jolt": _jolt,

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Diagnosis
-from plumbline.diagnosis.exact.column_relation import Yardstick
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.diagnosis.exact.recomputed import Recomputed, compare
 from plumbline.monitoring.recompute import FIRST_ROWS
 from plumbline.store.prediction import PredictionBatch
+from plumbline.training.reach import measure_reach
 from plumbline.training.recompute import ROWS
 from plumbline.training.sent_rows import Sheet, lay_beside, newest_each, sent_columns
 
@@ -46,13 +48,13 @@ class Recomputation:
         }
 
     @cached_property
-    def _yardstick(self) -> Yardstick:
-        features = self._scene.market.bundle.reference.features.astype(np.float64)
-        mean, scale = self._scene.market.scaler
-        spread = features.std(axis=0)
-        return Yardstick(
-            np.where(spread > 0, spread, 1.0), mean.astype(np.float64), scale.astype(np.float64)
-        )
+    def _scale(self) -> Scale:
+        return Scale.of(self._scene.market.bundle.reference.features)
+
+    @cached_property
+    def _reach(self) -> IntArray:
+        feature_set = self._scene.market.feature_set
+        return measure_reach(feature_set, self._scale.deviation)
 
     def __call__(self, batch: PredictionBatch) -> Diagnosis | None:
         """Return the client's fault as the newest rows of a log show it; None without one."""
@@ -60,7 +62,7 @@ class Recomputation:
             return None
         market = self._scene.market
         sent = newest_each(sent_columns(batch, market.symbols), ROWS)
-        pairs, _ = lay_beside(sent, self._sheets, market.names, self._yardstick, market.memory)
+        pairs, _ = lay_beside(sent, self._sheets, market.names, self._scale, self._reach)
         judged = compare(pairs)
         found = Recomputed(
             model=market.name,

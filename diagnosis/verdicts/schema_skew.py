@@ -16,10 +16,12 @@ from plumbline.diagnosis.thresholds import Thresholds
 
 MIN_ROWS = 5
 RELATION_ROWS = 60
+APART = 30  # between the ends of two stretches soon after an alarm
 SLOPE = 0.25  # how far beyond the reference's widest window a slope must be, at least
 SHIFT = 0.75  # the same for a level
 OUTSIDE = 0.3  # the same for the share of rows outside the reference's range
 LARGER = 2.0  # times as far from the mean as a market under stress takes a column
+SEVERAL = 3  # columns that far out are in no market
 FAR_OUTSIDE = 0.6  # of rows, in most columns at once: no market does that
 
 
@@ -110,14 +112,14 @@ def _windows(case: Case) -> list[slice]:
     """Return the stretches of rows in each of which a column must be wrong.
 
     Of a sample: its two halves. Of a stream: the last two stretches, since what came before may
-    have been sound. Once a detector has accused the model, one stretch must do.
+    have been sound; soon after an alarm they overlap by half.
     """
     n = case.n
     if n >= 2 * RELATION_ROWS:
         length = RELATION_ROWS if case.evidence else n // 2
         return [slice(n - 2 * length, n - length), slice(n - length, n)]
-    if case.accused and n >= RELATION_ROWS:
-        return [slice(0, n)]
+    if case.doubted and not case.alone and n >= RELATION_ROWS + APART:
+        return [slice(n - APART - RELATION_ROWS, n - APART), slice(n - RELATION_ROWS, n)]
     return []
 
 
@@ -146,9 +148,12 @@ def _judge(
     wrong = (broken | outside | shifted) & ~baseline.clock
     if _known_by_sight(found, wrong, baseline, len(features), room):
         wrong[:] = False
+    hulls = baseline.stress.hulls(baseline.columns, len(features))
+    beyond = [found.size > LARGER * np.maximum(hull.size, 1.0) for hull in hulls]
+    nowhere = bool(beyond) and np.logical_and.reduce(beyond).sum() >= SEVERAL
     return _Judged(
         wrong=wrong,
-        impossible=bool(broken.sum() > related.sum() / 4 or far),
+        impossible=bool(broken.sum() > related.sum() / 4 or far or nowhere),
     )
 
 

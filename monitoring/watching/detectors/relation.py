@@ -19,8 +19,12 @@ UNUSUAL = (0.95, 0.99, 1.0)
 """Quantiles of the number of columns beyond their own outer two hundredth; and one more."""
 
 
+SPARE = 3
+"""Rows for which one column may be unusual, beyond half as long again as in the reference."""
+
+
 class ColumnRelation(Detector):
-    """How many columns of a row are not what the others say of them.
+    """How many columns of a row are not what the others say of them, or one for how long.
 
     An alarm is a doubt, and names nobody: a market that was never seen moves relations as well.
     What it is, `diagnosis` must find in the rows since.
@@ -33,10 +37,13 @@ class ColumnRelation(Detector):
     def learn(self, reference: Measures) -> FloatArray:
         usual = np.quantile(reference.unusual, UNUSUAL)
         usual[-1] += 1
-        return np.concatenate([np.array(AT_LEAST) - 0.5, usual])
+        longest = 1.5 * reference.unusual_run.max(axis=0) + SPARE
+        return np.concatenate([np.array(AT_LEAST) - 0.5, usual, longest])
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         far = measures.far[:, None] > edges[: len(AT_LEAST)]
-        unusual = measures.unusual[:, None] > edges[len(AT_LEAST) :]
-        return np.hstack([far, unusual]).astype(np.int8)
+        counts = len(AT_LEAST) + len(UNUSUAL)
+        unusual = measures.unusual[:, None] > edges[len(AT_LEAST) : counts]
+        lasting = np.asarray((measures.unusual_run > edges[counts:]).any(axis=1))
+        return np.hstack([far, unusual, lasting[:, None]]).astype(np.int8)

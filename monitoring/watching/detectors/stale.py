@@ -17,15 +17,8 @@ SPARE = 3
 """Rows that any column may keep its value for, beyond half as long again as in the reference."""
 
 
-ALSO = 1
-"""Columns that may have a recent value again, beyond half as many again as in the reference."""
-
-
 class Stale(Detector):
     """A column keeps its value for longer than it ever did in the reference, and is not zero.
-
-    Or more columns than ever have, to the bit, a value of one of the last few rows: a client that
-    fills what it lacks with a mean, or with what it had last, now and then.
 
     Frozen rows are left to the detector of frozen inputs, zeros to that of padding.
     """
@@ -36,24 +29,20 @@ class Stale(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         limit: FloatArray = 1.5 * reference.stale_run.max(axis=0) + SPARE
-        most = reference.recurs.sum(axis=1).max(initial=0)
-        return np.append(limit, 1.5 * most + ALSO)
+        return limit
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
-        stale = self._stale(measures, edges).any(axis=1)
-        recurring = measures.recurs.sum(axis=1) > edges[-1]
-        on = np.stack([stale, recurring], axis=1)
-        return np.where(measures.still[:, None], np.int8(NO_EVENT), on.astype(np.int8))
+        on = np.asarray(self._stale(measures, edges).any(axis=1))
+        events = np.where(measures.still, np.int8(NO_EVENT), on.astype(np.int8))
+        return events[:, None]
 
     @override
     def columns(self, measures: Measures) -> BoolArray:
         """Return which columns are stale in each row: ``(n, f)``."""
-        recurring = measures.recurs.sum(axis=1) > self._edges[-1]
-        found: BoolArray = measures.recurs & recurring[:, None]
-        return self._stale(measures, self._edges) | found
+        return self._stale(measures, self._edges)
 
     @staticmethod
     def _stale(measures: Measures, edges: FloatArray) -> BoolArray:
-        stale: BoolArray = (measures.stale_run > edges[:-1]) & (measures.zero_run == 0)
+        stale: BoolArray = (measures.stale_run > edges) & (measures.zero_run == 0)
         return stale
