@@ -43,7 +43,7 @@ _SURE = 1.645
 
 
 @dataclass(frozen=True)
-class Course:
+class Foresight:
     """Correlation of a reader with what came true, by age of what it reads.
 
     Attributes
@@ -111,7 +111,7 @@ class Timeline:
         same = (moved == inside) & (self._code[inside] == self._code[self._place])
         return np.where(same, self._order[inside], -1)
 
-    def course_of_features(self, name: str, offsets: list[int]) -> Course:
+    def foresight_of_features(self, name: str, offsets: list[int]) -> Foresight:
         """Follow what a ridge regression, learnt on the ground, tells on the validation rows."""
         true = self._true[name]
         at = {}
@@ -125,9 +125,9 @@ class Timeline:
             weights = fit_ridge(self._features[beside[learn]], true[learn, None])
             told = ridge(self._features[beside[test]], weights)[:, 0]
             at[offset] = correlation(told, true[test])
-        return Course(at, self._independent(name))
+        return Foresight(at, self._independent(name))
 
-    def course_of_answers(self, name: str, offsets: list[int]) -> Course:
+    def foresight_of_answers(self, name: str, offsets: list[int]) -> Foresight:
         """Follow what the model's own older answers tell on the validation rows."""
         true, at = self._held.true[name], {}
         first = int(self._is_old.sum())
@@ -137,7 +137,7 @@ class Timeline:
             said = self._held.said[name]
             enough = usable.sum() >= 50
             at[offset] = correlation(said[beside[usable]], true[usable]) if enough else 0.0
-        return Course(at, self._independent(name))
+        return Foresight(at, self._independent(name))
 
     def _independent(self, name: str) -> float:
         known = np.isfinite(self._held.true[name])
@@ -152,19 +152,19 @@ def foreknows(held: Held) -> Ruling:
     reach = held.reach
     findings: list[Finding] = []
     for name in held.true:
-        readers = {"A linear reader of the features": timeline.course_of_features}
+        readers = {"A linear reader of the features": timeline.foresight_of_features}
         if name in held.said:
-            readers["The model"] = timeline.course_of_answers
+            readers["The model"] = timeline.foresight_of_answers
         for reader, follow in readers.items():
-            course = follow(name, sorted({0, -1, -reach, -max(reach, LONG)}))
+            foresight = follow(name, sorted({0, -1, -reach, -max(reach, LONG)}))
             cause = (
-                _forgets(course, reach)
+                _forgets(foresight, reach)
                 if name == DIRECTION
-                else _sudden(course, reach)
+                else _sudden(foresight, reach)
                 if reader != "The model" and name == DISTANCE
                 else None
             )
-            findings.append(_finding(held, reader, name, course, cause))
+            findings.append(_finding(held, reader, name, foresight, cause))
             if cause is not None:
                 return Ruling(
                     True,
@@ -176,28 +176,28 @@ def foreknows(held: Held) -> Ruling:
     return _onset(held, timeline, findings)
 
 
-def _forgets(course: Course, reach: int) -> str | None:
+def _forgets(foresight: Foresight, reach: int) -> str | None:
     """Say so if much is known at the row of which little was known shortly before."""
     for age, least, high in (
         (1, KEPT_A_BAR, NOTABLE),
         (reach, KEPT_A_REACH, HIGH),
         (max(reach, LONG), KEPT_LONG, HIGH),
     ):
-        kept = course.at[-age]
-        if course.surely(0) > high and kept < least * course.at[0]:
+        kept = foresight.at[-age]
+        if foresight.surely(0) > high and kept < least * foresight.at[0]:
             return (
-                f"correlation {course.at[0]:.2f} at the row, {kept:.2f} when what it reads is "
+                f"correlation {foresight.at[0]:.2f} at the row, {kept:.2f} when what it reads is "
                 f"{'one bar' if age == 1 else f'{age} bars'} older"
             )
     return None
 
 
-def _sudden(course: Course, reach: int) -> str | None:
+def _sudden(foresight: Foresight, reach: int) -> str | None:
     """Say so if the row explains much that neither bar before explained."""
-    before = max(course.at[-reach], 0.0)
-    now = max(course.at[0], 0.0)
+    before = max(foresight.at[-reach], 0.0)
+    now = max(foresight.at[0], 0.0)
     sudden = (now**2 - before**2) / max(1 - before**2, 1e-9)
-    if course.surely(0) > before and sudden > SUDDEN:
+    if foresight.surely(0) > before and sudden > SUDDEN:
         return (
             f"correlation {now:.2f} at the row, {before:.2f} when what it reads is {reach} bars "
             "older"
@@ -210,14 +210,14 @@ def _onset(held: Held, timeline: Timeline, findings: list[Finding]) -> Ruling:
     if DIRECTION not in held.true or held.head.spec.kind == "score":
         return Ruling(False, "", tuple(findings))
     widest = min(WIDEST, len(held.moments) // 20)
-    course = timeline.course_of_features(DIRECTION, list(range(-widest, widest + 1)))
-    rises = {k: course.at[k + 1] - course.at[k] for k in range(-widest, widest)}
+    foresight = timeline.foresight_of_features(DIRECTION, list(range(-widest, widest + 1)))
+    rises = {k: foresight.at[k + 1] - foresight.at[k] for k in range(-widest, widest)}
     steepest = max(rises, key=lambda k: rises[k])
     wrong = (
         abs(steepest) > 1
         and rises[steepest] > STEEP
         and rises[steepest] > 2 * max(rises[0], 0.0)
-        and course.independent >= 30
+        and foresight.independent >= 30
     )
     if not wrong:
         return Ruling(False, "", tuple(findings))
@@ -239,15 +239,15 @@ def _onset(held: Held, timeline: Timeline, findings: list[Finding]) -> Ruling:
     )
 
 
-def _finding(held: Held, reader: str, name: str, course: Course, cause: str | None) -> Finding:
-    older = "".join(f", {value:.2f} at {offset}" for offset, value in course.at.items() if offset)
+def _finding(held: Held, reader: str, name: str, foresight: Foresight, cause: str | None) -> Finding:
+    older = "".join(f", {value:.2f} at {offset}" for offset, value in foresight.at.items() if offset)
     return Finding(
         name="foreknowledge",
         level=Level.FAIL if cause else Level.PASS,
-        value=course.at[0],
+        value=foresight.at[0],
         threshold=HIGH if name == DIRECTION else None,
         n=int(np.isfinite(held.true[name]).sum()),
-        message=f"{reader} agrees with the {name} by {course.at[0]:.2f} (a correlation) at the "
+        message=f"{reader} agrees with the {name} by {foresight.at[0]:.2f} (a correlation) at the "
         f"row{older} bars.",
         output=held.output if len(held.context.outputs.specs) > 1 else "",
     )
