@@ -239,8 +239,12 @@ def _onset(held: Held, timeline: Timeline, findings: list[Finding]) -> Ruling:
     )
 
 
-def _finding(held: Held, reader: str, name: str, foresight: Foresight, cause: str | None) -> Finding:
-    older = "".join(f", {value:.2f} at {offset}" for offset, value in foresight.at.items() if offset)
+def _finding(
+    held: Held, reader: str, name: str, foresight: Foresight, cause: str | None
+) -> Finding:
+    older = "".join(
+        f", {value:.2f} at {offset}" for offset, value in foresight.at.items() if offset
+    )
     return Finding(
         name="foreknowledge",
         level=Level.FAIL if cause else Level.PASS,
