@@ -32,6 +32,8 @@ HIGH, NOTABLE = 0.2, 0.12
 bars, and from one bar to the next."""
 KEPT_A_BAR, KEPT_A_REACH, KEPT_LONG = 0.6, 0.4, 0.3
 """Least part that is left one bar earlier, as many as outcomes are long, and eight at least."""
+AS_A_MEMORY = 0.9
+"""What loses a little with every bar may lose more: so much of what its first bar foretells."""
 LONG = 8
 SUDDEN = 0.12
 """Variance of other truths explained at the row beyond what was explained before; sound: .05."""
@@ -183,13 +185,26 @@ def _forgets(foresight: Foresight, reach: int) -> str | None:
         (reach, KEPT_A_REACH, HIGH),
         (max(reach, LONG), KEPT_LONG, HIGH),
     ):
-        kept = foresight.at[-age]
-        if foresight.surely(0) > high and kept < least * foresight.at[0]:
-            return (
-                f"correlation {foresight.at[0]:.2f} at the row, {kept:.2f} when what it reads is "
-                f"{'one bar' if age == 1 else f'{age} bars'} older"
-            )
+        kept = foresight.at[-age] / max(foresight.at[0], 1e-9)
+        if foresight.surely(0) <= high or kept >= least or _fades(foresight, age, reach):
+            continue
+        return (
+            f"correlation {foresight.at[0]:.2f} at the row, {foresight.at[-age]:.2f} when what "
+            f"it reads is {'one bar' if age == 1 else f'{age} bars'} older"
+        )
     return None
+
+
+def _fades(foresight: Foresight, age: int, reach: int) -> bool:
+    """Whether what was known at an age is what each bar leaves of it, as with a memory."""
+    if age == 1:
+        return False
+    a_bar = max(foresight.at[-1] / foresight.at[0], 0.0)
+    kept = foresight.at[-age] / foresight.at[0]
+    if age > reach:  # nothing of the outcome is seen there, so that chance alone may hide the rest
+        kept += _SURE / np.sqrt(max(foresight.independent - 3, 1.0)) / foresight.at[0]
+        return bool(kept >= 0.5 * a_bar**age)
+    return bool(kept >= AS_A_MEMORY * a_bar**age)
 
 
 def _sudden(foresight: Foresight, reach: int) -> str | None:
