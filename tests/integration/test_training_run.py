@@ -125,7 +125,7 @@ def test_every_row_is_accounted_for(real):
     used = ("warm_up", "masked", "purged", "train", "calibration", "validation", "test")
 
     assert rows["read"] == 6225 == sum(rows[name] for name in used)
-    assert rows["masked"] / rows["read"] == pytest.approx(0.05, abs=0.01)
+    assert rows["masked"] / rows["read"] == pytest.approx(0.008, abs=0.002)
 
 
 def test_the_prior_is_that_of_the_rows_the_calibration_was_fitted_on(real):
