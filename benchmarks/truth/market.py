@@ -23,10 +23,12 @@ from benchmarks.truth.recipe import RECIPES, Recipe
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.manifest import FORMAT, OPTIONAL_FILES, REQUIRED_FILES
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.spec import OutputSpec
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
+from plumbline.training.config import Experiment
 from plumbline.training.feature_sets import FEATURE_SETS, FeatureSet
 from plumbline.training.material import prepare
 from plumbline.training.onnx_model import OnnxModel
@@ -221,10 +223,7 @@ def open_market(name: str, data: Path | None) -> Market:
     """
     recipe = RECIPES[name]
     experiment = recipe.experiment(data, cache_folder())
-    digest = hashlib.sha256(
-        json.dumps(experiment.model_dump(mode="json"), sort_keys=True).encode()
-    ).hexdigest()[:16]
-    folder = cache_folder() / f"{name}-{digest}"
+    folder = cache_folder() / f"{name}-{digest_of(experiment)}"
     if not (folder / "done.json").exists():
         _make(recipe, experiment, folder)
     done = json.loads((folder / "done.json").read_text())
@@ -243,11 +242,17 @@ def open_market(name: str, data: Path | None) -> Market:
     )
 
 
+def digest_of(experiment: Experiment) -> str:
+    """Return the hash of a configuration and of what a bundle holds: 16 hexadecimal digits."""
+    values = [experiment.model_dump(mode="json"), FORMAT, REQUIRED_FILES, OPTIONAL_FILES]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _opened(objects: Objects, name: str, version: str) -> Bundle:
     return ModelRegistry(objects, name).open(version)
 
 
-def _make(recipe: Recipe, experiment: Any, folder: Path) -> None:
+def _make(recipe: Recipe, experiment: Experiment, folder: Path) -> None:
     """Train a model and its sibling, and keep what is needed of the data set."""
     folder.mkdir(parents=True, exist_ok=True)
     objects = Objects((folder / "store").as_uri())
