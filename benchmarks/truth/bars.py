@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plumbline.bundle.finding import Diagnosis
-from plumbline.diagnosis.exact.column_relation import Yardstick
 from plumbline.diagnosis.exact.recomputed import Recomputed, compare
 from plumbline.monitoring.recompute import FIRST_ROWS
 from plumbline.store.prediction import PredictionBatch
@@ -45,22 +44,13 @@ class Recomputation:
             for i, symbol in enumerate(market.symbols)
         }
 
-    @cached_property
-    def _yardstick(self) -> Yardstick:
-        features = self._scene.market.bundle.reference.features.astype(np.float64)
-        mean, scale = self._scene.market.scaler
-        spread = features.std(axis=0)
-        return Yardstick(
-            np.where(spread > 0, spread, 1.0), mean.astype(np.float64), scale.astype(np.float64)
-        )
-
     def __call__(self, batch: PredictionBatch) -> Diagnosis | None:
         """Return the client's fault as the newest rows of a log show it; None without one."""
         if len(batch) < FIRST_ROWS:
             return None
         market = self._scene.market
         sent = newest_each(sent_columns(batch, market.symbols), ROWS)
-        pairs, _ = lay_beside(sent, self._sheets, market.names, self._yardstick, market.memory)
+        pairs, _ = lay_beside(sent, self._sheets, market.names, *market.reach)
         judged = compare(pairs)
         found = Recomputed(
             model=market.name,

@@ -26,12 +26,14 @@ from plumbline.bundle.calibration import Calibration
 from plumbline.bundle.manifest import FORMAT, OPTIONAL_FILES, REQUIRED_FILES
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.spec import OutputSpec
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.training.config import Experiment
 from plumbline.training.feature_sets import FEATURE_SETS, FeatureSet
 from plumbline.training.material import prepare
 from plumbline.training.onnx_model import OnnxModel
+from plumbline.training.reach import measure_reach
 from plumbline.training.run import train
 
 CYCLES = {"hour": 86_400, "half_day": 43_200, "week": 604_800}
@@ -136,6 +138,12 @@ class Market:
             raise ValueError(f"{self.name}: its columns are a stranger's, they cannot be computed")
         kind = FEATURE_SETS[spec.kind]
         return kind(kind.Params.model_validate(spec.parameters)).eval().requires_grad_(False)
+
+    @cached_property
+    def reach(self) -> tuple[Scale, IntArray]:
+        """Scale of the columns, and in how many rows a bar shows in each."""
+        scale = Scale.of(self.bundle.reference.features)
+        return scale, measure_reach(self.feature_set, scale.deviation)
 
     @property
     def memory(self) -> int:
