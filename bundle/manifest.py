@@ -80,6 +80,9 @@ class PolicySpec(Record):
 
     kind: str
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    withheld: str = Field(
+        "", description="Why sizes are zero whatever it says; empty where they are suggested."
+    )
 
 
 class Manifest(Record):

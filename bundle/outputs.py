@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -33,16 +33,21 @@ class Outputs:
         By output.
     policy
         Decides by the primary output.
+    withheld
+        Why sizes are zero whatever the policy says; empty where they are suggested.
     """
 
     specs: tuple[OutputSpec, ...]
     calibrations: Mapping[str, Calibration]
     policy: Policy[Any]
+    withheld: str = ""
 
     @classmethod
     def of(cls, manifest: Manifest, calibrations: Mapping[str, Calibration]) -> Self:
         """Put together what a manifest describes."""
-        return cls(manifest.outputs, calibrations, manifest.build_policy())
+        return cls(
+            manifest.outputs, calibrations, manifest.build_policy(), manifest.policy.withheld
+        )
 
     @cached_property
     def heads(self) -> dict[str, Head[Any]]:
@@ -98,8 +103,9 @@ class Outputs:
         return restored
 
     def decide(self, readings: Mapping[str, Reading], group: AnyArray | None = None) -> Decision:
-        """Let the policy decide on a batch."""
-        return self.policy.decide(readings, self.calibrations, group)
+        """Let the policy decide on a batch; sizes are zero where they are withheld."""
+        decision = self.policy.decide(readings, self.calibrations, group)
+        return replace(decision, size=np.zeros_like(decision.size)) if self.withheld else decision
 
     def centres(self, readings: Mapping[str, Reading]) -> FloatArray:
         """Return all centres beside each other, ``(n, Σ width)``, as they are logged."""

@@ -18,6 +18,16 @@ class ValidationReport(Record):
         description="log_loss, log_loss_constant, accuracy, majority_share, macro_f1, ece, ..."
     )
     reasons: tuple[str, ...] = Field((), description="Why it did not pass, one sentence each.")
+    withheld: str = Field(
+        "",
+        description="Why its sizes are zero by policy although it may pass: it tells when to stand "
+        "aside, and not which way. Empty where sizes are suggested.",
+    )
+    parted: bool = Field(
+        False,
+        description="Whether it says something else than the champion of the same served windows "
+        "though both were sound: then it waits in the shadow, whatever else was ordered.",
+    )
 
     @property
     def verdict(self) -> Verdict:

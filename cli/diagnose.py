@@ -47,7 +47,7 @@ def predictions(
         typer.Option(
             "--version",
             help="Hold a file against this bundle's reference; a version or an alias. For `live` "
-            "the champion by default.",
+            "the champion by default; `challenger` is the one in shadow.",
         ),
     ] = None,
     rows: Annotated[int, typer.Option("--rows", min=1, help="Of `live`: how many.")] = 2_000,
@@ -104,11 +104,19 @@ def _judge_live(
     store: str, model: str, version: str, rows: int
 ) -> tuple[str, Diagnosis, Sequence[Evidence]]:
     """Show the newest rows of the log to the watcher, as the monitor does."""
+    import numpy as np
+
     from plumbline.monitoring.watching.watcher import Watcher
     from plumbline.store.log import PredictionLog
+    from plumbline.store.prediction import PREDICTIONS, SHADOWS
+    from plumbline.store.registry import CHALLENGER
 
-    bundle = _open(open_registry(store, model), version)
-    batch = PredictionLog(existing_store(store), model).read(version=bundle.version, limit=rows)
+    registry = open_registry(store, model)
+    bundle, challenger = _open(registry, version), registry.alias(CHALLENGER)
+    unseen = challenger is not None and challenger.value.version == bundle.version
+    log = PredictionLog(existing_store(store), model, table=SHADOWS if unseen else PREDICTIONS)
+    batch = log.read(version=bundle.version, limit=rows)
+    batch = batch.take(np.asarray(np.isfinite(batch.raw).all(axis=1)))  # a shadow may be silent
     if len(batch) == 0:
         raise FormatError(
             f"the log of {model} has no prediction of {bundle.version} yet: is the service running "
@@ -117,7 +125,8 @@ def _judge_live(
     watcher = Watcher(bundle)
     watcher.feed(batch)
     judgement = watcher.judgement
-    return f"{model} {bundle.version}, live", judgement.diagnosis, judgement.evidence
+    where = "in shadow" if unseen else "live"
+    return f"{model} {bundle.version}, {where}", judgement.diagnosis, judgement.evidence
 
 
 def _open(registry: ModelRegistry, text: str) -> Bundle:

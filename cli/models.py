@@ -368,7 +368,8 @@ def _facts(bundle: Bundle, aliases: list[str]) -> dict[str, str | None]:
         "label": f"{manifest.label.kind}, horizon {manifest.label.horizon_seconds} s",
         "loss": manifest.loss.kind,
         **_origin(manifest),
-        "policy": f"{manifest.policy.kind} of {manifest.primary}",
+        "policy": f"{manifest.policy.kind} of {manifest.primary}"
+        + (f"; sizes withheld: {manifest.policy.withheld}" if manifest.policy.withheld else ""),
         "calibration": "; ".join(
             f"{name} on {each.rows} rows" for name, each in bundle.outputs.calibrations.items()
         ),

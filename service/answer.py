@@ -122,6 +122,8 @@ class ServedModel(msgspec.Struct, frozen=True):
     bar_interval_seconds: int
     verdict: Verdict
     sized: bool
+    sizes: str
+    """Whether sizes are suggested, withheld by the model's policy, or held back, and why."""
     device: str
     loaded_at: datetime
 

@@ -46,6 +46,14 @@ class Serving:
         """Whether a position size may be suggested now."""
         return self.verdict.facts.sized
 
+    @property
+    def sizes(self) -> str:
+        """Say whether sizes are suggested, and if not why: the verdict stands before the policy."""
+        if not self.sized:
+            return f"held back: {self.verdict.value}"
+        withheld = self.predictor.manifest.policy.withheld
+        return f"withheld: {withheld}" if withheld else "suggested"
+
 
 class SwapCounter(Protocol):
     """Where the slot reports; `metrics.Metrics` is one."""

@@ -159,27 +159,26 @@ class Predictor:
             group = np.arange(n)  # each row is judged by itself
             pieces = [] if n <= MAX_BATCH else np.split(group, range(MAX_BATCH, n, MAX_BATCH))
             ran = self._run(inputs, pieces) if pieces else self.backend.run(inputs)
-        features = ran.features
-        if features is None and self.watched:
-            with np.errstate(over="ignore"):  # what no float32 holds is refused later
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            features = ran.features
+            if features is None and self.watched:
                 features = last_steps(self.manifest.inputs, inputs)
-        elif features is None:
-            features = np.empty((n, 0), np.float32)
-        return self._read(ran.raw, group, features)
+            elif features is None:
+                features = np.empty((n, 0), np.float32)
+            return self._read(ran.raw, group, features)
 
     def silence(self, n: int, group: AnyArray | None = None) -> Predicted:
         """Return what stands for n answers that the graph could not give: no number is finite."""
         width = sum(spec.numbers for spec in self.manifest.outputs)
         group = np.arange(n) if group is None or not self.takes_cross_sections else group
         features = np.full((n, len(self.manifest.feature_names)), np.nan, np.float32)
-        return self._read(np.full((n, width), np.nan, np.float32), group, features)
+        with np.errstate(invalid="ignore"):
+            return self._read(np.full((n, width), np.nan, np.float32), group, features)
 
     def _read(self, raw: FloatArray, group: AnyArray | None, features: FloatArray) -> Predicted:
         """Calibrate and decide."""
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            readings = self.outputs.read(raw, group)
-            decision = self.outputs.decide(readings, group)
-        return Predicted(raw, readings, decision, features)
+        readings = self.outputs.read(raw, group)
+        return Predicted(raw, readings, self.outputs.decide(readings, group), features)
 
     def _run(self, inputs: Mapping[str, FloatArray], pieces: Sequence[AnyArray]) -> Ran:
         """Ask the graph about each piece, and put the answers where the rows were."""

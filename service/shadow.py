@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,7 +49,9 @@ PENDING_ROWS = 10_000
 
 _REST = 9.0
 _PAUSE_SECONDS = 0.02
-_COMMIT_SECONDS = 10.0
+_COMMIT_ROWS = 32
+_COMMIT_SECONDS = 0.2
+_PATIENCE_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -115,7 +117,8 @@ class Shadow:
         self._asked_below = round(ratio * 2**32)
         self._kept_below = round(window_ratio * 2**32)
         self._queue: deque[_Question] = deque()
-        self._queued_rows = 0
+        self._queued = 0  # counted up by the event loop alone
+        self._taken = 0  # counted up by the thread alone
         self._sequence = count(time.time_ns() // 1000)
         self._stopped = threading.Event()
         self._wanted = threading.Event()
@@ -163,37 +166,49 @@ class Shadow:
             self._metrics.count_shadow_dropped(model, "other_inputs", len(places))
         elif self._log.pending > PENDING_ROWS:
             self._metrics.count_shadow_dropped(model, "log_behind", len(places))
-        elif self._queued_rows and self._queued_rows + len(places) > QUEUE_ROWS:
+        elif self._waiting and self._waiting + len(places) > QUEUE_ROWS:
             self._metrics.count_shadow_dropped(model, "busy", len(places))
         else:
-            self._queued_rows += len(places)
+            self._queued += len(places)
             self._queue.append(_Question(challenger, judged, places))
 
+    @property
+    def _waiting(self) -> int:
+        return self._queued - self._taken
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        rows: list[ShadowRow] = []
+        due = 0.0
         while not self._stopped.is_set():
-            if not self._queue:
+            if self._queue and len(rows) < _COMMIT_ROWS:
+                due = due if rows else time.monotonic() + _COMMIT_SECONDS
+                rows += self._ask(self._queue.popleft())
+            elif rows and (self._queue or time.monotonic() >= due):
+                self._commit(rows, loop)
+                rows = []
+            elif rows:
+                self._stopped.wait(_PAUSE_SECONDS)
+            else:
                 self._wanted.wait()
                 self._stopped.wait(_PAUSE_SECONDS)
-                continue
-            question = self._queue.popleft()
-            began = time.thread_time()
-            try:
-                self._ask(question, loop)
-            except Exception:
-                log.exception("shadow_failed")
-            finally:
-                loop.call_soon_threadsafe(self._leave, len(question.places))
+
+    def _ask(self, question: _Question) -> list[ShadowRow]:
+        """Return what the challenger says, and rest."""
+        began = time.thread_time()
+        try:
+            return self._answer(question)
+        except Exception:
+            log.exception("shadow_failed")
+            return []
+        finally:
+            self._taken += len(question.places)
             self._stopped.wait((time.thread_time() - began) * _REST)
 
-    def _leave(self, rows: int) -> None:
-        """Make room in the queue; in the event loop, which alone counts."""
-        self._queued_rows -= rows
-
-    def _ask(self, question: _Question, loop: asyncio.AbstractEventLoop) -> None:
+    def _answer(self, question: _Question) -> list[ShadowRow]:
         challenger, judged, places = question.challenger, question.judged, question.places
         began = time.perf_counter()
         said = _answer(challenger, judged, places)
-        rows = judged.rows(
+        return judged.rows(
             ShadowRow,
             challenger,
             said,
@@ -202,15 +217,20 @@ class Shadow:
             sequence=self._sequence,
             latency_us=int((time.perf_counter() - began) * 1e6),
         )
-        model = challenger.manifest.name
+
+    def _commit(self, rows: list[ShadowRow], loop: asyncio.AbstractEventLoop) -> None:
+        """Write rows that have gathered: a flush of the disk for each would cost as much again."""
+        counted = Counter((row.model, row.version) for row in rows)
         written = asyncio.run_coroutine_threadsafe(self._log.append_shadow(rows), loop)
         try:
-            written.result(_COMMIT_SECONDS)
+            written.result(_PATIENCE_SECONDS)
         except (StoreError, TimeoutError) as error:
-            log.warning("shadow_not_logged", model=model, reason=str(error))
-            self._metrics.count_shadow_dropped(model, "log_failed", len(rows))
+            log.warning("shadow_not_logged", reason=str(error))
+            for (model, _), number in counted.items():
+                self._metrics.count_shadow_dropped(model, "log_failed", number)
             return
-        self._metrics.count_shadow(model, challenger.version, len(rows))
+        for (model, version), number in counted.items():
+            self._metrics.count_shadow(model, version, number)
 
 
 def _alike(challenger: Predictor, champion: Predictor) -> bool:

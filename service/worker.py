@@ -208,6 +208,7 @@ def _describe(serving: Serving) -> ServedModel:
         bar_interval_seconds=manifest.bar_interval_seconds,
         verdict=serving.verdict,
         sized=serving.sized,
+        sizes=serving.sizes,
         device=predictor.backend.device,
         loaded_at=predictor.loaded_at,
     )

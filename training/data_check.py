@@ -21,9 +21,16 @@ INTOLERABLE: Final = (
     "duplicates",
     "contradictions",
     "spikes",
+    "volume_spikes",
 )
 LARGEST_STEP: Final = 10.0
 """Factor by which a price may move inside a bar or from one bar to the next."""
+LARGEST_VOLUME: Final = 50.0
+"""Factor by which a volume may exceed what all but one bar in a thousand stay below."""
+_FEW: Final = 20
+"""Bars with volume that are needed to say what is usual."""
+_MANY_TIMES: Final = 1_000.0
+"""The same for the median; a volume is a spike beyond both."""
 
 
 class DataReport(Record):
@@ -37,6 +44,7 @@ class DataReport(Record):
     duplicates: int = Field(description="With the time of another bar.")
     contradictions: int = Field(description="With a high or low that does not span open and close.")
     spikes: int = Field(description="With a price further from the one before than is allowed.")
+    volume_spikes: int = Field(description="With a volume that no other bar comes near.")
     zero_volume: int = Field(description="In which nothing was traded.")
     gaps: int = Field(description="Places where bars are missing; a closed market is one, too.")
     missing: int = Field(description="Bars that would fill those gaps.")
@@ -60,6 +68,7 @@ def check_bars(bars: Bars, *, largest_step: float = LARGEST_STEP) -> DataReport:
         **_value_masks(bars),
         **_time_masks(bars),
         "spikes": _spikes(bars, largest_step),
+        "volume_spikes": _volume_spikes(bars.volume),
         "zero_volume": bars.volume == 0,
     }
     counts = {defect: int(mask.sum()) for defect, mask in masks.items()}
@@ -169,6 +178,18 @@ def _spikes(bars: Bars, largest: float) -> BoolArray:
     return spikes & (prices > 0).all(axis=0)
 
 
+def _volume_spikes(volume: FloatArray) -> BoolArray:
+    """Mark volumes far beyond the largest usual ones; a unit that was mistaken looks like this."""
+    traded = np.sort(volume[np.isfinite(volume) & (volume > 0)])
+    if len(traded) < _FEW:
+        return np.zeros(len(volume), dtype=bool)
+    usual = traded[-1 - max(3, len(traded) // 1_000)]
+    limit = max(LARGEST_VOLUME * usual, _MANY_TIMES * float(np.median(traded)))
+    with np.errstate(invalid="ignore"):
+        spikes: BoolArray = volume > limit
+    return spikes & np.isfinite(volume)
+
+
 def _gaps(steps: IntArray) -> IntArray:
     """Return how many bars are missing after each bar, against the most frequent step."""
     forward = steps[steps > 0]
@@ -225,5 +246,9 @@ _FOUND: dict[str, Callable[[Bars, int], str]] = {
     "duplicates": _duplicate,
     "contradictions": _contradiction,
     "spikes": _spike,
+    "volume_spikes": lambda bars, bar: (
+        f"volume is {bars.volume[bar]:g}, expected less than {LARGEST_VOLUME:g} times what nearly "
+        "all bars have: correct the bar, or its unit"
+    ),
     "zero_volume": lambda _bars, _bar: "volume is 0",
 }

@@ -23,6 +23,8 @@ from plumbline.training.readout import Readout
 from plumbline.training.target import Target
 
 EVERY_WINDOW = 10**9
+SAMPLED = 400
+"""Bars beyond those of one window, of which a training changes the newer half."""
 
 
 def check_feature_set(feature_set: FeatureSet[Any], bars: Bars, *, window_length: int = 32) -> None:
@@ -57,7 +59,7 @@ def check_feature_set(feature_set: FeatureSet[Any], bars: Bars, *, window_length
     table = build_table(feature_set, bars)
     scale = _scale(table[feature_set.memory :])
     _check_batch(feature_set, bars, needed, scale)
-    _check_future(feature_set, bars, table, scale)
+    _hold_to_the_past(feature_set, bars, table, scale)
     check_agreement(feature_set, bars, table, window_length, budget=EVERY_WINDOW)
     _check_export(feature_set, bars, table, needed)
 
@@ -74,7 +76,31 @@ def _check_batch(feature_set: FeatureSet[Any], bars: Bars, needed: int, scale: F
     _refuse(feature_set, together - alone, scale, "in a batch than alone: rows see each other")
 
 
-def _check_future(
+def check_future(feature_set: FeatureSet[Any], bars: Bars, window_length: int) -> None:
+    """Change the newest bars of a training, and see that no feature before them moves.
+
+    Parameters
+    ----------
+    feature_set
+        With its parameters resolved.
+    bars
+        Of one symbol, checked; the newest few hundred are looked at.
+    window_length
+        Rows in a window.
+
+    Raises
+    ------
+    FeatureError
+        Naming the column that looks ahead.
+    """
+    newest = bars.take(slice(-(feature_set.bars_needed(window_length) + SAMPLED), None))
+    if len(newest) <= feature_set.memory + 2:
+        return
+    table = build_table(feature_set, newest)
+    _hold_to_the_past(feature_set, newest, table, _scale(table[feature_set.memory :]))
+
+
+def _hold_to_the_past(
     feature_set: FeatureSet[Any], bars: Bars, table: FloatArray, scale: FloatArray
 ) -> None:
     now = (feature_set.memory + len(bars)) // 2

@@ -19,6 +19,7 @@ from plumbline.training.data import read_bars, resolve
 from plumbline.training.data_check import DataReport, check_bars, refuse_defects, refuse_idle_volume
 from plumbline.training.dataset import Dataset, build_dataset
 from plumbline.training.errors import DataError
+from plumbline.training.feature_promises import check_future
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import (
     build_table,
@@ -26,9 +27,11 @@ from plumbline.training.feature_table import (
     refuse_standing,
     resolve_feature_set,
 )
+from plumbline.training.label_promises import check_label
 from plumbline.training.labels import Label
 from plumbline.training.split import Split, split_bars
 from plumbline.training.stress import stress
+from plumbline.training.twins import refuse_twins
 
 
 @dataclass(frozen=True)
@@ -117,15 +120,18 @@ def prepare(experiment: Experiment) -> Material:
     chosen = [_choose(one, data) for one in read_bars(source, symbols=data.symbols)]
     reports = tuple(check_bars(one, largest_step=data.largest_step) for one in chosen)
     refuse_defects(reports, refuse_also=data.refuse_also)
+    refuse_twins(chosen)
     features = experiment.features
     feature_set = resolve_feature_set(features.kind, features.parameters, chosen)
     parameters = feature_set.recorded_parameters
     experiment = experiment.changed(features={"kind": features.kind, "parameters": parameters})
     refuse_idle_volume(chosen, feature_set.names, partial(build_table, feature_set))
     label = experiment.build_label()
+    check_label(label, chosen)
     dataset = build_dataset(chosen, feature_set, label, experiment.window_length)
     refuse_standing(dataset.names, dataset.features)
     _check_agreement(feature_set, chosen, dataset)
+    check_future(feature_set, chosen[0], dataset.window_length)
     params = experiment.split.without_test() if experiment.ends_now else experiment.split
     split = split_bars(dataset.time, params, horizon=label.horizon)
     mirror = [build_table(feature_set, mirrored(one)) for one in chosen] if data.mirror else None

@@ -7,6 +7,7 @@ part or, given a later moment, the newest ones; never rows that taught the weigh
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -31,7 +32,15 @@ from plumbline.training.material import Material, prepare
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.publish import Progress, TrainingResult, publish
 from plumbline.training.record import Recorder
-from plumbline.training.seal import Parts, answer_rows, build_reference, build_sample, reseal
+from plumbline.training.seal import (
+    Parts,
+    answer_rows,
+    build_ground,
+    build_reference,
+    build_sample,
+    reseal,
+    withhold,
+)
 from plumbline.training.split import Split
 from plumbline.training.succession import follow, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
@@ -115,8 +124,18 @@ def _refit(
         build_sample(dataset, stream[validation], raw[validation], outputs),
         Context(outputs, dataset.names, reference, material.stress),
         answer=answer,
+        ground=build_ground(
+            dataset,
+            outputs,
+            answer,
+            material.inputs,
+            before=int(dataset.time[held_out].min()),
+            taught=_taught(parent, dataset),
+        ),
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )
+    outputs = replace(outputs, withheld=report.withheld)
+    reference = withhold(reference, outputs)
     recorder.judged(reference, stream, validation, outputs)
     files = parent.files
     exported = Exported(
@@ -181,6 +200,14 @@ def _require_same_columns(parent: Bundle, material: Material) -> None:
             f"{manifest.name} {parent.version} has other features than this version of plumbline "
             "computes: train a new one with `plumbline train`"
         )
+
+
+def _taught(parent: Bundle, dataset: Dataset) -> IntArray:
+    """Return the rows among these that taught the weights."""
+    data = parent.manifest.data
+    since, until = as_microseconds(data.train_start), as_microseconds(data.train_end)
+    inside = (dataset.time >= since) & (dataset.time <= until)
+    return np.flatnonzero(dataset.complete & dataset.labelled & inside)
 
 
 def _unseen(parent: Bundle, dataset: Dataset, split: Split, rows: IntArray) -> IntArray:

@@ -45,10 +45,12 @@ from plumbline.training.record import Recorder
 from plumbline.training.seal import (
     Parts,
     answer_rows,
+    build_ground,
     build_reference,
     build_sample,
     pick_golden,
     seal,
+    withhold,
 )
 from plumbline.training.succession import located, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
@@ -163,8 +165,18 @@ def _train(
         build_sample(dataset, stream[validation], raw[validation], outputs),
         Context(outputs, dataset.names, reference, material.stress),
         answer=answer,
+        ground=build_ground(
+            dataset,
+            outputs,
+            answer,
+            material.inputs,
+            before=split.part("validation").start,
+            taught=dataset.rows(split, "train"),
+        ),
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
     )
+    outputs = replace(outputs, withheld=report.withheld)
+    reference = withhold(reference, outputs)
     recorder.judged(reference, stream, validation, outputs)
     manifest, files = seal(
         model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -30,7 +30,8 @@ from plumbline.training.bars import MICROSECOND, as_datetime
 from plumbline.training.config import Experiment
 from plumbline.training.dataset import Dataset
 from plumbline.training.export import TOLERANCE, Exported
-from plumbline.training.gate import Answer, sample_of
+from plumbline.training.gate import Answer, Ground, sample_of
+from plumbline.training.gate.ground import MOST_ASKED
 from plumbline.training.material import Material
 
 GOLDEN_ROWS = 64
@@ -83,6 +84,59 @@ def build_sample(dataset: Dataset, rows: IntArray, raw: FloatArray, outputs: Out
         bar_time=dataset.time[rows],
         symbol=dataset.symbol[rows],
     )
+
+
+def build_ground(
+    dataset: Dataset,
+    outputs: Outputs,
+    answer: Answer,
+    inputs: Sequence[InputSpec],
+    *,
+    before: int,
+    taught: IntArray,
+) -> Ground:
+    """Return the rows older than the validation part, and what the model says of the newest.
+
+    Parameters
+    ----------
+    dataset, outputs, answer, inputs
+        Rows, and the model that will be served.
+    before
+        When the outcomes of all rows that taught nothing were known: begin of the validation.
+    taught : (m,) int64
+        Rows that taught the weights.
+    """
+    primary = outputs.heads[outputs.primary].spec.horizon_seconds * MICROSECOND
+    old = np.flatnonzero(dataset.complete & (dataset.time + primary < before))
+    rows = np.union1d(old, taught)
+    is_taught = np.isin(rows, taught)
+    newest = np.argsort(dataset.time[rows], kind="stable")
+    asked = np.sort(
+        np.concatenate(
+            [newest[is_taught[newest] == which][-MOST_ASKED:] for which in (True, False)]
+        )
+    )
+    group = dataset.group[rows]
+    if len(np.unique(group)) < len(group):  # cross-sections are asked about whole
+        asked = np.flatnonzero(np.isin(group, group[asked]))
+    readings = outputs.read(answer_rows(dataset, rows[asked], answer, inputs), group[asked])
+    return Ground(
+        features=dataset.features[rows],
+        truth=dataset.truth[rows],
+        bar_time=dataset.time[rows],
+        symbol=dataset.symbol[rows],
+        group=group,
+        taught=is_taught,
+        asked=asked,
+        readings=readings,
+    )
+
+
+def withhold(reference: ReferenceProfile, outputs: Outputs) -> ReferenceProfile:
+    """Return the reference with the sizes of a model whose sizes are withheld, if they are."""
+    if not outputs.withheld:
+        return reference
+    return replace(reference, size=np.zeros_like(reference.size))
 
 
 def build_reference(
@@ -175,7 +229,9 @@ def seal(
         ),
         loss=LossSpec(kind=experiment.loss.kind, parameters=experiment.loss.parameters, tau=tau),
         policy=PolicySpec(
-            kind=experiment.policy.kind, parameters=outputs.policy.params.model_dump(mode="json")
+            kind=experiment.policy.kind,
+            parameters=outputs.policy.params.model_dump(mode="json"),
+            withheld=outputs.withheld,
         ),
         data=_data_spec(experiment, material, parts.reference),
         training=experiment.model_dump(mode="json"),
@@ -205,7 +261,10 @@ def reseal(
         }
     )
     policy = bundle.manifest.policy.model_copy(
-        update={"parameters": parts.outputs.policy.params.model_dump(mode="json")}
+        update={
+            "parameters": parts.outputs.policy.params.model_dump(mode="json"),
+            "withheld": parts.outputs.withheld,
+        }
     )
     manifest = bundle.manifest.model_copy(
         update={

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Diagnosis
-from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.diagnosis.exact.recomputed import Recomputed, compare
 from plumbline.monitoring.recompute import FIRST_ROWS
 from plumbline.store.prediction import PredictionBatch
-from plumbline.training.reach import measure_reach
 from plumbline.training.recompute import ROWS
 from plumbline.training.sent_rows import Sheet, lay_beside, newest_each, sent_columns
 
@@ -47,22 +44,13 @@ class Recomputation:
             for i, symbol in enumerate(market.symbols)
         }
 
-    @cached_property
-    def _scale(self) -> Scale:
-        return Scale.of(self._scene.market.bundle.reference.features)
-
-    @cached_property
-    def _reach(self) -> IntArray:
-        feature_set = self._scene.market.feature_set
-        return measure_reach(feature_set, self._scale.deviation)
-
     def __call__(self, batch: PredictionBatch) -> Diagnosis | None:
         """Return the client's fault as the newest rows of a log show it; None without one."""
         if len(batch) < FIRST_ROWS:
             return None
         market = self._scene.market
         sent = newest_each(sent_columns(batch, market.symbols), ROWS)
-        pairs, _ = lay_beside(sent, self._sheets, market.names, self._scale, self._reach)
+        pairs, _ = lay_beside(sent, self._sheets, market.names, *market.reach)
         judged = compare(pairs)
         found = Recomputed(
             model=market.name,

@@ -23,13 +23,17 @@ from benchmarks.truth.recipe import RECIPES, Recipe
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.calibration import Calibration
+from plumbline.bundle.manifest import FORMAT, OPTIONAL_FILES, REQUIRED_FILES
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.spec import OutputSpec
+from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
+from plumbline.training.config import Experiment
 from plumbline.training.feature_sets import FEATURE_SETS, FeatureSet
 from plumbline.training.material import prepare
 from plumbline.training.onnx_model import OnnxModel
+from plumbline.training.reach import measure_reach
 from plumbline.training.run import train
 
 CYCLES = {"hour": 86_400, "half_day": 43_200, "week": 604_800}
@@ -135,6 +139,12 @@ class Market:
         kind = FEATURE_SETS[spec.kind]
         return kind(kind.Params.model_validate(spec.parameters)).eval().requires_grad_(False)
 
+    @cached_property
+    def reach(self) -> tuple[Scale, IntArray]:
+        """Scale of the columns, and in how many rows a bar shows in each."""
+        scale = Scale.of(self.bundle.reference.features)
+        return scale, measure_reach(self.feature_set, scale.deviation)
+
     @property
     def memory(self) -> int:
         """Bars before its own that a row of features depends on."""
@@ -221,10 +231,7 @@ def open_market(name: str, data: Path | None) -> Market:
     """
     recipe = RECIPES[name]
     experiment = recipe.experiment(data, cache_folder())
-    digest = hashlib.sha256(
-        json.dumps(experiment.model_dump(mode="json"), sort_keys=True).encode()
-    ).hexdigest()[:16]
-    folder = cache_folder() / f"{name}-{digest}"
+    folder = cache_folder() / f"{name}-{digest_of(experiment)}"
     if not (folder / "done.json").exists():
         _make(recipe, experiment, folder)
     done = json.loads((folder / "done.json").read_text())
@@ -243,11 +250,17 @@ def open_market(name: str, data: Path | None) -> Market:
     )
 
 
+def digest_of(experiment: Experiment) -> str:
+    """Return the hash of a configuration and of what a bundle holds: 16 hexadecimal digits."""
+    values = [experiment.model_dump(mode="json"), FORMAT, REQUIRED_FILES, OPTIONAL_FILES]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _opened(objects: Objects, name: str, version: str) -> Bundle:
     return ModelRegistry(objects, name).open(version)
 
 
-def _make(recipe: Recipe, experiment: Any, folder: Path) -> None:
+def _make(recipe: Recipe, experiment: Experiment, folder: Path) -> None:
     """Train a model and its sibling, and keep what is needed of the data set."""
     folder.mkdir(parents=True, exist_ok=True)
     objects = Objects((folder / "store").as_uri())

@@ -10,7 +10,6 @@ goes on after it, so that one false accusation does not hide the next.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.truth.log import Rows, sound_log
-from benchmarks.truth.market import Market, cache_folder, run
+from benchmarks.truth.market import Market, cache_folder, digest_of, run
 from benchmarks.truth.plan import SEED
 from benchmarks.truth.recipe import SOUND, Recipe, data_folder
 from plumbline.bundle.archive import Bundle
@@ -178,8 +177,7 @@ def stretch_of_market(market: Market) -> Stretch:
 def stretch_of(recipe: Recipe, data: Path | None, seed: int = 0) -> Stretch:
     """Return the held-out bars of a sound recipe, trained unless it was before."""
     experiment = recipe.experiment(data, cache_folder()).changed(seed=seed)
-    text = json.dumps(experiment.model_dump(mode="json"), sort_keys=True)
-    folder = cache_folder() / f"{recipe.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    folder = cache_folder() / f"{recipe.name}-{digest_of(experiment)}"
     objects = Objects((folder / "store").as_uri())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

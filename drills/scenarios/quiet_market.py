@@ -1,4 +1,4 @@
-"""Real quiet evenings: nine labels in ten say stay out, and the model is right to say so."""
+"""Real quiet nights: nine labels in ten say stay out, and the model is right to say so."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from plumbline.drills.traffic import Question, Traffic
 QUIET_SHARE = 0.90
 MOSTLY = 0.80
 """Share of answers that must stay out; four seeds of the default experiment say it always."""
-QUIET_HOURS = (17, 18, 19, 20, 21, 22, 23, 0)
+QUIET_HOURS = (20, 21, 22, 1, 2, 3)
 LEAST = 200
 
 
 class QuietMarket(Drill):
-    """Replays the longest run of evenings with 90 % of labels out of the market, then outcomes."""
+    """Replays the longest run of nights with 90 % of labels out of the market, then outcomes."""
 
     name: ClassVar[str] = "quiet-market"
     expected: ClassVar[tuple[Verdict, ...]] = (Verdict.HEALTHY,)

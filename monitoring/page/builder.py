@@ -173,4 +173,5 @@ def _watch_state(seen: Round) -> WatchState | None:
         since=seen.since,
         evidence=evidence_states(seen.said.evidence),
         points=tuple(chart.points),
+        withheld=bundle.manifest.policy.withheld,
     )

@@ -82,6 +82,7 @@ class WatchState(Record):
     since: datetime = Field(description="Since when this has been the verdict.")
     evidence: tuple[EvidenceState, ...]
     points: tuple[Point, ...]
+    withheld: str = Field("", description="Why sizes are zero by policy, whatever the verdict.")
 
 
 class ChallengerState(Record):

@@ -102,6 +102,7 @@ class Controller:
         self._fallback = Fallback(objects, settings.model)
         self._shadowing = Shadowing(objects, settings, metrics=metrics, clock=clock)
         self._leadership = Leadership(objects, settings.model, seconds=settings.lease_seconds)
+        self._moved_to = 0
         self._next: Mapping[IncidentStatus, Callable[[Head, Situation], None]] = {
             IncidentStatus.OPEN: self._begin_repair,
             IncidentStatus.RETRAINING: self._follow_job,
@@ -116,9 +117,14 @@ class Controller:
         return self._leadership.held()
 
     def step(self, situation: Situation) -> bool:
-        """Make the next move of every incident; returns False when another controller leads."""
+        """Make the next move of every incident; returns False when another controller leads.
+
+        What was seen before this controller last moved the champion says nothing of the present.
+        """
         if not self.leads():
             return False
+        if situation.champion.number < self._moved_to:
+            return True
         self.docket.refresh()
         requests = self.requests.pending(self._clock())
         situation = replace(situation, requests=requests, last_retrain=self.docket.last_retrain)
@@ -222,8 +228,8 @@ class Controller:
             self._refused(head, candidate, str(error))
             return
         event = Event(EventKind.SHADOW_STARTED, f"{candidate} passed its gate; no client sees it")
-        shadowing = {"status": IncidentStatus.SHADOWING}
-        if self.docket.move(head, event, changes=shadowing, version=candidate) is not None:
+        changes = {"status": IncidentStatus.SHADOWING}
+        if self.docket.move(head, event, changes=changes, version=candidate) is not None:
             log.info("shadow_started", incident=incident.id, version=candidate)
 
     def _follow_shadow(self, head: Head, situation: Situation) -> None:
@@ -231,10 +237,9 @@ class Controller:
         incident, candidate = head.value, str(head.value.candidate)
         if situation.remedy is Remedy.CALL:
             return
-        if situation.version == candidate:
-            self._promote(head, situation, Opinion(ready=True))
-            return
-        opinion = self._shadowing.opinion(candidate, situation.shadow)
+        opinion = Opinion(ready=True)
+        if situation.version != candidate:
+            opinion = self._shadowing.opinion(candidate, situation.shadow)
         if opinion.refused:
             self._refused(head, candidate, opinion.refused)
             self._shadowing.end(candidate, opinion.refused, result="refused", incident=incident.id)
@@ -248,7 +253,7 @@ class Controller:
         if situation.version != candidate:
             shadow = situation.shadow
             try:
-                self._registry.promote(
+                promoted = self._registry.promote(
                     candidate,
                     actor=ACTOR,
                     reason=f"it passed its gate; a repair of incident {incident.id}{note}",
@@ -261,8 +266,9 @@ class Controller:
             except (RefusedError, BundleError, NotFoundError) as error:
                 self._refused(head, candidate, str(error))
                 return
-        event = Event(EventKind.PROMOTED, f"{candidate} passed its gate and serves{note}")
+            self._moved_to = promoted.number
         watching = {"status": IncidentStatus.WATCHING}
+        event = Event(EventKind.PROMOTED, f"{candidate} passed its gate and serves{note}")
         if self.docket.move(head, event, changes=watching, version=candidate) is None:
             return
         self._count(incident, "promoted")
@@ -320,8 +326,8 @@ class Controller:
     def _finish_rollback(self, head: Head, situation: Situation) -> None:
         """We moved the champion back in an earlier step."""
         incident, restored = head.value, situation.version
-        why = situation.champion.value.reason
-        event = Event(EventKind.ROLLED_BACK, f"{restored} serves again; {why}")
+        why = f"{restored} serves again; {situation.champion.value.reason}"
+        event = Event(EventKind.ROLLED_BACK, why)
         if remedy_of(incident) is Remedy.ROLL_BACK and incident.candidate is None:
             changes = {"status": IncidentStatus.WATCHING, "candidate": restored}
             self.docket.move(head, event, changes=changes, version=restored)
@@ -332,8 +338,6 @@ class Controller:
     def _why_worse(self, incident: Incident) -> str:
         flipped = flips(self._fallback, str(incident.candidate), incident.version)
         return "oscillating" if flipped else "candidate_collapsed"
-
-    # -- endings
 
     def _refused(self, head: Head, candidate: str, why: str) -> None:
         kind = EventKind.CANDIDATE_REFUSED
@@ -374,8 +378,7 @@ class Controller:
         return moved
 
     def _resolve(self, head: Head, detail: str) -> None:
-        event = Event(EventKind.RECOVERED, detail)
-        resolved = {"status": IncidentStatus.RESOLVED}
+        resolved, event = {"status": IncidentStatus.RESOLVED}, Event(EventKind.RECOVERED, detail)
         if self.docket.move(head, event, changes=resolved, ended=True) is not None:
             log.info("incident_resolved", incident=head.value.id, detail=detail)
 

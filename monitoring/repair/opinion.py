@@ -39,13 +39,13 @@ class Terms:
     rows
         Answers that must have been judged.
     seconds
-        How long there is for them.
+        How long there is for them; None for as long as it takes.
     binding
         Whether fewer will not do when the time is up.
     """
 
     rows: int
-    seconds: float
+    seconds: float | None
     binding: bool = False
 
 
@@ -57,7 +57,8 @@ def opinion_of(state: ShadowState, terms: Terms, now: datetime) -> Opinion:
     """
     if fault := _fault(state):
         return Opinion(refused=fault)
-    late = now - state.challenger.value.time >= timedelta(seconds=terms.seconds)
+    age = now - state.challenger.value.time
+    late = terms.seconds is not None and age >= timedelta(seconds=terms.seconds)
     if doubt := _doubt(state):
         return Opinion(refused=f"in shadow {doubt} when its time was up") if late else WAIT
     verdict, rows = state.judgement.verdict, state.rows

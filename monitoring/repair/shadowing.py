@@ -151,10 +151,12 @@ class Shadowing:
         self._retire(state.challenger, opinion.note, "promoted", None)
 
     def _judge(self, state: ShadowState) -> Opinion:
+        """Form an opinion; one that a person put there has all the time in the world."""
         settings = self._settings
+        by_hand = state.challenger.value.incident is None
         terms = Terms(
             rows=settings.shadow_rows or SHADOW_ROWS,
-            seconds=settings.shadow_seconds,
+            seconds=None if by_hand else settings.shadow_seconds,
             binding=self._parted(state.version),
         )
         return opinion_of(state, terms, self._clock())

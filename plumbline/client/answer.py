@@ -133,6 +133,8 @@ class ServedModel:
     sized: bool
     device: str
     loaded_at: datetime
+    sizes: str = ""
+    """``suggested``, or why they are zero; of an older service nothing."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Fields that this client does not know."""
 

@@ -15,7 +15,9 @@ from plumbline.store.prediction import PredictionRow
 from plumbline.store.registry import ModelRegistry
 from plumbline.store.shipper import Shipper
 from plumbline.store.spool import Spool
+from tests.support.bundles import small_bundle
 from tests.support.faults import OUTPUT_FAULTS
+from tests.support.monitored import log_rows
 from tests.support.streams import HOUR, SHORT, START, Stream, bundle, healthy
 
 MODEL = "eurusd-1h"
@@ -154,6 +156,23 @@ def test_the_log_is_shown_to_the_detectors(tmp_path: Path, store: str) -> None:
     assert found["diagnosis"]["verdict"] == "flat"
     assert {each["detector"] for each in found["evidence"] if each["alarmed"]} >= {"gain"}
     assert done.exit_code == 1
+
+
+def test_the_version_in_shadow_is_judged_by_what_it_would_have_answered(store: str) -> None:
+    """Its rows lie apart; those of the champion are not touched."""
+    objects = Objects(store)
+    registry = ModelRegistry(objects, MODEL)
+    champion = registry.open(registry.alias().value.version)
+    challenger = registry.write(*small_bundle(MODEL, rows=900))
+    registry.promote(challenger.version, actor="a test", reason="try", alias="challenger")
+    given = log_rows(objects, champion, rows=150)
+    log_rows(objects, challenger, rows=150, beside=given)
+    shadow = json.loads(ask("live", "--store", store, "--version", "challenger", "--json").stdout)
+    live = json.loads(ask("live", "--store", store, "--json").stdout)
+
+    assert shadow["target"] == f"{MODEL} {challenger.version}, in shadow"
+    assert live["target"] == f"{MODEL} {champion.version}, live"
+    assert shadow["diagnosis"]["verdict"] == "healthy"
 
 
 @pytest.mark.parametrize(

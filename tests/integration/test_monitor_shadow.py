@@ -356,3 +356,15 @@ def test_a_flat_version_in_shadow_is_refused_by_its_own_rows(control):
     assert last.retired
     assert "in shadow it was judged flat" in last.reason
     assert control.registry.alias().value.version == version
+
+
+def test_what_was_seen_before_a_promotion_ends_no_incident(control, controller):
+    """A round may bring two verdicts; the second is still about the version before."""
+    control.serve(0)
+    control.run(controller, FLAT, **SHADOWING)
+    before = seen(control, FLAT)
+    controller.step(before)
+    controller.step(replace(before, judgement=judgement(Verdict.DOMINANT_ACTION)))
+
+    assert newest(control).status is IncidentStatus.WATCHING
+    assert len(control.incidents()) == 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from plumbline.store.registry import ModelRegistry
 from plumbline.training.calibrate import fit_calibrations
 from plumbline.training.complaint import complaint_of
 from plumbline.training.errors import ConfigError, DataError
-from plumbline.training.gate import judge, sample_of
+from plumbline.training.gate import Ground, judge, sample_of
 from plumbline.training.onnx_model import OnnxModel
 from plumbline.training.packing.adapt import Adapted, adapt
 from plumbline.training.packing.packed import Asked, Packed
@@ -113,6 +114,9 @@ def pack(
     profile = packed.profile()
     progress("judging", 0.8)
     report = _judge(packed, judging, profile)
+    packed = replace(packed, outputs=replace(outputs, withheld=report.withheld))
+    if report.withheld:
+        profile = packed.profile()
     files = packed.files(profile, report)
     manifest = packed.manifest(name, files, reference, graph)
     progress("writing the bundle", 0.95)
@@ -275,4 +279,24 @@ def _judge(packed: Packed, judging: np.ndarray, profile: ReferenceProfile) -> Va
         symbol=rows.symbol[ends],
     )
     answer = OnnxModel(adapted.graph, adapted.inputs, adapted.outputs)
-    return judge(sample, Context(outputs, packed.names, profile), answer=answer)
+    context = Context(outputs, packed.names, profile)
+    return judge(sample, context, answer=answer, ground=_ground(packed, judging))
+
+
+def _ground(packed: Packed, judging: np.ndarray) -> Ground | None:
+    """Return the rows before those that judge; which of them taught the weights nobody knows."""
+    rows, asked = packed.rows, packed.asked
+    if judging.all():
+        return None
+    ends = asked.ends[~judging]
+    group = rows.group[ends]
+    return Ground(
+        features=asked.features[~judging],
+        truth=asked.truth[~judging],
+        bar_time=rows.time[ends],
+        symbol=rows.symbol[ends],
+        group=group,
+        taught=np.zeros(len(ends), dtype=bool),
+        asked=np.arange(len(ends)),
+        readings=packed.outputs.read(asked.raw[~judging], group),
+    )

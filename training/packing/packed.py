@@ -154,7 +154,9 @@ class Packed:
             ),
             loss=LossSpec(kind="packed"),
             policy=PolicySpec(
-                kind=outputs.policy.kind, parameters=outputs.policy.params.model_dump(mode="json")
+                kind=outputs.policy.kind,
+                parameters=outputs.policy.params.model_dump(mode="json"),
+                withheld=outputs.withheld,
             ),
             data=DataSpec(
                 source=spec.source or str(reference.resolve()),

@@ -62,13 +62,6 @@ def shuffled(scene: Scene) -> None:
     scene.raw[rows] = scene.raw[scene.rng.permutation(rows)]
 
 
-@kind("half-the-rows-constant", "raw", "artefact", ARTEFACT, exact=True)
-def half_constant(scene: Scene) -> None:
-    """Half of the rows get one and the same answer."""
-    rows = scene.hit & (scene.rng.random(len(scene.hit)) < 0.5)
-    scene.raw[rows] = scene.raw[0]
-
-
 @kind("classes-rotated", "raw", "artefact", ARTEFACT, exact=True, fits=_choice)
 def rotated(scene: Scene) -> None:
     """Each class has the next one's number."""
@@ -128,12 +121,6 @@ def temperature_lost(scene: Scene) -> None:
 def shrunk_3(scene: Scene) -> None:
     """A third of what it says."""
     _multiplied(scene, 1 / 3)
-
-
-@kind("served-shrunk-1000", "raw", "artefact", ARTEFACT, exact=True)
-def shrunk_1000(scene: Scene) -> None:
-    """A thousandth of what it says."""
-    _multiplied(scene, 1e-3)
 
 
 @kind("served-tripled", "raw", "artefact", ARTEFACT, exact=True)
@@ -302,20 +289,6 @@ def graph_one_head(market: Market) -> bytes:
 
 
 @kind(
-    "graph-first-head-dead",
-    "graph",
-    "model",
-    frozenset({"flat"}),
-    first=True,
-    fits=_several_outputs,
-)
-def graph_first_head(market: Market) -> bytes:
-    """The horizon that the policy bets on is constant."""
-    name = market.primary.name
-    return affine(market.bundle, lambda said: (0.0, said.mean), only=name)
-
-
-@kind(
     "graph-partners-alike",
     "graph",
     "model",
@@ -376,7 +349,7 @@ def _late(scene: Scene, bars: int, *, honest: bool) -> None:
         scene.bar_time[scene.hit] -= bars * scene.market.interval
 
 
-for count in (1, 5, 48):
+for count in (1, 48):
 
     @kind(f"late-by-{count}-honest", "windows", "feed", SKEW, exact=True, also=FROZEN)
     def _honest(scene: Scene, count: int = count) -> None:
@@ -384,12 +357,10 @@ for count in (1, 5, 48):
         _late(scene, count, honest=True)
 
 
-for count in (5, 48):
-
-    @kind(f"late-by-{count}-unsaid", "windows", "client", SKEW, exact=True, fits=_has_clock)
-    def _unsaid(scene: Scene, count: int = count) -> None:
-        """The feed is late, and the client stamps its own time."""
-        _late(scene, count, honest=False)
+@kind("late-by-48-unsaid", "windows", "client", SKEW, exact=True, fits=_has_clock)
+def unsaid(scene: Scene) -> None:
+    """The feed is late, and the client stamps its own time."""
+    _late(scene, 48, honest=False)
 
 
 @kind("price-inverted", "windows", "client", SKEW, exact=True)
@@ -417,7 +388,6 @@ def tiled(scene: Scene) -> None:
 
 
 kind.variant("history-blank-always", of="history-blank", first=True)
-kind.variant("history-tiled-always", of="history-tiled", first=True)
 
 
 @kind("every-second-step", "windows", "client", SKEW, exact=True)
@@ -440,21 +410,6 @@ kind.variant(
     first=True,
     exact=False,
 )
-
-
-@kind("standardised-twice", "windows", "client", SKEW)
-def standardised_twice(scene: Scene) -> None:
-    """The client standardises what is standardised already, before the graph does."""
-    mean, scale = scene.market.scaler
-    once = (scene.windows[scene.hit] - mean) / scale
-    scene.windows[scene.hit] = (once - mean) / scale
-
-
-@kind("columns-permuted", "windows", "client", SKEW)
-def permuted(scene: Scene) -> None:
-    """All columns in another order."""
-    order = scene.rng.permutation(len(scene.market.names))
-    scene.windows[scene.hit] = scene.windows[scene.hit][:, :, order]
 
 
 @kind("columns-off-by-one", "windows", "client", SKEW)
@@ -481,9 +436,6 @@ def imputed(scene: Scene) -> None:
     mean = scene.market.bundle.reference.features.mean(axis=0)
     for table, start in scene.faulty_tables():
         table[start:, :count] = mean[:count]
-
-
-kind.variant("mean-imputed-always", of="mean-imputed", first=True)
 
 
 @kind("one-column-stuck", "table", "client", STALE)
@@ -534,9 +486,6 @@ def time_zone(scene: Scene) -> None:
             s, c = table[start:, sine].copy(), table[start:, cosine].copy()
             table[start:, sine] = s * np.cos(angle) + c * np.sin(angle)
             table[start:, cosine] = c * np.cos(angle) - s * np.sin(angle)
-
-
-kind.variant("time-zone-always", of="time-zone-from-here", first=True)
 
 
 @kind("column-smoothed", "windows", "client", SKEW, exact=True)
@@ -650,13 +599,11 @@ def no_trades(scene: Scene) -> None:
         scene.bars[symbol] = bars
 
 
-for name, sign in (("rising-only", 1.0), ("falling-only", -1.0)):
-
-    @kind.harmless(name, "bars")
-    def _one_way(scene: Scene, sign: float = sign) -> None:
-        """Every bar moves the same way for a hundred bars."""
-        for symbol, bars, start in scene.faulty_bars():
-            scene.bars[symbol] = scene.one_way(bars, start, start + 100, sign)
+@kind.harmless("rising-only", "bars")
+def rising_only(scene: Scene) -> None:
+    """Every bar rises for a hundred bars."""
+    for symbol, bars, start in scene.faulty_bars():
+        scene.bars[symbol] = scene.one_way(bars, start, start + 100, 1.0)
 
 
 @kind.harmless("tenfold-volatility", "bars")
@@ -671,13 +618,6 @@ def gap_down(scene: Scene) -> None:
     """Four tenths are lost in one bar."""
     for symbol, bars, start in scene.faulty_bars():
         scene.bars[symbol] = scene.pushed(bars, start, start + 1, step=np.log(0.6), volume=20.0)
-
-
-@kind.harmless("volume-surge", "bars")
-def surge(scene: Scene) -> None:
-    """Twenty times the volume for fifty bars."""
-    for symbol, bars, start in scene.faulty_bars():
-        scene.bars[symbol] = scene.rescaled(bars, start, start + 50, moves=1.5, volume=20.0)
 
 
 @kind.harmless("quiet-symbol", "bars", fits=_many, who="one")
@@ -710,23 +650,11 @@ def late_rows(scene: Scene) -> None:
     scene.time[chosen] += late[chosen].astype(np.int64)
 
 
-@kind.harmless("a-third-dropped", "log")
-def third_dropped(scene: Scene) -> None:
-    """A third of the rows is never written."""
-    scene.leave_out(scene.hit & (scene.rng.random(len(scene.hit)) < 0.33))
-
-
 @kind.harmless("two-workers-out-of-step", "log")
 def out_of_step(scene: Scene) -> None:
     """What one of two workers answers is written seven bars late."""
     rows = scene.hit & (scene.rng.random(len(scene.hit)) < 0.5)
     scene.postpone(rows, bars=np.full(len(scene.hit), 7))
-
-
-@kind.harmless("retry-storm", "log")
-def storm(scene: Scene) -> None:
-    """Every row is asked twice."""
-    scene.ask_again(np.flatnonzero(scene.hit), later=0.02)
 
 
 @kind.harmless("history-rounded", "windows")
@@ -742,9 +670,3 @@ def rounded(scene: Scene) -> None:
 def clock_behind(scene: Scene) -> None:
     """The server's clock is two seconds behind: answers before the bar has closed, it says."""
     scene.time[scene.hit] -= 2_000_000
-
-
-@kind.harmless("one-bar-revised", "windows")
-def one_revised(scene: Scene) -> None:
-    """One bar in fifty is corrected by a few percent after its close."""
-    scene.revise(share=0.02, size=0.03)

@@ -99,6 +99,14 @@ def test_a_shadow_that_nobody_asks_ends_and_says_how_little_it_saw():
     assert opinion_of(state(), binding, LATE).ready
 
 
+def test_without_a_limit_a_shadow_lasts_as_long_as_it_takes():
+    """Nothing waits for a version that a person put there."""
+    terms = Terms(rows=200, seconds=None)
+
+    assert opinion_of(state(rows=199), terms, LATE + timedelta(days=400)) == WAIT
+    assert opinion_of(state(rows=200), terms, SOON).ready
+
+
 def test_the_note_says_how_far_it_agrees_with_the_champion():
     """Where both answered the same requests."""
     found = opinion_of(state(pairs=190, agreement=0.805, distance=0.2), TERMS, SOON)

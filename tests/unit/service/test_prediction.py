@@ -313,6 +313,7 @@ def test_models_says_what_a_client_must_know(settings):
     assert model["features_hash"] == spec.sha256
     assert model["bar_interval_seconds"] == 3600
     assert (model["generation"], model["device"], model["sized"]) == (1, "cpu", True)
+    assert model["sizes"] == "suggested"
     assert datetime.fromisoformat(model["loaded_at"]).tzinfo is not None
 
 

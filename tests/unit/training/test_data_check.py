@@ -39,6 +39,7 @@ DEFECTS = {
     "non_positive": changed("low", 5, -1.0),
     "contradictions": changed("high", 5, 0.5),
     "spikes": changed("high", 5, 1.1e9),
+    "volume_spikes": changed("volume", 5, 1e9),
     "unsorted": reordered([0, 1, 3, 2, *range(4, 100)]),
     "duplicates": reordered([0, 1, 2, 2, *range(3, 100)]),
 }
@@ -59,6 +60,7 @@ PLACES = {
     "non_positive": r"bar 6 \(2020-01-01 05:00\): low is -1, expected a price above 0",
     "contradictions": r"bar 6 \(2020-01-01 05:00\): high is 0.5, below open or close, 1\.",
     "spikes": r"bar 6 \(2020-01-01 05:00\): high is 1.1e\+09 after a price of 1\.",
+    "volume_spikes": r"bar 6 \(2020-01-01 05:00\): volume is 1e\+09, expected less than 50 times",
     "unsorted": r"bar 4 \(2020-01-01 02:00\): time is before that of bar 3 \(2020-01-01 03:00\)",
     "duplicates": r"bar 4 \(2020-01-01 02:00\): time is that of bar 3 \(2020-01-01 02:00\)",
 }

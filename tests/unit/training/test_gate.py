@@ -309,7 +309,7 @@ def test_other_kinds_of_output_are_judged_alike(made, answer, verdict):
 
 
 def test_a_forecast_that_knows_how_far_and_not_which_way_is_not_bet_on():
-    """It gains on the constant by its deviation alone; with nothing suggested it may serve."""
+    """It gains on the constant by its deviation alone: it serves, and its sizes are withheld."""
     features = persistent(0)
     far = np.exp(features[:, 0])
     truth = far[:, None] * np.random.default_rng(9).normal(size=(ROWS, 1))
@@ -322,12 +322,12 @@ def test_a_forecast_that_knows_how_far_and_not_which_way_is_not_bet_on():
 
     betting = Outputs((spec,), each, KellyPolicy(KellyParams(), spec))
     silent = Outputs((spec,), each, AbstainPolicy(AbstainPolicy.Params(), spec))
-    refused = judged(knows_how_far, data=data, outputs=betting)
+    found = judged(knows_how_far, data=data, outputs=betting)
 
-    assert refused.validation.verdict is Verdict.HEALTHY
-    assert not refused.passed
-    assert "not which way" in refused.reasons[0]
-    assert judged(knows_how_far, data=data, outputs=silent).passed
+    assert found.validation.verdict is Verdict.HEALTHY
+    assert (found.passed, found.withheld) == (True, "direction not shown")
+    quiet = judged(knows_how_far, data=data, outputs=silent)
+    assert (quiet.passed, quiet.withheld) == (True, "")
 
 
 def test_a_reference_of_a_policy_without_actions_has_none():
