@@ -23,7 +23,8 @@ import numpy as np
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Verdict
 from plumbline.bundle.replay import Replay
-from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.monitoring.watching.judgement import Judgement
+from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.registry import ModelRegistry

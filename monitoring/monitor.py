@@ -31,10 +31,10 @@ from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.reporter import Reporter
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import Canary
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.shadow import ShadowObserver, ShadowState
 from plumbline.monitoring.watching.skill.desk import SkillDesk
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
 from plumbline.store.objects import Objects

@@ -20,7 +20,7 @@ from plumbline.monitoring.errors import MonitoringError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.launchers.base import JobHandle, JobSpec, JobState, Launcher
 from plumbline.monitoring.settings import MonitoringSettings
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 
 FIRST_ROWS = 50
 """Rows of a version after which its inputs are computed again for the first time."""

@@ -20,8 +20,9 @@ from benchmarks.truth.scene import Scene
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Diagnosis
 from plumbline.bundle.verdict import Side
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.stream import whole_groups
-from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.monitoring.watching.watcher import Watcher
 
 MOST_ROWS = 8_000
 """Newest rows of the log that are computed again."""

@@ -21,10 +21,10 @@ from plumbline.monitoring.page.status import (
 )
 from plumbline.monitoring.reporter import ReportResult
 from plumbline.monitoring.watching.canary import CanaryReport
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.observer import Observation, Watch
 from plumbline.monitoring.watching.shadow import ShadowState
 from plumbline.monitoring.watching.skill.report import SkillReport
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.incident import Incident
 from plumbline.store.objects import Objects
 from plumbline.store.report import list_reports

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from plumbline.bundle.finding import Diagnosis, Remedy
 from plumbline.monitoring.repair.request import Request
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.shadow import ShadowState
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 

@@ -18,7 +18,7 @@ from plumbline.bundle.record import Record
 from plumbline.diagnosis.evidence import Evidence, by_name
 from plumbline.diagnosis.sample import read_reference
 from plumbline.diagnosis.share import action_counts
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.prediction import PredictionBatch
 
 WINDOW = 200

@@ -22,8 +22,9 @@ from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.others import other_versions
 from plumbline.monitoring.watching.chart import Chart
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.stream import whole_groups
-from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.acceptance import Acceptances
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.shadow_agreement import ShadowAgreement
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
 from plumbline.store.prediction import SHADOWS

@@ -11,8 +11,7 @@ alarm or an exact check, and an alarm that nothing names is `unexplained`, never
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,14 +24,15 @@ from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.guarantee import guarantee
-from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
-from plumbline.monitoring.watching.detectors import DETECTORS
-from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured, Panel
+from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured
 from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
+from plumbline.monitoring.watching.judgement import Judgement, waiting
+from plumbline.monitoring.watching.learning import learn
 from plumbline.monitoring.watching.schedule import HEALTHY_ROWS, QUIET_ROWS, Looks
 from plumbline.monitoring.watching.stream import Accepted, Stream
 from plumbline.monitoring.watching.unnamed import unnamed
@@ -49,36 +49,6 @@ PATIENCE = 120
 
 FIRST_ROWS = 150
 """An alarm that begins within so many rows of the stream had no sound rows before it."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict, and the row that decided it.
-
-    Attributes
-    ----------
-    diagnosis
-        The verdict, its findings and its cause.
-    decided_by
-        Prediction id of the row at which it was reached; None before any row.
-    detected_after
-        Rows from the estimated onset to that row, both included; 0 where nothing is the matter.
-    rows
-        Rows of the version judged until then, retries and stragglers left out.
-    evidence
-        Of every detector.
-    """
-
-    diagnosis: Diagnosis
-    decided_by: str | None
-    detected_after: int
-    rows: int
-    evidence: tuple[Evidence, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict alone."""
-        return self.diagnosis.verdict
 
 
 class Watcher:
@@ -104,7 +74,7 @@ class Watcher:
     ) -> None:
         self.version = bundle.version
         self._thresholds = thresholds or Thresholds()
-        self._context, panel = _learn(_Source(_key(bundle), bundle))
+        self._context, panel = learn(bundle)
         self._panel = None if panel is None else panel.copy()
         self._stream = Stream(bundle.version, bundle.outputs, kept=MOST_ROWS)
         self._auditor = Auditor(bundle, self._context, others=others)
@@ -118,7 +88,7 @@ class Watcher:
         self._standing: Notice | None = None
         self._artefact: Judgement | None = None
         self._input: Judgement | None = None
-        self._model = _waiting()
+        self._model = waiting()
 
     @property
     def baseline(self) -> Baseline | None:
@@ -398,7 +368,7 @@ class Watcher:
         self, rows: Sample | None, exact: Exact | None = None, *, doubted: bool = False
     ) -> Diagnosis:
         if rows is None:
-            return _waiting().diagnosis
+            return waiting().diagnosis
         evidence = () if doubted else self._evidence()
         diagnosis = diagnose(
             rows,
@@ -421,41 +391,3 @@ class Watcher:
 
     def _evidence(self) -> tuple[Evidence, ...]:
         return () if self._panel is None else self._panel.evidence(self._columns)
-
-
-def _waiting() -> Judgement:
-    diagnosis = Diagnosis(
-        verdict=Verdict.INSUFFICIENT_DATA,
-        cause=f"Fewer than {HEALTHY_ROWS} predictions of this version have been seen.",
-        n=0,
-    )
-    return Judgement(diagnosis, decided_by=None, detected_after=0, rows=0)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A bundle, equal to every other whose reference, decisions and detectors are the same."""
-
-    key: tuple[str, ...]
-    bundle: Bundle = field(compare=False)
-
-
-def _key(bundle: Bundle) -> tuple[str, ...]:
-    manifest = bundle.manifest
-    learnt_from = ("reference.npz", "calibration.json", "stress.npz")
-    return (
-        *(manifest.files[name].sha256 for name in learnt_from if name in manifest.files),
-        *manifest.feature_names,
-        *(spec.to_json().decode() for spec in manifest.outputs),
-        *DETECTORS,
-        manifest.policy.to_json().decode(),
-    )
-
-
-@lru_cache(maxsize=8)
-def _learn(source: _Source) -> tuple[Context, Panel | None]:
-    """Measure a reference and fit the detectors to it, once for all watchers of it."""
-    bundle = source.bundle
-    context = Context.of(bundle)
-    baseline = context.baseline
-    return context, None if baseline is None else Panel(baseline, context)

@@ -11,7 +11,7 @@ from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
 from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 from plumbline.testing.contract import hold, require, require_kind

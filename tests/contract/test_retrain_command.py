@@ -19,7 +19,7 @@ from plumbline.monitoring.repair.command import (
 )
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 from plumbline.training.losses import LOSSES

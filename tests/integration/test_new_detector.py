@@ -15,7 +15,8 @@ from plumbline.bundle.verdict import Accusation, Side
 from plumbline.diagnosis.measure import Measures
 from plumbline.monitoring.watching.detectors import DETECTORS
 from plumbline.monitoring.watching.detectors.base import Detector, exceeds, quantiles
-from plumbline.monitoring.watching.watcher import Judgement, Watcher
+from plumbline.monitoring.watching.judgement import Judgement
+from plumbline.monitoring.watching.watcher import Watcher
 from tests.support.streams import Stream, bundle, context, healthy
 
 ONSET = 300

@@ -17,7 +17,7 @@ from plumbline.cli.main import app
 from plumbline.monitoring.repair.command import calibrate_arguments, train_arguments
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from tests.support.experiments import small_experiment

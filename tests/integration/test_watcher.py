@@ -9,7 +9,9 @@ import pytest
 
 from plumbline.bundle.finding import Level, Verdict
 from plumbline.monitoring.watching.detectors import DETECTORS
-from plumbline.monitoring.watching.watcher import HEALTHY_ROWS, Judgement, Watcher
+from plumbline.monitoring.watching.judgement import Judgement
+from plumbline.monitoring.watching.schedule import HEALTHY_ROWS
+from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.prediction import PredictionBatch
 from tests.support.faults import INPUT_FAULTS, OUTPUT_FAULTS, padded
 from tests.support.streams import (

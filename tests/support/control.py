@@ -17,7 +17,7 @@ from plumbline.monitoring.repair.controller import Controller
 from plumbline.monitoring.repair.launchers.subprocess import Process, SubprocessLauncher
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.incident import EventKind, Incident, IncidentBook
 from plumbline.store.objects import Objects

@@ -12,7 +12,7 @@ from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.monitoring.watching.chart import POINTS, WINDOW, Chart, progress
-from plumbline.monitoring.watching.watcher import Judgement
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch

@@ -10,8 +10,8 @@ from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.monitoring.repair.opinion import WAIT, Terms, opinion_of
+from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.shadow import ShadowState
-from plumbline.monitoring.watching.watcher import Judgement
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 
