@@ -327,7 +327,8 @@ class Watcher:
         if not doubt and last.verdict is Verdict.HEALTHY:
             exact = self._auditor.exact(accused)
             begun = self.rows - since >= FIRST_ROWS or not self._doubted
-            said = unnamed(last, self._evidence(), exact, since=since, begun=begun)
+            probed = self._auditor.probe()
+            said = unnamed(last, self._evidence(), exact, probed, since=since, begun=begun)
             self._settle(said, since)
             self._looks.wait(self._sound, QUIET_ROWS)
         panel.reset_outputs()

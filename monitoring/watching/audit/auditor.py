@@ -8,10 +8,13 @@ not differ clears the model.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection
+from collections import OrderedDict, deque
+from collections.abc import Collection, Mapping
+
+import numpy as np
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import FloatArray
 from plumbline.bundle.finding import Finding, Level
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.facts import Exact
@@ -22,6 +25,8 @@ from plumbline.monitoring.watching.audit.client_fault import ClientFault
 from plumbline.monitoring.watching.audit.gate_check import missed_by_the_gate
 from plumbline.monitoring.watching.audit.history import History
 from plumbline.monitoring.watching.audit.notice import Notice
+from plumbline.monitoring.watching.audit.probe import MOST_ROWS, Probed
+from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.replay import Replay
 from plumbline.store.prediction import PredictionBatch
 
@@ -57,6 +62,7 @@ class Auditor:
         self._gate_checked = False
         self._faults: dict[tuple[str, str, str], ClientFault] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._windows: deque[Mapping[str, FloatArray]] = deque()
         self._rows = self._right = 0
         self._replayed = self._differing = 0
 
@@ -66,6 +72,7 @@ class Auditor:
         checked = self._replay.check(batch, rebuilt)
         notices = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
         self._note(batch)
+        self._keep(rebuilt)
         self._replayed += len(checked.rows)
         self._differing += int(checked.differs.sum())
         return sorted(notices, key=lambda notice: notice.place)
@@ -96,6 +103,16 @@ class Auditor:
         )
         return (replayed,)
 
+    def probe(self) -> dict[str, Probed] | None:
+        """Measure by output how the model responds around the newest windows known to the bit."""
+        if not self._windows:
+            return None
+        newest = {
+            name: np.concatenate([each[name] for each in self._windows])
+            for name in self._windows[0]
+        }
+        return self._replay.probe(newest)
+
     def accept(self) -> None:
         """Take the inputs as they are now for right."""
         self._history.accept()
@@ -108,6 +125,17 @@ class Auditor:
             self._seen.move_to_end(symbol)
         while len(self._seen) > _SYMBOLS:
             self._seen.popitem(last=False)
+
+    def _keep(self, rebuilt: Rebuilt) -> None:
+        """Keep the newest windows known to the bit, for the probe."""
+        if self._bundle.manifest.unit == "cross_section" or not rebuilt.exact.any():
+            return
+        known = np.flatnonzero(rebuilt.exact)[-MOST_ROWS:]
+        self._windows.append({name: each[known] for name, each in rebuilt.windows.items()})
+        rows = sum(len(next(iter(each.values()))) for each in self._windows)
+        while rows - (first := len(next(iter(self._windows[0].values())))) >= MOST_ROWS:
+            self._windows.popleft()
+            rows -= first
 
     def _of_answers(self, rows: int) -> list[Notice]:
         notices = [
