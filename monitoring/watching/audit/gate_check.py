@@ -10,9 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.array import IntArray
 from plumbline.bundle.finding import Finding, Level, Verdict
+from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.diagnose import diagnose
+from plumbline.diagnosis.output_baseline import offset_size
 from plumbline.diagnosis.sample import Context, Sample
+from plumbline.diagnosis.thresholds import Thresholds
 from plumbline.monitoring.watching.audit.intact import unbroken_rows, windows_at
 from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.replay import Replay
@@ -44,8 +48,12 @@ def missed_by_the_gate(
         n=replay.examined.windows,
         message=replay.examined.said,
     )
-    sample = _answered_reference(bundle, replay)
-    if sample is not None:
+    answered = _answered_reference(bundle, replay)
+    if answered is not None:
+        sample, rows = answered
+        if _is_bias(bundle, context, replay, sample, rows):
+            cause = replay.examined.said
+            return [Notice(place, Verdict.BIAS_SHIFT, cause=cause, finding=finding, since=since)]
         found = diagnose(sample, context)
         if found.verdict.facts.of_model:
             cause = f"On its own reference windows already: {found.cause}"
@@ -68,8 +76,22 @@ def _by_relation(replay: Replay) -> Verdict:
     return Verdict.ARTEFACT_FAULT
 
 
-def _answered_reference(bundle: Bundle, replay: Replay) -> Sample | None:
-    """Return consecutive reference rows with what the graph says of them now."""
+def _is_bias(
+    bundle: Bundle, context: Context, replay: Replay, sample: Sample, rows: IntArray
+) -> bool:
+    """Whether one constant a class, no larger than class weights make it, is all that differs."""
+    relation = replay.examined.relation
+    if relation is None or relation.kind != "offset":
+        return False
+    primary, outputs = context.outputs.primary, bundle.outputs
+    before = outputs.read(bundle.reference.raw[rows])[primary].coordinates
+    case = Case(sample, context, Thresholds(), primary)
+    offset = (case.coordinates - before).mean(axis=0)
+    return offset_size(offset) <= case.thresholds.offset_ratio * case.imbalance
+
+
+def _answered_reference(bundle: Bundle, replay: Replay) -> tuple[Sample, IntArray] | None:
+    """Return consecutive reference rows with what the graph says of them now, and their places."""
     reference, outputs = bundle.reference, bundle.outputs
     if bundle.manifest.unit == "cross_section":
         return None
@@ -82,10 +104,11 @@ def _answered_reference(bundle: Bundle, replay: Replay) -> Sample | None:
     if raw is None:
         return None
     readings = outputs.read(raw)
-    return Sample(
+    sample = Sample(
         readings=readings,
         action=outputs.decide(readings).action,
         features=reference.features[rows],
         bar_time=reference.bar_time[rows],
         symbol=np.full(len(rows), str(reference.symbol[rows[-1]])),
     )
+    return sample, rows
