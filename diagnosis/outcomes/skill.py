@@ -142,7 +142,7 @@ class OutputSkill:
             self.verdict = Verdict.ANTI_SIGNAL
         if self.verdict is not None or not alarmed or self._unsure(alarmed):
             return
-        blurred = self._blurred is None or self._blurred.strength >= NAMING
+        blurred = self._blurred is not None and self._blurred.strength >= NAMING
         gone = Verdict.NO_SIGNAL in alarmed and not self._shown
         if gone and (blurred or not self._suggests(Verdict.MISCALIBRATED)):
             self.verdict = Verdict.NO_SIGNAL
@@ -150,17 +150,17 @@ class OutputSkill:
             self.verdict = Verdict.MISCALIBRATED
 
     def _unsure(self, alarmed: set[Verdict]) -> bool:
-        """Whether to wait, half as long again, for what may turn out to be the wrong direction."""
-        anti = self.inquiries.get(Verdict.ANTI_SIGNAL)
+        """Whether to wait, half as long again, for what may turn out to explain an alarm."""
         if self._until is None:
             onset = max(self.inquiries[each].onset for each in alarmed) * self.residues.block
             self._until = self.moments + int(PATIENCE * onset)
-        hinted = anti is not None and anti.strength >= HINT
+        first = min(_ASKED.index(verdict) for verdict in alarmed)
+        hinted = any(self._suggests(verdict, HINT) for verdict in _ASKED[:first])
         return hinted and self.moments < self._until
 
-    def _suggests(self, verdict: Verdict) -> bool:
+    def _suggests(self, verdict: Verdict, level: float = NAMING) -> bool:
         inquiry = self.inquiries.get(verdict)
-        return inquiry is not None and inquiry.strength >= NAMING
+        return inquiry is not None and inquiry.strength >= level
 
     @property
     def _shown(self) -> bool:
