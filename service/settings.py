@@ -109,12 +109,13 @@ class ServiceSettings(Settings):
         "prediction id, cross-sections whole; a challenger is judged on them.",
     )
     shadow_ratio: float = Field(
-        0.5,
+        1.0,
         ge=0,
         le=1,
         description="Share of rows that a challenger answers too, if there is one, unseen by "
         "clients: chosen by the hash of the prediction id, cross-sections whole; fewer when the "
-        "service is busy. 0 switches shadow off here.",
+        "service is busy. Only rows without gaps let the monitor make their windows again. 0 "
+        "switches shadow off here.",
     )
     drain_seconds: float = Field(
         1.0,

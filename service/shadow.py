@@ -194,7 +194,8 @@ class Shadow:
 
     def _ask(self, question: _Question) -> list[ShadowRow]:
         """Return what the challenger says, and rest."""
-        began = time.thread_time()
+        clock = time.thread_time if question.challenger.backend.device == "cpu" else time.monotonic
+        began = clock()
         try:
             return self._answer(question)
         except Exception:
@@ -202,7 +203,7 @@ class Shadow:
             return []
         finally:
             self._taken += len(question.places)
-            self._stopped.wait((time.thread_time() - began) * _REST)
+            self._stopped.wait((clock() - began) * _REST)
 
     def _answer(self, question: _Question) -> list[ShadowRow]:
         challenger, judged, places = question.challenger, question.judged, question.places

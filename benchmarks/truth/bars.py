@@ -34,9 +34,13 @@ class Recomputation:
         scene, market = self._scene, self._scene.market
         right = scene.tables if scene.kind.harmless else scene.sound_tables
         mirror = np.full_like(right, np.nan) if scene.kind.harmless else scene.mirrored_tables()
+        time = scene.moments.copy()
+        if scene.kind.harmless:  # what is said of bars is true
+            own = ~scene.retried
+            time[scene.bar[own]] = scene.bar_time[own]
         return {
             symbol: Sheet(
-                time=scene.moments,
+                time=time,
                 values=right[i].astype(np.float64),
                 mirror=mirror[i].astype(np.float64),
                 interval=market.interval,

@@ -17,10 +17,10 @@ FEWEST = 200
 """Moments with a known truth, without which nothing is promised."""
 
 LEVEL = 0.90
-"""Of the bootstrap interval whose lower end is what a reference promises."""
+"""Of the bootstrap interval whose lower end is promised, unless a stretch was worse."""
 
 PARTS = 4
-"""Stretches of the reference, the widest of which says how far off honesty may be."""
+"""Stretches of the reference; the worst say how little was gained, and how far off it was."""
 
 _BLOCKS = 4  # a bootstrap block is so many horizons
 
@@ -74,9 +74,16 @@ def promise_of(scorer: Scorer, reference: Settled, *, horizon: int) -> Promise:
 
 
 def _least(values: FloatArray, horizon: int) -> float:
-    """Return the lower end of the interval of a mean; zero for too few values."""
+    """Return the lower end of the interval of a mean, or that of its worst stretch if less.
+
+    But half of the former at least: a reference with a bad stretch promises something all the same.
+    Zero or less for what was not shown, and for too few values.
+    """
     interval = mean_interval(values, level=LEVEL, block=max(24, _BLOCKS * horizon))
-    return 0.0 if interval is None else interval.low
+    if interval is None or interval.low <= 0:
+        return 0.0
+    worst = min(float(part.mean()) for part in np.array_split(values, PARTS))
+    return max(min(interval.low, worst), interval.low / 2)
 
 
 def _honest(values: FloatArray, floor: float) -> Interval:

@@ -57,7 +57,8 @@ class RankScorer(Scorer):
         enough = size[code] >= FEWEST
         ranks = normal_scores(rows.centre[:, 0], rows.moment)
         true = normal_scores(rows.truth, rows.moment)
-        along = np.where(enough, ranks * true, np.nan)
+        power = np.bincount(code, ranks**2) * np.bincount(code, true**2) / size**2
+        along = np.where(enough, ranks * true / np.sqrt(np.maximum(power, _TINY))[code], np.nan)
         held = rows.size * rows.position * rows.truth * size[code] / self._most
         bet = np.bincount(code, rows.size * np.abs(rows.position))[code] > 0
         hit = np.where(true == 0, 0.5, np.sign(ranks) == np.sign(true))

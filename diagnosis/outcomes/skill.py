@@ -22,13 +22,16 @@ from plumbline.diagnosis.outcomes.settled import Settled, joined, means_of, of_r
 from plumbline.diagnosis.outcomes.value_score import ValueScorer
 
 RUN_LENGTH = 1e6
-"""Moments, on average, to a false alarm of any question about any output, at the earliest."""
+"""Moments, on average, to a false alarm of any inquiry about any output, at the earliest."""
 
 SLACK = 0.003
 """By which the direction score may lie below zero: a correlation of -0.02 is no reversal."""
 
 NAMING = log(100.0)
-"""Evidence with which a question explains the alarm of another, in nats."""
+"""Evidence with which a inquiry explains the alarm of another, in nats."""
+
+HINT, PATIENCE = log(3.0), 0.5
+"""Evidence worth waiting for, and how long, as a share of the time that an alarm took."""
 
 _ASKED = (Verdict.ANTI_SIGNAL, Verdict.MISCALIBRATED, Verdict.NO_SIGNAL)
 
@@ -67,7 +70,7 @@ class OutputSkill:
         self.rows = 0
         classes, names = self.residues.classes, self.scorer.names
         level = RUN_LENGTH * len(_ASKED) * len(outputs.specs)
-        self.questions: dict[Verdict, Inquiry] = {
+        self.inquiries: dict[Verdict, Inquiry] = {
             verdict: Inquiry(nulls, names, classes=classes, level=level)
             for verdict in _ASKED
             if (nulls := _nulls(verdict, self.scorer, self.promise))
@@ -77,6 +80,7 @@ class OutputSkill:
         self._memory = np.tile(self.scorer.beginning(reference), (classes, 1))
         self._rest: list[Settled] = []
         self._blocks = 0
+        self._until: int | None = None
         self.verdict: Verdict | None = None
 
     def take(self, rows: Settled) -> None:
@@ -118,36 +122,45 @@ class OutputSkill:
         if len(scores) > len(numbers):
             begins = np.append(True, np.diff(rows.moment) != 0)
             scores = means_of(scores, code[begins], len(numbers))
-        for question in self.questions.values():
-            question.take(scores, classes)
+        for inquiry in self.inquiries.values():
+            inquiry.take(scores, classes)
         if self._blurred is not None:
             self._blurred.take(scores, classes)
         self._bounds.take(scores, classes)
         np.add.at(self._memory, classes[code], self.scorer.recall(rows))
 
     def _decide(self) -> None:
-        """Say what outcomes say is the matter, once a question has alarmed.
+        """Say what outcomes say is the matter, once an inquiry has alarmed.
 
         Which verdict it is, the evidence of the others helps to say: whoever points the wrong way
         is also surprised more than he claims, and gains nothing. A verdict stands, unless it comes
         out later that the direction is wrong.
         """
-        alarmed = {verdict for verdict, question in self.questions.items() if question.alarmed}
+        alarmed = {verdict for verdict, inquiry in self.inquiries.items() if inquiry.alarmed}
         reversed_ = Verdict.ANTI_SIGNAL in alarmed
         if reversed_ or (alarmed and not self.verdict and self._suggests(Verdict.ANTI_SIGNAL)):
             self.verdict = Verdict.ANTI_SIGNAL
-        if self.verdict is not None:
+        if self.verdict is not None or not alarmed or self._unsure(alarmed):
             return
-        blurred = self._blurred is None or self._blurred.strength >= NAMING
+        blurred = self._blurred is not None and self._blurred.strength >= NAMING
         gone = Verdict.NO_SIGNAL in alarmed and not self._shown
         if gone and (blurred or not self._suggests(Verdict.MISCALIBRATED)):
             self.verdict = Verdict.NO_SIGNAL
         elif Verdict.MISCALIBRATED in alarmed:
             self.verdict = Verdict.MISCALIBRATED
 
-    def _suggests(self, verdict: Verdict) -> bool:
-        question = self.questions.get(verdict)
-        return question is not None and question.strength >= NAMING
+    def _unsure(self, alarmed: set[Verdict]) -> bool:
+        """Whether to wait, half as long again, for what may turn out to explain an alarm."""
+        if self._until is None:
+            onset = max(self.inquiries[each].onset for each in alarmed) * self.residues.block
+            self._until = self.moments + int(PATIENCE * onset)
+        first = min(_ASKED.index(verdict) for verdict in alarmed)
+        hinted = any(self._suggests(verdict, HINT) for verdict in _ASKED[:first])
+        return hinted and self.moments < self._until
+
+    def _suggests(self, verdict: Verdict, level: float = NAMING) -> bool:
+        inquiry = self.inquiries.get(verdict)
+        return inquiry is not None and inquiry.strength >= level
 
     @property
     def _shown(self) -> bool:

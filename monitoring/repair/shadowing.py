@@ -163,7 +163,7 @@ class Shadowing:
 
     def _parted(self, version: str) -> bool:
         """Whether candidate and champion part on the same windows, so that shadow must decide."""
-        return bool(getattr(self._registry.validation(version), "parted", False))
+        return self._registry.validation(version).parted
 
     def _taken_out(self) -> str:
         """Say who moved the challenger alias away from the version it pointed at."""

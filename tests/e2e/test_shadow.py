@@ -37,7 +37,7 @@ MONITOR = (sys.executable, "-P", "-m", "plumbline.cli.main", "monitor")
 def served(tmp_path: Path) -> Iterator[Served]:
     """A service whose champion has a reference long enough to judge by."""
     promoted((tmp_path / "store").as_uri(), made=small_bundle(MODEL, rows=900))
-    with serving(tmp_path) as running:
+    with serving(tmp_path, PLUMBLINE_SERVICE_SHADOW_RATIO="0.5") as running:
         running.wait_until(lambda: len(running.workers()) == 2)
         yield running
 

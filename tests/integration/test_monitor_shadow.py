@@ -143,6 +143,25 @@ def test_a_shadow_that_is_switched_off_goes_on_record(control):
     assert control.registry.history(CHALLENGER) == []
 
 
+def test_a_candidate_that_parts_from_the_champion_goes_through_a_shadow_that_is_off(control):
+    """The gate found no reason for it, so it must be seen: in so many rows, or not at all."""
+    champion = control.serve(0)
+    control.plan(seed=1, parted=True)
+    controller = control.controller(shadow_rows=0, attempt_limit=1)
+    control.run(controller, FLAT, **SHADOWING)
+    controller.step(seen(control, FLAT, rows=199))
+
+    assert newest(control).status is IncidentStatus.SHADOWING
+
+    control.offset = timedelta(seconds=901)
+    controller.step(seen(control, FLAT, rows=199))
+    controller.close()
+
+    assert newest(control).status is IncidentStatus.CALLED
+    assert "it parts from the champion" in details(newest(control), EventKind.CANDIDATE_REFUSED)[0]
+    assert control.registry.alias().value.version == champion
+
+
 def test_without_traffic_the_time_runs_out_and_the_promotion_says_so(control, controller):
     """A repair waits for nobody for ever."""
     control.serve(0)

@@ -114,6 +114,7 @@ def small_bundle(
     rows: int = 300,
     seed: int = 0,
     passed: bool = True,
+    parted: bool = False,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Return the manifest and files of a bundle that verifies, loads and passes its golden rows.
 
@@ -128,7 +129,7 @@ def small_bundle(
         Length of the reference stream: an autoregressive series seen through the model.
     seed
         Another seed gives another model, and so another version.
-    passed
+    passed, parted
         What the validation report says of the gate.
     """
     rng = np.random.default_rng(seed)
@@ -149,7 +150,7 @@ def small_bundle(
         "model.onnx": linear_onnx(weights, window, features, outputs),
         "calibration.json": write_calibrations(calibrations),
         "reference.npz": _reference(windows, raw, group, reading, rng).to_bytes(),
-        "validation.json": _report(passed, rows).to_json(),
+        "validation.json": _report(passed, rows, parted=parted).to_json(),
         "golden.npz": GoldenRows(
             {"features": windows[golden]},
             {each: raw[golden, part] for each, part in reading.raw_slices.items()},
@@ -241,10 +242,11 @@ def _reference(
     )
 
 
-def _report(passed: bool, rows: int) -> ValidationReport:
+def _report(passed: bool, rows: int, *, parted: bool) -> ValidationReport:
     verdict = Verdict.HEALTHY if passed else Verdict.DOMINANT_ACTION
     return ValidationReport(
         passed=passed,
+        parted=parted,
         validation=Diagnosis(verdict=verdict, cause="made by a test", n=rows),
         metrics={"log_loss": 0.8, "log_loss_constant": 0.9},
         reasons=() if passed else ("one action holds 99 % of the rows",),

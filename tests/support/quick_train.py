@@ -1,8 +1,9 @@
 """A training that takes no time: called like `plumbline`, it writes a small real bundle.
 
 The file given as ``--config`` (for ``calibrate``: the environment's ``QUICK_TRAIN``) is a JSON
-object that says what comes of it: ``seed``, ``passed``, ``seconds`` to take, ``crash``, ``silent``,
-``damage`` the bundle once it is written; ``data`` and ``interval`` are put into its manifest.
+object that says what comes of it: ``seed``, ``passed``, ``parted``, ``seconds`` to take, ``crash``,
+``silent``, ``damage`` the bundle once it is written; ``data`` and ``interval`` are put into its
+manifest.
 Every call adds a line to ``<config>.calls``.
 """
 
@@ -42,7 +43,11 @@ def main() -> int:
         return 137
     passed = plan.get("passed", True)
     manifest, files = small_bundle(
-        given.model, seed=plan.get("seed", 1), rows=plan.get("rows", 300), passed=passed
+        given.model,
+        seed=plan.get("seed", 1),
+        rows=plan.get("rows", 300),
+        passed=passed,
+        parted=plan.get("parted", False),
     )
     data = manifest.data.model_copy(update=plan.get("data", {}))
     interval = plan.get("interval", manifest.bar_interval_seconds)

@@ -333,10 +333,14 @@ def graph_holds(market: Market) -> bytes:
     "model",
     frozenset({"over_dispersed", "saturated", "bias_shift", "dominant_action", "miscalibrated"}),
     first=True,
+    also=frozenset({"flat"}),
     fits=_choice,
 )
 def graph_bent(market: Market) -> bytes:
-    """Sure of itself always: the signs of its logits, four spreads apart."""
+    """Sure of itself always: the signs of its logits, four spreads apart.
+
+    On either side nothing moves them, so that to call them flat is true as well.
+    """
     return bent(market.bundle, 4.0)
 
 

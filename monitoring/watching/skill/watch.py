@@ -110,7 +110,7 @@ class SkillWatch:
             cause=_CAUSES[verdict].format(of=of, moments=f"{skill.moments:,}")
             + f" {_said(report, verdict)}",
             findings=(
-                *(_evidence(each, question, named) for each, question in skill.questions.items()),
+                *(_evidence(each, inquiry, named) for each, inquiry in skill.inquiries.items()),
                 *(figure.finding(named) for figure in report.figures),
             ),
             n=skill.rows,
@@ -151,11 +151,11 @@ class SkillWatch:
             evidence=tuple(
                 SkillEvidence(
                     verdict=verdict.value,
-                    log_e=question.log_e,
-                    threshold=question.threshold,
-                    alarmed=question.alarmed,
+                    log_e=inquiry.log_e,
+                    threshold=inquiry.threshold,
+                    alarmed=inquiry.alarmed,
                 )
-                for verdict, question in skill.questions.items()
+                for verdict, inquiry in skill.inquiries.items()
             ),
         )
 
@@ -178,15 +178,15 @@ _TELLING = {
 }
 
 
-def _evidence(verdict: Verdict, question: Inquiry, output: str) -> Finding:
+def _evidence(verdict: Verdict, inquiry: Inquiry, output: str) -> Finding:
     return Finding(
         name="evidence_nats",
-        level=Level.FAIL if question.alarmed else Level.PASS,
-        value=question.log_e,
-        threshold=question.threshold,
-        n=question.taken,
-        message=f"Outcomes have gathered {question.log_e:.1f} nats for {verdict}; "
-        f"{question.threshold:.1f} are an alarm.",
+        level=Level.FAIL if inquiry.alarmed else Level.PASS,
+        value=inquiry.log_e,
+        threshold=inquiry.threshold,
+        n=inquiry.taken,
+        message=f"Outcomes have gathered {inquiry.log_e:.1f} nats for {verdict}; "
+        f"{inquiry.threshold:.1f} are an alarm.",
         output=output,
     )
 

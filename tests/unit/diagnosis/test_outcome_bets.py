@@ -15,7 +15,7 @@ HOUR = 3_600 * SECOND
 STREAMS, BETS = 400, 500
 
 
-def questions(level: float, *, classes: int, bound: float = 0.0) -> Inquiry:
+def inquiry(level: float, *, classes: int, bound: float = 0.0) -> Inquiry:
     """Ask whether each of some scores has a mean of at least so much."""
     return Inquiry([Null("x", bound)], ["x"], classes=classes, level=level)
 
@@ -35,7 +35,7 @@ def test_a_true_null_is_doubted_no_more_often_than_stated():
     """Of streams whose scores have just the mean that is claimed, n / level alarm at most."""
     rng = np.random.default_rng(1)
     level = 2_000.0
-    asked = questions(level, classes=STREAMS)
+    asked = inquiry(level, classes=STREAMS)
     alarmed = np.zeros(STREAMS, bool)
     for _ in range(BETS):
         asked.take(rng.choice([-1.0, 1.0], (STREAMS, 1)), np.arange(STREAMS))
@@ -48,7 +48,7 @@ def test_a_true_null_is_doubted_no_more_often_than_stated():
 def test_a_false_null_is_doubted_soon():
     """A mean of -.3 where 0 is claimed costs less than 250 bets."""
     rng = np.random.default_rng(2)
-    asked = questions(1e6, classes=1)
+    asked = inquiry(1e6, classes=1)
     bets = 0
     while not asked.alarmed and bets < 250:
         bets += 1
@@ -60,7 +60,7 @@ def test_a_false_null_is_doubted_soon():
 
 def test_a_score_that_is_not_there_is_not_bet_on():
     """NaN changes nothing, neither the stakes nor what has been counted."""
-    asked, bounds = questions(100.0, classes=1), Bounds(1, classes=1)
+    asked, bounds = inquiry(100.0, classes=1), Bounds(1, classes=1)
     before = asked.log_e, bounds.ends()
     asked.take(np.array([[np.nan]]), np.array([0]))
     bounds.take(np.array([[np.nan]]), np.array([0]))

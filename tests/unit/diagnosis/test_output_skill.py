@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.bundle.spec import OutputSpec
 from plumbline.bundle.verdict import Verdict
+from plumbline.diagnosis.outcomes.settled import Settled, of_reference
 from plumbline.diagnosis.outcomes.skill import OutputSkill
 from tests.support import streams
+from tests.support.bundles import score_output, small_bundle, value_output
 from tests.support.outcomes import drawn, settled, tempered
 
 ROWS = 4_000
@@ -38,12 +46,12 @@ def noticed(skill: OutputSkill, probabilities: np.ndarray, places: np.ndarray) -
 
 
 def test_a_sound_model_is_left_alone_in_two_hundred_streams():
-    """The bound allows 200 · 600 / 1,000,000 of them a verdict, so none is to be seen."""
-    fresh, market = OutputSkill(streams.bundle(3_000), "h6"), streams.healthy(12_000, 2_000)
+    """The bound allows 200 · 400 / 1,000,000 of them a verdict, so none is to be seen."""
+    fresh, market = OutputSkill(streams.bundle(3_000), "h6"), streams.healthy(8_000, 2_000)
     said = []
     for seed in range(SOUND_STREAMS):
-        watch, start = deepcopy(fresh), seed % 20 * 600
-        p = market.rows(start, start + 600).probabilities
+        watch, start = deepcopy(fresh), seed % 20 * 400
+        p = market.rows(start, start + 400).probabilities
         watch.take(settled(p, drawn(p, seed)))
         said.append(watch.verdict)
 
@@ -100,7 +108,7 @@ def test_the_outcome_does_not_depend_on_how_moments_are_cut():
         for start in range(0, 1_000, size):
             some = slice(start, start + size)
             watch.take(settled(p[some], places[some], first=start))
-        evidence = [question.log_e for question in watch.questions.values()]
+        evidence = [inquiry.log_e for inquiry in watch.inquiries.values()]
         found.append((evidence, watch.interval("direction"), watch.moments))
 
     assert found[0] == found[1] == found[2]
@@ -131,3 +139,78 @@ def test_gain_is_what_was_gained_by_how_far_and_by_which_way(skill):
     )
     assert figures["direction"] > 0.1
     assert figures["hits_low"] < figures["hits_high"]
+
+
+VALUE, WIDE, RANKED = value_output(), value_output(width=2), score_output()
+
+
+@cache
+def of_kind(spec: OutputSpec) -> tuple[OutputSkill, Settled]:
+    """Return the watch over one forecast or ranking, and the reference it has learnt."""
+    manifest, files = small_bundle(outputs=(spec,), rows=6_000)
+    bundle = Bundle(manifest, files)
+    centre = bundle.outputs.centre_slices[spec.name]
+    rows = of_reference(bundle.reference, spec, 0, centre, decides=True)
+    return OutputSkill(bundle, spec.name), rows
+
+
+def in_turn(spec: OutputSpec, rows: Settled, truth: np.ndarray) -> tuple[Verdict | None, int]:
+    """Show rows with some truth, 30 moments at a time; returns what was said, and when."""
+    watch = deepcopy(of_kind(spec)[0])
+    moments = np.unique(rows.moment)
+    for some in np.array_split(moments, max(len(moments) // 30, 1)):
+        watch.take(replace(rows, truth=truth).take(np.isin(rows.moment, some)))
+        if watch.verdict is not None:
+            break
+    return watch.verdict, watch.moments
+
+
+@pytest.mark.parametrize(
+    "spec", [VALUE, WIDE, RANKED], ids=lambda spec: f"{spec.name}-{spec.width}"
+)
+def test_forecasts_and_rankings_are_told_apart_likewise(spec):
+    """As they were: quiet. The other way round: an anti-signal. Of other rows: no signal."""
+    _, rows = of_kind(spec)
+    shuffled = np.random.default_rng(0).permutation(rows.truth)
+
+    assert in_turn(spec, rows, rows.truth) == (None, len(np.unique(rows.moment)))
+    turned, late = in_turn(spec, rows, -rows.truth)
+    assert (turned, late <= 500) == (Verdict.ANTI_SIGNAL, True)
+    lost, later = in_turn(spec, rows, shuffled)
+    assert (lost, later <= 600) == (Verdict.NO_SIGNAL, True)
+
+
+@pytest.mark.parametrize("spec", [VALUE, WIDE], ids=["noise of the calibration", "own deviation"])
+def test_a_forecast_that_is_farther_off_than_it_says_is_miscalibrated(spec):
+    """Its errors are two and a half times what its deviation claims."""
+    _, rows = of_kind(spec)
+    mean = rows.centre[:, 0]
+    said, late = in_turn(spec, rows, mean + 2.5 * (rows.truth - mean))
+
+    assert said is Verdict.MISCALIBRATED
+    assert late <= 1_000
+
+
+def test_what_a_ranking_is_worth_is_its_correlation():
+    """The mean over cross-sections of the rank correlation, and what was held of it."""
+    watch, rows = of_kind(RANKED)
+    figures = watch.figures(rows)
+    each = [
+        spearmanr(rows.centre[rows.moment == m, 0], rows.truth[rows.moment == m])[0]
+        for m in np.unique(rows.moment)
+    ]
+
+    assert figures["ic"] == pytest.approx(np.mean(each), abs=0.05)
+    assert figures["direction"] == figures["ic"]
+    assert figures["value"] > 0
+
+
+def test_a_reference_without_truth_promises_nothing():
+    """So nothing can be missed; direction and honesty are watched all the same."""
+    manifest, files = small_bundle(rows=900)
+    reference = ReferenceProfile.from_bytes(files["reference.npz"])
+    blank = replace(reference, truth=np.full_like(reference.truth, np.nan))
+    watch = OutputSkill(Bundle(manifest, files | {"reference.npz": blank.to_bytes()}), "h6")
+
+    assert (watch.promise.moments, dict(watch.promise.gains)) == (0, {})
+    assert set(watch.inquiries) == {Verdict.ANTI_SIGNAL, Verdict.MISCALIBRATED}
