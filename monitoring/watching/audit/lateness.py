@@ -30,9 +30,6 @@ _LIVE = 6
 _KEPT = 32
 _LATE = 0.75
 _SPREADS = 6.0
-_ALWAYS = 1.9
-_REPLAY = 200.0
-_AHEAD = -1.5
 _SAME_PACE = 0.3
 _ACTIVE = 8
 
@@ -47,8 +44,6 @@ class _Clock:
         Of the row before.
     paced
         Steps in a row in which time and bars went on alike.
-    steady
-        Whether that has always been so.
     usual
         Ages of bars when they were asked about, newest last.
     late, again
@@ -61,7 +56,6 @@ class _Clock:
     bar: int
     number: int
     paced: int = 0
-    steady: bool = True
     usual: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT))
     late: int = 0
     again: int = 0
@@ -157,7 +151,6 @@ class Lateness:
             clock.paced = min(clock.paced + 1, _KEPT)
         elif bars > 0 and -behind > bars / 2:
             clock.paced = clock.late = 0
-            clock.steady = False
             clock.usual.clear()
             return False
         return clock.paced >= _LIVE
@@ -166,11 +159,6 @@ class Lateness:
         usual = clock.usual
         if len(usual) < _LIVE:
             usual.append(age)
-            least, most = min(usual) / self._interval, max(usual) / self._interval
-            never = _ALWAYS <= least < _REPLAY or _REPLAY * -1 < most <= _AHEAD
-            if len(usual) == _LIVE and never and clock.steady:
-                clock.since, clock.late = 0, _LIVE
-                self._confirm(scope, clock, row, (least if least > 0 else most) * self._interval)
             return
         middle, limit = clock.limit(self._interval)
         excess = age - middle
@@ -228,17 +216,11 @@ class Lateness:
         client, symbol = scope
         since = clock.number - clock.since + 1
         bars = excess / self._interval
-        count = f"{abs(bars):.3g} bar{'' if round(abs(bars), 2) == 1 else 's'}"
-        if bars < 0:
-            cause = (
-                f"Rows{who(client, symbol)} say bars that have not begun: they are {count} ahead "
-                "of the clock, which is that of another time zone."
-            )
-        else:
-            cause = (
-                f"The feed{who(client, symbol)} is late: for {since} rows the newest bar has been "
-                f"{count} older by the clock than it should be."
-            )
+        count = f"{bars:.3g} bar{'' if round(bars, 2) == 1 else 's'}"
+        cause = (
+            f"The feed{who(client, symbol)} is late: for {since} rows the newest bar has been "
+            f"{count} older by the clock than it used to be."
+        )
         return ClientFault(
             symbol=symbol,
             client=client,
