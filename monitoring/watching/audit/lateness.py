@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from statistics import median
 
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
 from plumbline.monitoring.watching.audit.scope import Scope, make_room, who
@@ -76,8 +75,8 @@ class _Clock:
     def limit(self, interval: int) -> tuple[float, float]:
         """Return the usual age, and by how much more a row is late."""
         if self._limit is None:
-            middle = float(np.median(self.usual))
-            spread = float(np.median(np.abs(np.asarray(self.usual) - middle)))
+            middle = float(median(self.usual))
+            spread = median(abs(age - middle) for age in self.usual)
             self._limit = middle, max(_LATE * interval, _SPREADS * spread)
         return self._limit
 

@@ -4,6 +4,9 @@ In the reference some columns are the same whenever the time of the week is: sin
 hour, the weekday. A live row that says its bar then says what they must be. If they are those of
 another time, and always of the same other time, the feed is so many bars late or its clock is in
 another time zone; that shows from a client's first rows on.
+
+Columns of a local time move by an hour when its clocks do. Where the reference is of one half of
+the year only, a shift of one hour in the other half is not held against anybody.
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ ROWS = 15
 ROWS_TOGETHER = 20
 """The same of all symbols of a client."""
 
-_DAY = 24 * 3_600_000_000
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
 _WEEK = 7 * _DAY
+_SPRING, _AUTUMN = 66, 312
 _TIMES = 3
 _SEVERAL = 2
 _NEARLY_ALL = 0.9
@@ -71,6 +76,7 @@ class Phase:
         self._names = tuple(names)
         self._interval = interval
         self._slack = ROUNDING * scale.deviation
+        self._seasons = set(_summer(reference.bar_time).tolist())
         self._period, self._moments, self._table, self._columns = self._learn(reference)
         self._runs: dict[Scope, _Run] = {}
         self._standing: dict[Scope, ClientFault] = {}
@@ -80,15 +86,13 @@ class Phase:
     def _learn(self, reference: ReferenceProfile) -> tuple[int, IntArray, FloatArray, IntArray]:
         """Find the columns that the time of the week decides, or else that of the day."""
         for period in (_WEEK, _DAY):
-            moments, place, counts = np.unique(
-                reference.bar_time % period, return_inverse=True, return_counts=True
-            )
+            moment = reference.bar_time % period
+            order = np.argsort(moment, kind="stable")
+            moments, first, counts = np.unique(moment[order], return_index=True, return_counts=True)
             if len(moments) < 2 or len(reference) < _TIMES * len(moments):
                 continue
-            low = np.full((len(moments), len(self._names)), np.inf)
-            high = -low
-            np.minimum.at(low, place, reference.features)
-            np.maximum.at(high, place, reference.features)
+            low = np.minimum.reduceat(reference.features[order], first)
+            high = np.maximum.reduceat(reference.features[order], first)
             same = high - low <= self._slack
             often = counts >= 2
             told = same[often].all(axis=0) & often.any()
@@ -132,6 +136,8 @@ class Phase:
                 self._agree(together, i)
                 continue
             shifts = self._shifts(int(moment[i]), sent[i])
+            if bool(_summer(bar_time[i])) not in self._seasons:
+                shifts = [shift for shift in shifts if abs(shift) != _HOUR]
             for scope in (own, together):
                 self._differ(scope, i, symbol, shifts)
 
@@ -231,9 +237,17 @@ class Phase:
         )
 
 
+def _summer(bar_time: IntArray) -> BoolArray:
+    """Whether clocks may be set to summer time then: March 8 to November 7."""
+    days = bar_time.astype("datetime64[us]").astype("datetime64[D]")
+    day = (days - days.astype("datetime64[Y]")).astype(np.int64)
+    summer: BoolArray = (day >= _SPRING) & (day < _AUTUMN)
+    return summer
+
+
 def _span(microseconds: int) -> str:
     """Return a span of time in its largest whole unit."""
-    for unit, size in (("day", _DAY), ("hour", 3_600_000_000), ("minute", 60_000_000)):
+    for unit, size in (("day", _DAY), ("hour", _HOUR), ("minute", 60_000_000)):
         if microseconds % size == 0:
             count = microseconds // size
             return f"{count} {unit}{'' if count == 1 else 's'}"

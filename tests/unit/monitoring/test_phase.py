@@ -115,3 +115,15 @@ def test_changed_columns_are_no_clock() -> None:
     features[:, 2] *= 3
 
     assert phases(replace(rows, features=features)) == ([], [])
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_summer_time_accuses_nobody(hours: int) -> None:
+    """An hour in the half of the year that the reference has not seen is the local clock's."""
+    manifest, reference = taught()
+    winter = FIRST - 190 * 24 * HOUR - HOUR * np.arange(600, 0, -1)
+    longer = reference.take(np.arange(600) % len(reference))
+    learnt = History(manifest, replace(longer, bar_time=winter, features=timed(winter, 99)))
+    found, _ = audited(log_of(hours), learnt)
+
+    assert len(found) == hours - 1
