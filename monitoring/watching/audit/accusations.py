@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKin
 from plumbline.monitoring.watching.audit.certainty import no_revision
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, ClientFaultKind, finding
 from plumbline.monitoring.watching.audit.look import TRACE, Look
+from plumbline.monitoring.watching.audit.scope import Scope, make_room, scope_of, who
 from plumbline.monitoring.watching.audit.suspicion import Suspicion, kind_of
 
 AGREED_ROWS = 20
@@ -28,7 +28,6 @@ AGREED_WINDOWS = 2
 """The same in windows that were logged whole."""
 
 _RECENT = 20
-_MOST = 4096
 _CLIENTS = 64
 _FEW = 0.25
 _HEARD = 0.8
@@ -100,9 +99,9 @@ class Accusations:
         self._scale = scale
         self._steps = steps
         self._clients: dict[str, _Client] = {}
-        self._standing: dict[tuple[str, str], _Standing] = {}
+        self._standing: dict[Scope, _Standing] = {}
         self._known: dict[tuple[tuple[str, int], ...], bool] = {}
-        self._borders: dict[tuple[str, str], int] = {}
+        self._borders: dict[Scope, int] = {}
         self._found: list[ClientFault] = []
         self._over: list[ClientFault] = []
 
@@ -136,7 +135,7 @@ class Accusations:
         """Take note that a symbol's row of this number has the history it should have."""
         right = self._client(symbol).right
         if symbol not in right:
-            _make_room(right)
+            make_room(right)
         right[symbol] = bar
         if not self._standing:
             return
@@ -158,7 +157,7 @@ class Accusations:
         """Take note that it is not."""
         missed = self._client(symbol).missed
         if symbol not in missed:
-            _make_room(missed)
+            make_room(missed)
         missed[symbol] = bar
         for scope in _scopes(symbol) if self._standing else ():
             standing = self._standing.get(scope)
@@ -167,10 +166,10 @@ class Accusations:
                 standing.agreed_rows = standing.agreed_windows = 0
 
     def _client(self, symbol: str) -> _Client:
-        name = _apart(symbol)[0]
+        name = scope_of(symbol)[0]
         known = self._clients.get(name)
         if known is None:
-            _make_room(self._clients, _CLIENTS)
+            make_room(self._clients, _CLIENTS)
             known = self._clients[name] = _Client()
         return known
 
@@ -183,7 +182,7 @@ class Accusations:
 
         Others of the client are looked at only where there is a new whole window.
         """
-        client, symbol = _apart(suspicion.symbol)
+        client, symbol = scope_of(suspicion.symbol)
         known = self._client(suspicion.symbol)
         wrong: Sequence[Look] = list(known.wrong) if window and known.all_wrong() else []
         kind = kind_of(wrong, self._certain, apart=self._steps // 2)
@@ -208,7 +207,7 @@ class Accusations:
         if key not in self._known:
             rows = _rows("change", wrong)
             found = self._compare(rows, fewest=TRACE)
-            _make_room(self._known)
+            make_room(self._known)
             certain = no_revision(found, rows.said, rows.expected, self._scale)
             self._known[key] = certain or self._leads_back(found, wrong)
         return self._known[key]
@@ -221,7 +220,7 @@ class Accusations:
 
     def _accuse(
         self,
-        scope: tuple[str, str],
+        scope: Scope,
         kind: ClientFaultKind,
         wrong: Sequence[Look],
         row: int,
@@ -229,7 +228,7 @@ class Accusations:
     ) -> None:
         rows = _rows(kind, wrong)
         difference = self._compare(rows, fewest=min(FEWEST, len(rows.said)))
-        _make_room(self._borders)
+        make_room(self._borders)
         self._borders[scope] = max(each.newest_off for each in wrong)
         for before in (scope, (scope[0], "")):
             standing = self._standing.get(before)
@@ -244,7 +243,10 @@ class Accusations:
             if same_kind and (kind == "history" or difference.equals(first)):
                 return
         fault = self._fault(scope, kind, difference, row=row, since=since)
-        _make_room(self._standing)
+        other = self._standing.pop(scope, None)
+        if other is not None and other.fault.kind != kind:
+            self._over.append(replace(other.fault, row=row))
+        make_room(self._standing)
         self._standing[scope] = _Standing(fault)
         if scope[1]:
             self._client(wrong[0].symbol).drop(wrong[0].symbol)
@@ -252,10 +254,10 @@ class Accusations:
             self._clients.pop(scope[0], None)
             for client, symbol in list(self._standing):
                 if client == scope[0] and symbol:
-                    del self._standing[client, symbol]
+                    self._over.append(replace(self._standing.pop((client, symbol)).fault, row=row))
         self._found.append(fault)
 
-    def _end(self, scope: tuple[str, str], row: int) -> None:
+    def _end(self, scope: Scope, row: int) -> None:
         """Close an accusation; one of a client closes those of its symbols."""
         for client, symbol in list(self._standing):
             if client == scope[0] and scope[1] in ("", symbol):
@@ -291,7 +293,7 @@ class Accusations:
 
     def _fault(
         self,
-        scope: tuple[str, str],
+        scope: Scope,
         kind: ClientFaultKind,
         difference: Difference,
         *,
@@ -299,15 +301,15 @@ class Accusations:
         since: int,
     ) -> ClientFault:
         client, symbol = scope
-        who = _who(client, symbol)
+        whose = who(client, symbol)
         if kind == "change":
             cause = (
-                f"For {since} rows the inputs{who} have been others: held against what was sent of "
-                f"the same bars before, {difference.sentence}."
+                f"For {since} rows the inputs{whose} have been others: held against what was sent "
+                f"of the same bars before, {difference.sentence}."
             )
         else:
             cause = (
-                f"The history in the windows{who} is not what was sent when its bars were the "
+                f"The history in the windows{whose} is not what was sent when its bars were the "
                 f"newest: {difference.sentence}."
             )
         columns = () if len(difference.places) == len(self._names) else difference.columns
@@ -370,23 +372,6 @@ def _tile(part: np.ndarray) -> bool:
     return len(part) > 1 and bool((np.ptp(part, axis=0) == 0).all() and part.any())
 
 
-def _make_room(held: dict[Any, Any], most: int = _MOST) -> None:
-    """Let the oldest go where there are too many."""
-    while len(held) >= most:
-        del held[next(iter(held))]
-
-
-def _apart(name: str) -> tuple[str, str]:
-    """Return client and symbol of a ring's name."""
-    client, mark, symbol = name.partition("\0")
-    return (client, symbol) if mark else ("", name)
-
-
-def _scopes(symbol: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    client, own = _apart(symbol)
+def _scopes(symbol: str) -> tuple[Scope, Scope]:
+    client, own = scope_of(symbol)
     return (client, own), (client, "")
-
-
-def _who(client: str, symbol: str) -> str:
-    of = f" of {symbol}" if symbol else ""
-    return of + (f" from {client}" if client else "")

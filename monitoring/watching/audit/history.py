@@ -17,11 +17,15 @@ from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import Scale
 from plumbline.monitoring.watching.audit.accusations import Accusations
 from plumbline.monitoring.watching.audit.client_fault import ClientFault
+from plumbline.monitoring.watching.audit.lateness import EVERY as CLOCK_EVERY
+from plumbline.monitoring.watching.audit.lateness import Lateness
 from plumbline.monitoring.watching.audit.layout import Layout
 from plumbline.monitoring.watching.audit.look import ENOUGH, Calendar, Newest, Past, look
 from plumbline.monitoring.watching.audit.maker import SELDOM, At, Made, Maker, Tried
+from plumbline.monitoring.watching.audit.phase import Phase
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.rings import AT_ONCE, Placed, Rings
+from plumbline.monitoring.watching.audit.scope import scope_of
 from plumbline.monitoring.watching.audit.suspicion import CLOSE_ROWS, Suspicion
 from plumbline.store.prediction import PredictionBatch
 
@@ -57,6 +61,8 @@ class History:
         self._accusations = Accusations(manifest.feature_names, self._scale, self._layout.steps)
         self._suspicions: dict[int, Suspicion] = {}
         self._maker = Maker(self._rings, self._layout, self._calendar)
+        self._lateness = Lateness(self._interval)
+        self._phase = Phase(manifest.feature_names, reference, self._scale, self._interval)
         self._rows = self._row = 0
         self._curious_until = 0
 
@@ -80,20 +86,26 @@ class History:
                 self._look(batch, start, placed, made)
                 start += len(placed)
                 some = max(2 * len(placed), _FEW)  # where the log is in disorder, cuts are near
+        self._phase.take(batch.bar_time, batch.features, names)
         return made.rebuilt(self._layout)
 
     def findings(self) -> list[ClientFault]:
         """Return the faults that the rows just taken have confirmed; each is told once."""
-        return self._accusations.findings()
+        return [each for part in self._parts for each in part.findings()]
 
     def recovered(self) -> list[ClientFault]:
         """Return the faults that the rows just taken have ended, with the row at which they did."""
-        return self._accusations.recovered()
+        return [each for part in self._parts for each in part.recovered()]
 
     def accept(self) -> None:
         """Forget what is wrong: somebody has accepted the inputs as they are now."""
-        self._accusations.forget()
+        for part in self._parts:
+            part.forget()
         self._suspicions.clear()
+
+    @property
+    def _parts(self) -> tuple[Accusations, Lateness, Phase]:
+        return self._accusations, self._lateness, self._phase
 
     def _look(self, batch: PredictionBatch, start: int, placed: Placed, made: Made) -> None:
         """Make the windows of some rows again: those that are due, doubted, or logged whole."""
@@ -117,7 +129,24 @@ class History:
                 more = placed.slot[i + 1 :] == at.slot
                 more[: max(self._curious_until - self._row - 1, 0)] = True
                 todo = sorted({*todo, *(np.flatnonzero(more) + i + 1).tolist()})
+        self._clock(batch, start, placed)
         self._rows += len(placed)
+
+    def _clock(self, batch: PredictionBatch, start: int, placed: Placed) -> None:
+        """Hold some rows against the clock."""
+        due = placed.number % CLOCK_EVERY < 2
+        watched = self._lateness.watched
+        i, n = 0, len(placed)
+        while i < n:
+            i = i if watched else i + int(due[i:].argmax())
+            scope = scope_of(self._rings.names[placed.slot[i]])
+            if due[i] or scope in watched:
+                row, number = start + i, int(placed.number[i])
+                time, bar = int(batch.time[row]), int(batch.bar_time[row])
+                self._lateness.take(scope, row, number, time, bar)
+            elif not watched:
+                break
+            i += 1
 
     def _due(self, placed: Placed) -> BoolArray:
         """Tell which rows to make again; of a cross-section all or none."""
@@ -256,8 +285,9 @@ class History:
         first = at.place + 1 - self._layout.steps
         if first < 0 or self._accusations.settled(at.symbol, int(rings.bars[slot, first])):
             return False
-        if rings.verified[slot] >= 0:
-            first = max(first, int(rings.verified[slot] - rings.moved[slot]))
+        verified = int(rings.verified[slot] - rings.moved[slot])
+        if rings.verified[slot] >= 0 and verified < at.place:
+            first = max(first, verified)
         bars = rings.bars[slot, first : at.place + 1]
         return self._calendar.unbroken(bars) and not self._stands_still(
             at, rings.values[slot, at.place]

@@ -1,0 +1,254 @@
+"""Whether columns of the time of day or week are those of the bar that a row says it is about.
+
+In the reference some columns are the same whenever the time of the week is: sine and cosine of the
+hour, the weekday. A live row that says its bar then says what they must be. If they are those of
+another time, and always of the same other time, the feed is so many bars late or its clock is in
+another time zone; that shows from a client's first rows on.
+
+Columns of a local time move by an hour when its clocks do. Where the reference is of one half of
+the year only, a shift of one hour in the other half is not held against anybody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.reference import ReferenceProfile
+from plumbline.diagnosis.exact.comparison import ROUNDING, Scale
+from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
+from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
+from plumbline.monitoring.watching.audit.scope import Scope, make_room, scope_of, who
+
+ROWS = 15
+"""Rows in a row, of one symbol, that must be those of the same other time."""
+
+ROWS_TOGETHER = 20
+"""The same of all symbols of a client."""
+
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+_WEEK = 7 * _DAY
+_SPRING, _AUTUMN = 66, 312
+_TIMES = 3
+_SEVERAL = 2
+_NEARLY_ALL = 0.9
+
+
+@dataclass
+class _Run:
+    """Rows of one scope that are of another time, one after the other.
+
+    Attributes
+    ----------
+    rows, symbols
+        How many, and of which symbols.
+    shifts
+        How many of them each shift explains, in microseconds of the week.
+    right
+        Rows in a row that are right since it was told.
+    """
+
+    rows: int = 0
+    symbols: set[str] = field(default_factory=set)
+    shifts: Counter[int] = field(default_factory=Counter)
+    right: int = 0
+
+
+class Phase:
+    """Compares the columns of the time of day and week with the bar time of rows.
+
+    Parameters
+    ----------
+    names, reference, scale
+        Columns, the healthy stream, and what is usual of it.
+    interval
+        Of a bar, in microseconds.
+    """
+
+    def __init__(
+        self, names: Sequence[str], reference: ReferenceProfile, scale: Scale, interval: int
+    ) -> None:
+        self._names = tuple(names)
+        self._interval = interval
+        self._slack = ROUNDING * scale.deviation
+        self._seasons = set(_summer(reference.bar_time).tolist())
+        self._period, self._moments, self._table, self._columns = self._learn(reference)
+        self._runs: dict[Scope, _Run] = {}
+        self._standing: dict[Scope, ClientFault] = {}
+        self._found: list[ClientFault] = []
+        self._over: list[ClientFault] = []
+
+    def _learn(self, reference: ReferenceProfile) -> tuple[int, IntArray, FloatArray, IntArray]:
+        """Find the columns that the time of the week decides, or else that of the day."""
+        for period in (_WEEK, _DAY):
+            moment = reference.bar_time % period
+            order = np.argsort(moment, kind="stable")
+            moments, first, counts = np.unique(moment[order], return_index=True, return_counts=True)
+            if len(moments) < 2 or len(reference) < _TIMES * len(moments):
+                continue
+            low = np.minimum.reduceat(reference.features[order], first)
+            high = np.maximum.reduceat(reference.features[order], first)
+            same = high - low <= self._slack
+            often = counts >= 2
+            told = same[often].all(axis=0) & often.any()
+            moves = np.ptp(low, axis=0) > 10 * self._slack
+            columns = np.flatnonzero(told & moves)
+            if len(columns):
+                known = (low[:, columns] + high[:, columns]) / 2
+                return period, moments, known, columns
+        nothing = np.empty(0, np.int64)
+        return _WEEK, nothing, np.empty((0, 0)), nothing
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the time decides."""
+        return tuple(self._names[j] for j in self._columns)
+
+    def take(self, bar_time: IntArray, features: FloatArray, names: Sequence[str]) -> None:
+        """Take rows, oldest in the log first.
+
+        Parameters
+        ----------
+        bar_time, features : (n,), (n, f)
+        names
+            Whose each is, as rings are named.
+        """
+        if not len(self._columns):
+            return
+        moment = bar_time % self._period
+        place = np.searchsorted(self._moments, moment).clip(max=len(self._moments) - 1)
+        known = (bar_time >= 0) & (self._moments[place] == moment)
+        sent = features[:, self._columns]
+        right = self._matches(sent, self._table[place])
+        if not self._runs and right[known].all():
+            return
+        for i in np.flatnonzero(known).tolist():
+            client, symbol = scope_of(names[i])
+            together: Scope = (client, "")
+            own: Scope = (client, symbol)
+            if right[i]:
+                self._agree(own, i)
+                self._agree(together, i)
+                continue
+            shifts = self._shifts(int(moment[i]), sent[i])
+            if bool(_summer(bar_time[i])) not in self._seasons:
+                shifts = [shift for shift in shifts if abs(shift) != _HOUR]
+            for scope in (own, together):
+                self._differ(scope, i, symbol, shifts)
+
+    def findings(self) -> list[ClientFault]:
+        """Return the faults confirmed since the last call."""
+        found, self._found = self._found, []
+        return found
+
+    def recovered(self) -> list[ClientFault]:
+        """Return the faults that have ended since the last call."""
+        over, self._over = self._over, []
+        return over
+
+    def forget(self) -> None:
+        """Withdraw everything: somebody has accepted the inputs as they are."""
+        self._runs.clear()
+        self._standing.clear()
+
+    def _matches(self, sent: FloatArray, expected: FloatArray) -> BoolArray:
+        right: BoolArray = np.all(
+            np.abs(sent - expected) <= 2 * self._slack[self._columns], axis=-1
+        )
+        return right
+
+    def _shifts(self, moment: int, sent: FloatArray) -> list[int]:
+        """Return by how much earlier the times are that have these columns; later is negative."""
+        others = self._moments[self._matches(sent[None], self._table)]
+        half = self._period // 2
+        earlier = (moment - others + half) % self._period - half
+        return [int(shift) for shift in earlier]
+
+    def _agree(self, scope: Scope, row: int) -> None:
+        run = self._runs.get(scope)
+        if run is None:
+            return
+        if scope not in self._standing:
+            del self._runs[scope]
+            return
+        run.right += 1
+        if run.right >= ROWS:
+            del self._runs[scope]
+            self._over.append(replace(self._standing.pop(scope), row=row))
+
+    def _differ(self, scope: Scope, row: int, symbol: str, shifts: Sequence[int]) -> None:
+        run = self._runs.get(scope)
+        if run is None:
+            make_room(self._runs)
+            run = self._runs[scope] = _Run()
+        run.rows += 1
+        run.right = 0
+        if len(run.symbols) < _SEVERAL:
+            run.symbols.add(symbol)
+        run.shifts.update(shifts)
+        told = scope in self._standing or (scope[0], "") in self._standing
+        enough = run.rows >= ROWS
+        if scope[1] == "":
+            enough = run.rows >= ROWS_TOGETHER and len(run.symbols) >= _SEVERAL
+        if not enough or told or not run.shifts:
+            return
+        most = max(run.shifts.values())
+        if most < _NEARLY_ALL * run.rows:
+            return
+        shift = min((each for each, times in run.shifts.items() if times == most), key=abs)
+        for other in [each for each in self._standing if scope[1] == "" and each[0] == scope[0]]:
+            self._over.append(replace(self._standing.pop(other), row=row))
+        fault = self._fault(scope, shift, row, run.rows)
+        make_room(self._standing)
+        self._standing[scope] = fault
+        self._found.append(fault)
+
+    def _fault(self, scope: Scope, shift: int, row: int, rows: int) -> ClientFault:
+        client, symbol = scope
+        bars = shift / self._interval
+        ago = f"{_span(abs(shift))} {'earlier' if shift > 0 else 'later'}"
+        whole = abs(bars - round(bars)) < 1e-6
+        late = "late" if shift > 0 else "early"
+        count = f"{abs(bars):.0f} bar{'' if abs(round(bars)) == 1 else 's'} {late}"
+        feed = f"the feed is {count}, or its clock is" if whole else "its clock is"
+        columns = self.columns
+        cause = (
+            f"Columns {', '.join(columns)}{who(client, symbol)} are those of {ago} than the bar "
+            f"that each row says it is about: {feed} in another time zone."
+        )
+        relations = [Relation(RelationKind.SAME)] * len(self._names)
+        for j in self._columns.tolist():
+            relations[j] = Relation(RelationKind.LATE, rows=round(bars))
+        return ClientFault(
+            symbol=symbol,
+            client=client,
+            row=row,
+            since_rows=rows,
+            kind="phase",
+            cause=cause,
+            columns=columns,
+            finding=finding("bar_phase", bars, rows, cause, columns),
+            difference=Difference(self._names, tuple(relations), rows),
+        )
+
+
+def _summer(bar_time: IntArray) -> BoolArray:
+    """Whether clocks may be set to summer time then: March 8 to November 7."""
+    days = bar_time.astype("datetime64[us]").astype("datetime64[D]")
+    day = (days - days.astype("datetime64[Y]")).astype(np.int64)
+    summer: BoolArray = (day >= _SPRING) & (day < _AUTUMN)
+    return summer
+
+
+def _span(microseconds: int) -> str:
+    """Return a span of time in its largest whole unit."""
+    for unit, size in (("day", _DAY), ("hour", _HOUR), ("minute", 60_000_000)):
+        if microseconds % size == 0:
+            count = microseconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{microseconds / 1e6:g} seconds"

@@ -1,0 +1,129 @@
+"""Columns of the time of day that are those of another time say how late a feed is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plumbline.diagnosis.exact.relation import RelationKind
+from plumbline.monitoring.watching.audit.client_fault import ClientFault
+from plumbline.monitoring.watching.audit.history import History
+from plumbline.monitoring.watching.audit.phase import ROWS, ROWS_TOGETHER
+from plumbline.store.prediction import PredictionBatch
+from tests.support.histories import WIDTH, WINDOW, audited, taught
+from tests.support.logged import FIRST, HOUR, Client, columns, in_log_order
+
+BARS = 500
+TIMED = ("feature_2", "feature_3", "feature_5")
+
+
+def timed(times: np.ndarray, seed: int) -> np.ndarray:
+    """Return columns of which three are functions of the time."""
+    values = columns(len(times), WIDTH, seed)
+    angle = 2 * np.pi * (times % (24 * HOUR)) / (24 * HOUR)
+    values[:, 2], values[:, 3] = np.sin(angle), np.cos(angle)
+    values[:, 5] = (times // (24 * HOUR)) % 7
+    return values
+
+
+def history() -> History:
+    """Return the history of a model that is shown the time."""
+    manifest, reference = taught()
+    times = FIRST - HOUR * np.arange(600, 0, -1)
+    longer = reference.take(np.arange(600) % len(reference))
+    return History(manifest, replace(longer, bar_time=times, features=timed(times, 99)))
+
+
+def log_of(
+    shift: int | Callable[[np.ndarray], np.ndarray], *, symbol: str = "EURUSD", seed: int = 0
+) -> PredictionBatch:
+    """Return rows whose columns are those of so many bars before the bar they say."""
+    times = FIRST + HOUR * np.arange(BARS)
+    of = times - shift * HOUR if isinstance(shift, int) else shift(times)
+    asks = Client(timed(of, seed), WINDOW, times, symbol=symbol)
+    return asks.rows(range(WINDOW, BARS), ratio=0.0)
+
+
+def phases(rows: PredictionBatch) -> tuple[list[tuple[int, ClientFault]], list[int]]:
+    """Return what is found of the time, and the rows at which it was over."""
+    found, over = audited(rows, history())
+    return (
+        [(row, fault) for row, fault in found if fault.kind == "phase"],
+        [row for row, fault in over if fault.kind == "phase"],
+    )
+
+
+@pytest.mark.parametrize("bars", [1, 2, 5, 48, -1, -3])
+def test_a_late_feed_is_named_from_its_first_row(bars: int) -> None:
+    """Fifteen rows that agree are enough."""
+    found, _ = phases(log_of(bars))
+    ((row, fault),) = found
+
+    assert row == ROWS - 1
+    assert fault.columns == TIMED
+    assert fault.difference is not None
+    assert fault.difference.kind is RelationKind.LATE
+    assert fault.difference.relations[2].rows == bars
+    assert f"the feed is {abs(bars)} bar" in fault.cause
+
+
+def test_right_columns_accuse_nobody() -> None:
+    """Whatever else is in the row."""
+    assert phases(log_of(0)) == ([], [])
+
+
+def test_a_time_zone_within_the_hour_is_named() -> None:
+    """Columns of half an hour before are no columns of any bar: others say that."""
+    found, _ = phases(log_of(lambda times: times - HOUR // 2))
+
+    assert found == []
+
+
+def test_a_feed_that_comes_right_is_over() -> None:
+    """After fifteen rows."""
+    found, over = phases(
+        log_of(lambda times: np.where(times < FIRST + 200 * HOUR, times - 5 * HOUR, times))
+    )
+
+    assert len(found) == 1
+    assert over == [200 - WINDOW + ROWS - 1]
+
+
+def test_a_wrong_clock_of_all_symbols_is_the_clients() -> None:
+    """Twenty rows of ten symbols are enough, and it is told once."""
+    rows = in_log_order([log_of(5, symbol=f"S{i}", seed=i) for i in range(10)])
+    found, _ = phases(rows)
+
+    assert [(row, fault.symbol) for row, fault in found] == [(ROWS_TOGETHER - 1, "")]
+
+
+def test_one_late_symbol_of_ten_is_named() -> None:
+    """And no other."""
+    rows = in_log_order([log_of(5 if i == 4 else 0, symbol=f"S{i}", seed=i) for i in range(10)])
+    found, _ = phases(rows)
+
+    assert [fault.symbol for _, fault in found] == ["S4"]
+
+
+def test_changed_columns_are_no_clock() -> None:
+    """A column of the hour that arrives otherwise is no other time: others name it."""
+    rows = log_of(0)
+    features = rows.features.copy()
+    features[:, 2] *= 3
+
+    assert phases(replace(rows, features=features)) == ([], [])
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_summer_time_accuses_nobody(hours: int) -> None:
+    """An hour in the half of the year that the reference has not seen is the local clock's."""
+    manifest, reference = taught()
+    winter = FIRST - 190 * 24 * HOUR - HOUR * np.arange(600, 0, -1)
+    longer = reference.take(np.arange(600) % len(reference))
+    learnt = History(manifest, replace(longer, bar_time=winter, features=timed(winter, 99)))
+    found, _ = audited(log_of(hours), learnt)
+
+    assert len(found) == hours - 1
