@@ -35,15 +35,16 @@ class Accepted:
 
     Attributes
     ----------
-    news
-        Rows of the version that are no retries.
+    own
+        Rows of the version.
     ordered
-        Those of them that are no stragglers: each asks about a newer bar than its symbol's last.
+        Those of them that are no retries and no stragglers: each asks about a newer bar than its
+        symbol's last.
     place : (n,) int64
-        For each row of the news, how many ordered rows there are up to and with it.
+        For each row of the version, how many ordered rows there are up to and with it.
     """
 
-    news: PredictionBatch
+    own: PredictionBatch
     ordered: PredictionBatch
     place: IntArray
 
@@ -99,16 +100,14 @@ class Stream:
         own = np.asarray(batch.version) == self.version
         if not own.all():
             batch = batch.take(own)
-        news, late = self._sort_out(batch)
-        if not news.all():
-            batch, late = batch.take(news), late[news]
-        ordered = batch.take(~late) if late.any() else batch
+        news = self._sort_out(batch)
+        ordered = batch if news.all() else batch.take(news)
         if len(ordered):
             readings = self.outputs.restore(ordered.centre, ordered.epistemic, ordered.group)
             self._pieces.append(_Piece(self.rows, ordered, readings, np.zeros(len(ordered), bool)))
             self.rows += len(ordered)
             self._drop()
-        return Accepted(batch, ordered, np.cumsum(~late))
+        return Accepted(batch, ordered, np.cumsum(news))
 
     def newest_piece(self) -> Sample:
         """Return the rows last accepted."""
@@ -173,9 +172,9 @@ class Stream:
             inputs_hash=rows.inputs_hash,
         )
 
-    def _sort_out(self, batch: PredictionBatch) -> tuple[BoolArray, BoolArray]:
-        """Tell which rows are no retries, and which are stragglers: ``(n,) bool`` each."""
-        news, late = np.ones(len(batch), bool), np.zeros(len(batch), bool)
+    def _sort_out(self, batch: PredictionBatch) -> BoolArray:
+        """Tell which rows are neither retries nor stragglers: ``(n,) bool``."""
+        news = np.ones(len(batch), bool)
         asked = self._asked
         columns = (batch.symbol.tolist(), batch.bar_time.tolist(), batch.inputs_hash.tolist())
         for i, (symbol, bar, inputs) in enumerate(zip(*columns, strict=True)):
@@ -191,10 +190,10 @@ class Stream:
                 news[i] = last.retries > MOST_RETRIES
             elif 0 <= bar < last.bar and last.late < MOST_LATE:
                 last.late += 1
-                late[i] = True
+                news[i] = False
             else:
                 last.bar, last.inputs, last.retries, last.late = bar, inputs, 0, 0
-        return news, late
+        return news
 
     def _drop(self) -> None:
         """Let go of the oldest pieces, as far as enough rows stay at hand."""

@@ -47,9 +47,6 @@ ASKED_EVERY = 20
 PATIENCE = 120
 """Rows since the onset in which an output alarm must find its explanation."""
 
-FIRST_ROWS = 150
-"""An alarm that begins within so many rows of the stream had no sound rows before it."""
-
 
 class Watcher:
     """Judges the rows that one bundle version answered.
@@ -119,13 +116,13 @@ class Watcher:
     def feed(self, batch: PredictionBatch) -> list[Judgement]:
         """Take rows, oldest first, and return one judgement for each change of the verdict.
 
-        Rows of other versions and retries are left out. What the detectors say does not depend on
+        Rows of other versions are left out. What the detectors say does not depend on
         how the rows are cut into batches.
         """
         accepted = self._stream.accept(batch)
-        if len(accepted.news) == 0:
+        if len(accepted.own) == 0:
             return []
-        notices = self._auditor.take(accepted.news)
+        notices = self._auditor.take(accepted.own)
         found: list[Judgement] = []
         self._walk(accepted, notices, found)
         return found
@@ -140,7 +137,7 @@ class Watcher:
         while i < n or due:
             before = self._current
             if due and due[0][0] <= i:
-                self._heed(due[0][1], str(accepted.news.prediction_id[due.pop(0)[1].place]))
+                self._heed(due[0][1], str(accepted.own.prediction_id[due.pop(0)[1].place]))
             else:
                 stop = min(n, i + self._stride(), due[0][0] if due else n)
                 i = self._stretch(measured, i, stop)
@@ -326,7 +323,7 @@ class Watcher:
             return
         if not doubt and last.verdict is Verdict.HEALTHY:
             exact = self._auditor.exact(accused)
-            begun = self.rows - since >= FIRST_ROWS or not self._doubted
+            begun = self._model.verdict.facts.well or not self._doubted
             probed = self._auditor.probe()
             said = unnamed(last, self._evidence(), exact, probed, since=since, begun=begun)
             self._settle(said, since)

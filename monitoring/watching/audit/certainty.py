@@ -91,7 +91,7 @@ def _others(difference: Difference, said: FloatArray, expected: FloatArray, scal
         return 0
     off = np.abs(said - expected) > 0.1 * scale.deviation
     return sum(
-        difference.relations[j].kind is RelationKind.OTHER
+        difference.relations[j].kind in (RelationKind.OTHER, RelationKind.NOISE)
         and float(off[:, j].mean()) >= _NEARLY_ALWAYS
         for j in difference.places
     )
