@@ -120,7 +120,7 @@ class Watcher:
         """Hold nothing that came so far against the model: what it was shown was wrong."""
         self._stream.forget_sound()
         self._sound, self._asked_at, self._looks = 0, 0, Looks()
-        self._model = _waiting()
+        self._model = waiting()
         if self._panel is not None:
             self._panel.reset()
 
