@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import exp
 from typing import ClassVar
 
@@ -71,7 +72,7 @@ class Detector(ABC):
         self._placed = np.flatnonzero((highest <= log_a) | (highest == highest.min()))
         self.highest = float(highest[self._placed].max())
         self.threshold = max(log_a, self.highest + params.slack)
-        self.bounds = fit_null(self.events_of(reference), reference.first)
+        self.bounds = self._null(reference, self._edges)[self._placed]
         self._mixture = 0
         self._process = EProcess(self.bounds, levels=np.array([exp(self.threshold)]))
 
@@ -92,6 +93,17 @@ class Detector(ABC):
     @abstractmethod
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         """Return ``(n, j) int8``: 1 where an event occurred, 0 where not, -1 where undefined."""
+
+    def wider(self, bets: int) -> Sequence[int]:
+        """Return, of each event, which one always occurs with it and is commoner; -1 for none.
+
+        Of an event too rare to have taught how long it lasts, the commoner one tells.
+        """
+        return [-1] * bets
+
+    def lasting(self, bets: int) -> Sequence[float]:
+        """Return how likely at least each event may be to go on; 0 where nothing is known."""
+        return [0.0] * bets
 
     @classmethod
     def watches(cls, reference: Measures) -> bool:  # noqa: ARG003 - for subclasses
@@ -158,6 +170,11 @@ class Detector(ABC):
         """Forget the evidence and the alarm."""
         self._process.reset()
 
+    def _null(self, measures: Measures, edges: FloatArray) -> FloatArray:
+        events = self.events(measures, edges)
+        bets = events.shape[1]
+        return fit_null(events, measures.first, wider=self.wider(bets), lasting=self.lasting(bets))
+
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""
         half = len(reference) // 2
@@ -165,7 +182,7 @@ class Detector(ABC):
         found = []
         for seed, (inside, outside) in enumerate((halves, halves[::-1])):
             edges = self.learn(inside)
-            bounds = fit_null(self.events(inside, edges), inside.first)
+            bounds = self._null(inside, edges)
             found.append(
                 highest_evidence(
                     bounds,
@@ -201,3 +218,11 @@ def quantiles(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     if len(defined) == 0:
         return np.full(len(levels), np.nan)
     return np.quantile(defined, levels)
+
+
+def lasts(run: IntArray) -> FloatArray:
+    """How often each column's runs go on: from their lengths ``(n, f)`` to ``(f,) float64``.
+
+    With a grain of doubt, so that a few runs of one row do not prove that none goes on.
+    """
+    return np.asarray(((run > 1).sum(axis=0) + 1) / ((run > 0).sum(axis=0) + 4))

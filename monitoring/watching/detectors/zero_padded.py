@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,11 +12,18 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
-from plumbline.monitoring.watching.detectors.base import Detector
+from plumbline.monitoring.watching.detectors.base import Detector, lasts
+
+LASTING = 0.5
+"""A column in which zeros go on more often than this is zero for reasons of its own."""
 
 
 class ZeroPadded(Detector):
-    """A column is zero for longer than it ever was in the reference."""
+    """A column is zero that never was in the reference, or one for longer than it ever was.
+
+    How long a run of zeros lasts, the market says where zeros are its own: of a column in which
+    they are apt to go on, a run longer than any before is no surprise, and it is not watched.
+    """
 
     name: ClassVar[str] = "zero_padded"
     accuses: ClassVar[Accusation] = Verdict.SCHEMA_SKEW
@@ -23,16 +31,20 @@ class ZeroPadded(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         most = reference.zero_run.max(axis=0).astype(np.float64)
-        return np.where(most > 0, 1.5 * most + 2, 0.0)
+        limit = np.where(lasts(reference.zero_run) > LASTING, np.inf, 1.5 * most + 2)
+        return np.stack([np.where(most > 0, np.inf, 0.0), np.where(most > 0, limit, np.inf)])
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
-        on = (measures.zero_run > edges).any(axis=1)
-        events = np.where(measures.still, np.int8(NO_EVENT), on.astype(np.int8))
-        return events[:, None]
+        on = np.stack([(measures.zero_run > each).any(axis=1) for each in edges], axis=1)
+        return np.where(measures.still[:, None], np.int8(NO_EVENT), on.astype(np.int8))
+
+    @override
+    def lasting(self, bets: int) -> Sequence[float]:
+        return [0.0, LASTING]
 
     @override
     def columns(self, measures: Measures) -> BoolArray:
         """Return which columns are padded in each row: ``(n, f)``."""
-        padded: BoolArray = measures.zero_run > self._edges
+        padded: BoolArray = measures.zero_run > self._edges.min(axis=0)
         return padded
