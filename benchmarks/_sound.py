@@ -9,7 +9,7 @@ one the tests use. Real series are treated as the made bars are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class Said:
     def take(self, rows: np.ndarray | slice) -> Said:
         """Return some of the rows."""
         return Said(self.features[rows], self.logits[rows], self.symbol[rows], self.time[rows])
+
+
+def joined(parts: Sequence[Said]) -> Said:
+    """Return rows one after the other."""
+    names = ("features", "logits", "symbol", "time")
+    return Said(*(np.concatenate([getattr(each, name) for each in parts]) for name in names))
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,36 @@ def regimes(seed: int, streams: int, rows: int, reference: int) -> Sound:
 
     whole = [said(*each) for each in found]
     return Sound("regimes", whole[0], tuple(whole[1:]))
+
+
+def several(seed: int, streams: int, rows: int, reference: int) -> Sound:
+    """Return one model of symbols unlike each other: some quiet, some loud, some slow.
+
+    The reference has as many rows of each symbol as fit, in turn; each stream has all symbols in
+    turn, and the last of them only the quietest, which alone is no reason to complain.
+    """
+    symbols = 10
+    parts = regimes(seed, symbols * streams + symbols, rows // symbols, 2_000)
+    known = regimes(seed, symbols, reference // symbols, 2_000)
+    rng = np.random.default_rng(seed)
+    loud = np.sort(np.exp(rng.normal(0, 0.8, symbols)))
+
+    def turn(own: Sequence[Said]) -> Said:
+        quiet = [
+            Said(
+                each.features * np.float32(loud[i]),
+                each.logits.mean(axis=0) + loud[i] * (each.logits - each.logits.mean(axis=0)),
+                np.full(len(each), f"S{i}"),
+                HOUR * np.arange(len(each), dtype=np.int64),
+            )
+            for i, each in enumerate(own)
+        ]
+        whole = joined(quiet)
+        return whole.take(np.lexsort((whole.symbol, whole.time)))
+
+    live = [turn(parts.streams[i * symbols : (i + 1) * symbols]) for i in range(streams)]
+    alone = live[-1].take(np.flatnonzero(live[-1].symbol == "S0"))
+    return Sound("several symbols", turn(known.streams), (*live, alone))
 
 
 def tested(seed: int, streams: int, rows: int, reference: int) -> Sound:
@@ -271,33 +307,28 @@ def bars(seed: int, streams: int, rows: int, reference: int) -> Sound:
     table = build_table(feature_set, own)
     head_ = Head(table[:train], own.close[:train], seed)
     said = _answers(head_, table, own)
-    others = tuple(
-        _answers(head_, build_table(feature_set, each), each)[-1:]
-        if False
-        else _answers(head_, build_table(feature_set, each), each)
-        for each in made
-    )
+    others = tuple(_answers(head_, build_table(feature_set, each), each) for each in made)
     return Sound("bars", said.take(slice(len(said) - reference, None)), others)
 
 
 # --- real bars -----------------------------------------------------------------------------------
 
 SERIES = {
-    "BTC, hours": ("btc_usdt_1h.parquet", 1, 1),
-    "crypto of 2024, hours": ("crypto_spot_1h_2024.parquet", 20, 1),
-    "crypto of 2024, 5 minutes": ("crypto_spot_5min_2024.parquet", 3, 2),
-    "perpetuals, hours": ("crypto_perp_1h_2023_2025.parquet", 20, 2),
-    "SPY, minutes": ("spy_1min.parquet", 1, 1),
-    "leveraged funds, minutes": ("etf_1min_2025.parquet", 4, 2),
-    "US shares, hours": ("us_equity_1h_1998_2018.parquet", 5, 2),
-    "S&P 500, days": ("sp500_daily_2001_2018.parquet", 100, 4),
+    "BTC, hours": ("btc_usdt_1h.parquet", 1),
+    "crypto, hours": ("crypto_spot_1h_2024.parquet", 20),
+    "crypto, 5 minutes": ("crypto_spot_5min_2024.parquet", 3),
+    "perpetuals, hours": ("crypto_perp_1h_2023_2025.parquet", 20),
+    "SPY, minutes": ("spy_1min.parquet", 1),
+    "leveraged funds, minutes": ("etf_1min_2025.parquet", 4),
+    "US shares, hours": ("us_equity_1h_1998_2018.parquet", 5),
+    "S&P 500, days": ("sp500_daily_2001_2018.parquet", 100),
 }
-"""File, symbols together, and every how many rows of the reference are kept."""
+"""File, and how many symbols one model answers for."""
 
 
 def real(folder: Path, name: str, *, seed: int = 0) -> Iterator[Sound]:
     """Yield models of a series: fitted on its first quarter, judged on what comes after two."""
-    file, together, _ = SERIES[name]
+    file, together = SERIES[name]
     frame = pd.read_parquet(folder / file)
     symbols = sorted(frame["symbol"].unique())
     for first in range(0, min(len(symbols), 3 * together), together):
@@ -315,10 +346,7 @@ def real(folder: Path, name: str, *, seed: int = 0) -> Iterator[Sound]:
         closes = np.concatenate([b.close[e] for b, e in zip(found, early, strict=True)])
         head_ = Head(pooled, closes, seed)
         said = [_answers(head_, t, b) for t, b in zip(tables, found, strict=True)]
-        whole = Said(
-            *(np.concatenate([getattr(e, n) for e in said]) for n in ("features", "logits")),
-            *(np.concatenate([getattr(e, n) for e in said]) for n in ("symbol", "time")),
-        )
+        whole = joined(said)
         whole = whole.take(np.lexsort((whole.symbol, whole.time)))
         middle = (whole.time >= cuts[0]) & (whole.time < cuts[1])
         yield Sound(
@@ -332,5 +360,5 @@ def _read(frame: pd.DataFrame, symbol: str) -> Bars:
     own = frame[frame["symbol"] == symbol]
     factor = own["adj_factor"].to_numpy() if "adj_factor" in own else 1.0
     prices = {k: own[k].to_numpy(np.float64) * factor for k in ("open", "high", "low", "close")}
-    time = own["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    time = own["timestamp"].dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     return Bars(symbol=symbol, time=time, volume=own["volume"].to_numpy(np.float64), **prices)

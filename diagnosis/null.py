@@ -168,7 +168,6 @@ def fit_null(
     breaks: BoolArray,
     *,
     wider: Sequence[int] | None = None,
-    lasting: Sequence[float] | None = None,
 ) -> FloatArray:
     """Bound on every event in every context.
 
@@ -185,9 +184,6 @@ def fit_null(
     wider : (j,)
         Of each bet, the bet on the event that always occurs with its own and is commoner; -1 where
         there is none.
-    lasting : (j,)
-        How likely at least each event may be to go on once it has begun, for what is known of it
-        otherwise; 0 where nothing is.
 
     Returns
     -------
@@ -198,7 +194,7 @@ def fit_null(
     upper: FloatArray = bound(counts.on, counts.rows, counts.unrest)
     bets = len(upper)
     parents = [-1] * bets if wider is None else list(wider)
-    stays = [0.0] * bets if lasting is None else list(lasting)
+    stays = [0.0] * bets
     for j in _widest_first(parents):
         parent = parents[j]
         if parent >= 0:
@@ -226,6 +222,7 @@ def _fill(own: FloatArray, counts: Counts, j: int, stay: float, wider: FloatArra
     rows, on = counts.rows[j], counts.on[j]
     thick, known = rows >= CELL_ROWS, own.copy()
     never = wider is None and on.sum() == 0
+    slope = _slope(rows, on, counts.unrest[j])
     for last in (0, 1):
         for level in np.flatnonzero(~thick[last]).tolist():
             like = slice(None) if last else slice(1, None) if level else slice(0, 1)
@@ -235,12 +232,42 @@ def _fill(own: FloatArray, counts: Counts, j: int, stay: float, wider: FloatArra
                 found = [(NEVER if never else UNSEEN) if last or level else 1.0]
             found.append(_beside(known[last], thick[last], level))
             if not never:
-                found.append(min((level + 0.5) / (LEVELS - 1), ALWAYS))
+                found.append(_as_lately(known[last], thick[last], level, slope))
             if last:
                 found.append(stay)
             elif wider is not None:
                 found.append(float(wider[0, level]))
             own[last, level] = min(1.0, max(found))
+
+
+def _slope(rows: IntArray, on: IntArray, unrest: FloatArray) -> float:
+    """How much likelier an event is at most for having occurred lately: between 0 and 1.
+
+    0 of independent events, 1 of those that go on as they did. The upper 99 % limit of the slope
+    of rates over levels, of rows with the same last event, by least squares; 1 where too few
+    levels were seen to tell.
+    """
+    level = np.arange(LEVELS) / (LEVELS - 1)
+    weight = np.maximum(rows.sum(axis=1, keepdims=True), 1)
+    away = level - (rows * level).sum(axis=1, keepdims=True) / weight
+    rate = on / np.maximum(rows, 1)
+    moment = float((rows * away**2).sum())
+    if moment <= 0:
+        return 1.0
+    noise = 2 * rate * (1 - rate) * rows + rows**2 * unrest
+    slope = float((rows * away * rate).sum()) / moment
+    doubt = float(np.sqrt((noise * away**2).sum())) / moment
+    return min(1.0, max(0.0, slope + 2.33 * doubt))
+
+
+def _as_lately(upper: FloatArray, thick: BoolArray, level: int, slope: float) -> float:
+    """Return a bound for an event that goes on as it lately did, as far as such events do."""
+    most = min((level + 0.5) / (LEVELS - 1), ALWAYS)
+    below = np.flatnonzero(thick[:level])
+    if len(below) == 0:
+        return most
+    nearest = below[-1]
+    return min(most, float(upper[nearest]) + slope * float(level - nearest) / (LEVELS - 1))
 
 
 def _pooled(counts: Counts, j: int, last: int, levels: slice) -> float:

@@ -101,10 +101,6 @@ class Detector(ABC):
         """
         return [-1] * bets
 
-    def lasting(self, bets: int) -> Sequence[float]:
-        """Return how likely at least each event may be to go on; 0 where nothing is known."""
-        return [0.0] * bets
-
     @classmethod
     def watches(cls, reference: Measures) -> bool:  # noqa: ARG003 - for subclasses
         """Whether there is anything to watch in an output like the reference's."""
@@ -173,21 +169,20 @@ class Detector(ABC):
     def _null(self, measures: Measures, edges: FloatArray) -> FloatArray:
         events = self.events(measures, edges)
         bets = events.shape[1]
-        return fit_null(events, measures.first, wider=self.wider(bets), lasting=self.lasting(bets))
+        return fit_null(events, _breaks(measures), wider=self.wider(bets))
 
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""
-        half = len(reference) // 2
-        halves = reference.take(slice(0, half)), reference.take(slice(half, None))
+        early = _early(reference)
+        halves = reference.take(early), reference.take(~early)
         found = []
         for seed, (inside, outside) in enumerate((halves, halves[::-1])):
             edges = self.learn(inside)
-            bounds = self._null(inside, edges)
             found.append(
                 highest_evidence(
-                    bounds,
+                    self._null(inside, edges),
                     self.events(outside, edges),
-                    outside.first,
+                    _breaks(outside),
                     paths=self._params.paths,
                     rows=self._params.path_rows,
                     block=self._params.block,
@@ -195,6 +190,20 @@ class Detector(ABC):
                 )
             )
         return np.maximum(*found)
+
+
+def _breaks(measures: Measures) -> BoolArray:
+    """Where another symbol begins; rows of one are consecutive in a reference."""
+    return np.append(True, measures.symbol[1:] != measures.symbol[:-1])
+
+
+def _early(measures: Measures) -> BoolArray:
+    """Tell the first half of each symbol's rows from the second: early from late, not who."""
+    begins = np.flatnonzero(_breaks(measures))
+    lengths = np.diff(np.append(begins, len(measures)))
+    rank = np.arange(len(measures)) - np.repeat(begins, lengths)
+    early: BoolArray = rank < np.repeat(lengths, lengths) // 2
+    return early
 
 
 def exceeds(values: FloatArray, edges: FloatArray) -> IntArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -35,23 +34,21 @@ class Stale(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         most = reference.stale_run.max(axis=0).astype(np.float64)
-        limit = np.where(lasts(reference.stale_run) > LASTING, np.inf, 1.5 * most + SPARE)
-        return np.stack(
-            [np.where(most > 0, np.inf, float(SPARE)), np.where(most > 0, limit, np.inf)]
-        )
+        own = lasts(reference.stale_run) > LASTING
+        return np.where((most > 0) & own, np.inf, 1.5 * most + SPARE)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
-        held = np.where(measures.zero_run == 0, measures.stale_run, 0)
-        on = np.stack([(held > each).any(axis=1) for each in edges], axis=1)
-        return np.where(measures.still[:, None], np.int8(NO_EVENT), on.astype(np.int8))
-
-    @override
-    def lasting(self, bets: int) -> Sequence[float]:
-        return [0.0, LASTING]
+        on = np.asarray(self._stale(measures, edges).any(axis=1))
+        events = np.where(measures.still, np.int8(NO_EVENT), on.astype(np.int8))
+        return events[:, None]
 
     @override
     def columns(self, measures: Measures) -> BoolArray:
         """Return which columns are stale in each row: ``(n, f)``."""
-        stale: BoolArray = (measures.stale_run > self._edges.min(axis=0)) & (measures.zero_run == 0)
+        return self._stale(measures, self._edges)
+
+    @staticmethod
+    def _stale(measures: Measures, edges: FloatArray) -> BoolArray:
+        stale: BoolArray = (measures.stale_run > edges) & (measures.zero_run == 0)
         return stale

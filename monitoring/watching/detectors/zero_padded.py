@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -31,20 +30,17 @@ class ZeroPadded(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         most = reference.zero_run.max(axis=0).astype(np.float64)
-        limit = np.where(lasts(reference.zero_run) > LASTING, np.inf, 1.5 * most + 2)
-        return np.stack([np.where(most > 0, np.inf, 0.0), np.where(most > 0, limit, np.inf)])
+        own = lasts(reference.zero_run) > LASTING
+        return np.where(most > 0, np.where(own, np.inf, 1.5 * most + 2), 0.0)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
-        on = np.stack([(measures.zero_run > each).any(axis=1) for each in edges], axis=1)
-        return np.where(measures.still[:, None], np.int8(NO_EVENT), on.astype(np.int8))
-
-    @override
-    def lasting(self, bets: int) -> Sequence[float]:
-        return [0.0, LASTING]
+        on = (measures.zero_run > edges).any(axis=1)
+        events = np.where(measures.still, np.int8(NO_EVENT), on.astype(np.int8))
+        return events[:, None]
 
     @override
     def columns(self, measures: Measures) -> BoolArray:
         """Return which columns are padded in each row: ``(n, f)``."""
-        padded: BoolArray = measures.zero_run > self._edges.min(axis=0)
+        padded: BoolArray = measures.zero_run > self._edges
         return padded
