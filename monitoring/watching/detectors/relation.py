@@ -43,7 +43,8 @@ class ColumnRelation(Detector):
 
     @override
     def wider(self, bets: int) -> Sequence[int]:
-        return [*range(-1, len(AT_LEAST) - 1), -1, *range(len(AT_LEAST), bets - 1)]
+        usual = len(AT_LEAST)
+        return [usual, *range(usual - 1), -1, *range(usual, bets - 2), usual]
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
