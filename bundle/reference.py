@@ -8,15 +8,14 @@ watches the live rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray, read_arrays, write_arrays
+from plumbline.bundle.coverage import Coverage, coverage
 from plumbline.bundle.errors import FormatError
-
-GUARANTEED_ROWS = 12_000
-"""Fewer reference rows than this, and no false-alarm guarantee is given."""
 
 NO_ACTION = -1
 """Stands in `action` where the policy has no actions."""
@@ -84,10 +83,15 @@ class ReferenceProfile:
         """Return the rows at these positions, in this order."""
         return type(self)(**{name: getattr(self, name)[rows] for name in _NAMES})
 
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How much the reference has seen."""
+        return coverage(self.bar_time, self.symbol, self.centre)
+
     @property
     def guaranteed(self) -> bool:
-        """Whether there are rows enough to state a false-alarm bound."""
-        return len(self) >= GUARANTEED_ROWS
+        """Whether it has seen enough to state a false-alarm bound."""
+        return self.coverage.missing is None
 
     def action_shares(self, actions: int) -> FloatArray:
         """Share of each of so many actions: ``(actions,) float64``; zeros without any."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from plumbline.bundle.finding import Diagnosis, Finding
     from plumbline.diagnosis.evidence import Evidence
     from plumbline.diagnosis.sample import Context
+    from plumbline.store.objects import Objects
+    from plumbline.store.prediction import PredictionBatch
     from plumbline.store.registry import ModelRegistry
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -125,8 +127,29 @@ def _judge_live(
     watcher = Watcher(bundle)
     watcher.feed(batch)
     judgement = watcher.judgement
+    diagnosis = judgement.diagnosis
+    if diagnosis.sized and not unseen:
+        diagnosis = _judge_outcomes(existing_store(store), bundle, batch) or diagnosis
     where = "in shadow" if unseen else "live"
-    return f"{model} {bundle.version}, {where}", judgement.diagnosis, judgement.evidence
+    return f"{model} {bundle.version}, {where}", diagnosis, judgement.evidence
+
+
+def _judge_outcomes(objects: Objects, bundle: Bundle, rows: PredictionBatch) -> Diagnosis | None:
+    """Return what outcomes say is the matter with these rows; None as long as that is nothing."""
+    import time
+
+    from plumbline.bundle.moment import moment_of
+    from plumbline.monitoring.watching.skill.watch import SkillWatch
+    from plumbline.store.outcome import SKEW, OutcomeLog
+
+    watch = SkillWatch(bundle)
+    watch.feed(rows)
+    since = moment_of(int(rows.time.min()) - SKEW)
+    log = OutcomeLog(objects, bundle.manifest.name, since=since)
+    while len(batch := log.read_new()):
+        watch.outcomes(batch)
+    watch.settle(time.time_ns() // 1000)
+    return watch.judgement()
 
 
 def _open(registry: ModelRegistry, text: str) -> Bundle:

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
+from plumbline.bundle.coverage import Coverage
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.bundle.stress import StressRows
@@ -97,6 +98,8 @@ class Baseline:
         Share of rows in which each column is zero.
     stress
         What the columns do in markets under stress.
+    coverage
+        How much the reference has seen.
     """
 
     reference: ReferenceProfile
@@ -106,6 +109,7 @@ class Baseline:
     previous: IntArray
     columns: ColumnModel
     zero: FloatArray
+    coverage: Coverage
     edges: tuple[FloatArray, ...]
     bins: tuple[FloatArray, ...]
     stress: Stress
@@ -241,6 +245,7 @@ def fit_baseline(
     n = len(reference)
     if n < MIN_REFERENCE:
         return None
+    seen = reference.coverage
     order = _live_order(reference)
     reference = reference.take(order)
     readings = {name: reading.take(order) for name, reading in readings.items()}
@@ -263,6 +268,7 @@ def fit_baseline(
         previous=previous,
         columns=fit_columns(features, reference.symbol),
         zero=zero_share(reference.features),
+        coverage=seen,
         edges=edges,
         bins=_fill(features, edges),
         stress=Stress.of(stress, features),

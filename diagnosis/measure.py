@@ -56,7 +56,7 @@ class Measures:
         Taken by this output; -1 where none is.
     zero_run, stale_run : (n, f) int64
         Rows in a row, this one included, in which a column is zero; has kept its value. Not counted
-        where a market under stress would pin it so.
+        where a market under stress, or a trend against the column's bounds, would pin it so.
     far, unusual : (n,) int64
         Columns that lie farther from what the others say of them than ever, than usual.
     unusual_run : (n, f) int64
@@ -199,6 +199,9 @@ class Meter:
         Of the columns; None where they are not watched.
     stress
         What the columns do in markets under stress, if that is known.
+    lowest, highest : (f,) float64
+        Of each feature in the reference: a bounded one is pinned there by a trend, and nobody has
+        kept its value for it.
     roster
         Who is remembered.
     """
@@ -209,6 +212,8 @@ class Meter:
     acting: str | None = None
     relations: ColumnRelations | None = None
     stress: Stress | None = None
+    lowest: FloatArray | float = -np.inf
+    highest: FloatArray | float = np.inf
     roster: Roster = field(default_factory=Roster)
     _memory: _Memory | None = None
 
@@ -286,7 +291,7 @@ class Meter:
         place, fresh = past.places, past.heads[past.fresh]
         steps = features - past.before(features, memory.features)
         size = np.sqrt(((steps / self.scale) ** 2).mean(axis=1))
-        kept = steps == 0
+        kept = (steps == 0) & (features > self.lowest) & (features < self.highest)
         before = past.before(hashes.astype(object), memory.inputs_hash)
         before[fresh] = ""
         named = (hashes != "") & (before != "")

@@ -123,6 +123,8 @@ class Monitor:
         model = self.settings.model
         self._leads = self.controller.leads()
         self.metrics.leader.labels(model).set(float(self._leads))
+        if self._recompute.lifted() and self._observer.watch is not None:
+            self._observer.watch.forget()
         observation = self._observer.step()
         if observation is not None:
             self._take_in(observation)

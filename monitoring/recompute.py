@@ -63,7 +63,7 @@ class RecomputeWatch:
         self._clock = clock
         self._version = ""
         self._asked = True
-        self._alarmed = False
+        self._alarmed = self._lifted = False
         self._rows = 0
         self._rested = self._due = clock()
         self._job: JobHandle | None = None
@@ -74,6 +74,11 @@ class RecomputeWatch:
         if self.last is None or self.last.version != version:
             return None
         return self.last.diagnosis()
+
+    def lifted(self) -> bool:
+        """Whether a client that was accused has been found right since this was last asked."""
+        lifted, self._lifted = self._lifted, False
+        return lifted
 
     def step(self, bundle: Bundle, judgement: Judgement) -> None:
         """Launch a recomputation if there is reason for one, and take in the one that has ended.
@@ -164,6 +169,7 @@ class RecomputeWatch:
         self._metrics.recomputations.labels(self._settings.model, result).inc()
         log.info("inputs_recomputed", result=result, detail=found.verdict, compared=found.compared)
         if found.version == self._version and (found.known or self.last is None):
+            self._lifted = self.last is not None and bool(self.last.wrong) and not found.wrong
             self.last = found
 
     def _failed(self, detail: str) -> None:

@@ -287,7 +287,7 @@ def _name(pairs: Pairs, rows: IntArray, columns: BoolArray) -> dict[int, tuple[s
     some hours ago.
     """
     wrong = np.flatnonzero(columns).tolist()
-    explained = _explained(pairs, rows, wrong)
+    explained = _explained(pairs, rows, columns)
     symbols = np.unique(pairs.symbol[rows], return_inverse=True)[1]
     difference = name_columns(
         pairs.found[rows], pairs.expected[rows], pairs.names, pairs.scale, symbols
@@ -295,26 +295,39 @@ def _name(pairs: Pairs, rows: IntArray, columns: BoolArray) -> dict[int, tuple[s
     named: dict[int, tuple[str, str]] = {}
     for j in wrong:
         relation: Relation = difference.relations[j]
-        others = [(text, same) for text, same in explained if j in same]
-        blank = relation.kind is RelationKind.BLANK
-        whole = bool(others) and not blank and 2 * len(others[0][1]) >= len(wrong)
+        others = [each for each in explained if j in each.columns]
+        whole = bool(others) and others[0].whole and relation.kind is not RelationKind.BLANK
         if others and (whole or relation.kind in _UNNAMED):
-            named[j] = ANOTHER, others[0][0]
+            named[j] = ANOTHER, others[0].text
         else:
             named[j] = relation.kind.value, difference.phrase(relation)
     return named
 
 
-def _explained(pairs: Pairs, rows: IntArray, columns: list[int]) -> list[tuple[str, set[int]]]:
-    """Return which columns each alternative makes right; what explains the most comes first."""
-    found = []
+@dataclass(frozen=True)
+class _Explained:
+    """Which wrong columns an alternative makes right, and whether it is what was sent."""
+
+    text: str
+    columns: frozenset[int]
+    whole: bool
+
+
+def _explained(pairs: Pairs, rows: IntArray, wrong: BoolArray) -> list[_Explained]:
+    """Return what each alternative makes right; whole rows first, and what explains the most.
+
+    It is whole rows if it explains half of the wrong columns, and more than it would break.
+    """
+    sent, found = pairs.found[rows], []
     for text, other in pairs.alternatives(rows):
-        allowed = tolerance(other[:, columns], pairs.scale.deviation[columns])
-        right = np.abs(pairs.found[rows][:, columns] - other[:, columns]) <= allowed
-        same = {j for j, share in zip(columns, right.mean(axis=0), strict=True) if share >= MOST}
-        if same:
-            found.append((text, same))
-    return sorted(found, key=lambda each: -len(each[1]))
+        right = np.abs(sent - other) <= tolerance(other, pairs.scale.deviation)
+        same = right.mean(axis=0) >= MOST
+        mended, broken = same & wrong, ~same & ~wrong
+        if mended.any():
+            whole = 2 * mended.sum() >= wrong.sum() and mended.sum() > broken.sum()
+            columns = frozenset(np.flatnonzero(mended).tolist())
+            found.append(_Explained(text, columns, bool(whole)))
+    return sorted(found, key=lambda each: (not each.whole, -len(each.columns)))
 
 
 def _beyond_one_bar(pairs: Pairs, rows: IntArray) -> BoolArray:

@@ -109,6 +109,11 @@ class Watch:
         """Take the inputs as they are now for right."""
         self._watcher.accept_inputs()
 
+    def forget(self) -> None:
+        """Hold nothing that came so far against the model."""
+        self._watcher.forget()
+        self._sound.clear()
+
     def feed(self, rows: PredictionBatch) -> Iterator[Judgement]:
         """Judge rows of this version; yields each change of the verdict, in order."""
         for some in whole_groups(rows, max(_SLICE, len(rows) // _MOST_SLICES)):

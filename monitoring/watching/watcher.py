@@ -113,6 +113,14 @@ class Watcher:
         if self._episode is not None and self._episode.opening is Opening.ARITHMETIC:
             self._end_episode(forget=False)
 
+    def forget(self) -> None:
+        """Hold nothing that came so far against the model: what it was shown was wrong."""
+        self._stream.forget_sound()
+        self._sound, self._asked_at, self._looks = 0, 0, Looks()
+        self._model = waiting()
+        if self._panel is not None:
+            self._panel.reset()
+
     def feed(self, batch: PredictionBatch) -> list[Judgement]:
         """Take rows, oldest first, and return one judgement for each change of the verdict.
 

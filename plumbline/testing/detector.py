@@ -67,7 +67,12 @@ def _is_quiet(subject: _Subject) -> None:
 
 def _alarms(subject: _Subject) -> None:
     """It alarms on the collapse it is for, within the rows at hand, and says who it is."""
-    found = subject.fresh().update(subject.collapsed)
+    detector = subject.fresh()
+    found = detector.evidence()
+    for row in range(len(subject.collapsed)):  # the evidence may wane after the alarm
+        found = detector.update(subject.collapsed.take(slice(row, row + 1)))
+        if found.alarmed:
+            break
     require(found.alarmed, f"it is silent, {found.log_e:.1f} of {found.threshold:.1f} nats")
     require(found.log_e >= found.threshold, "it alarms below its threshold")
     require(found.detector == subject.kind.name, f"its evidence is signed {found.detector!r}")

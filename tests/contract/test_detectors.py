@@ -26,7 +26,13 @@ def measured(stream: Stream) -> Measures:
     """Measure a stream as the panel does."""
     baseline = context().baseline
     assert baseline is not None
-    return meter_of(baseline).measure(stream.sample())[OUTPUT]
+    rows = meter_of(baseline).measure(stream.sample())[OUTPUT]
+    return replace(rows, epistemic=disagreement(stream.features))
+
+
+def disagreement(features: np.ndarray) -> np.ndarray:
+    """Return how far the members of an ensemble might be apart for these inputs."""
+    return np.asarray(0.02 * np.exp(0.4 * features[:, 2]), np.float64)
 
 
 def meter_of(baseline: Baseline) -> Meter:
@@ -43,8 +49,13 @@ def reference(name: str) -> Measures:
     assert baseline is not None
     rows = meter_of(baseline).measure(of_reference(baseline.reference, OUTPUTS))[OUTPUT]
     far, unusual = baseline.relations.count(baseline.apart)
-    residuals = baseline.outputs[OUTPUT].residuals
-    return replace(rows, residual=residuals, far=far, unusual=unusual)
+    return replace(
+        rows,
+        residual=baseline.outputs[OUTPUT].residuals,
+        epistemic=disagreement(baseline.reference.features),
+        far=far,
+        unusual=unusual,
+    )
 
 
 def collapse(name: str) -> Stream:
@@ -66,7 +77,27 @@ def collapse(name: str) -> Stream:
         "repeats": stream.saying(np.repeat(one, 1_500, axis=0)),
         "surrogate": stream.saying(stream.logits + np.array([1.5, 0, 0])),
         "confidence": stream.saying(8 * stream.logits),
+        "epistemic": stream,
     }[name]
+
+
+def alike(rows: Measures, name: str) -> Measures:
+    """Let the members become one, where that is the collapse."""
+    return replace(rows, epistemic=0.01 * rows.epistemic) if name == "epistemic" else rows
+
+
+def test_members_that_agree_on_nothing_are_told_as_well() -> None:
+    """And an output of one member is not watched for it."""
+    known = reference("epistemic")
+    detector = DETECTORS["epistemic"](known, DETECTORS["epistemic"].Params(), log_a=13.8)
+    rows = measured(healthy(300, 41))
+    apart = detector.update(replace(rows, epistemic=30 * rows.epistemic))
+
+    assert apart.alarmed
+    assert DETECTORS["epistemic"].watches(known)
+    assert not DETECTORS["epistemic"].watches(
+        replace(known, epistemic=np.full_like(known.gain, np.nan))
+    )
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -77,7 +108,7 @@ def test_it_keeps_its_promises(name: str) -> None:
             DETECTORS[name],
             reference=reference(name),
             healthy=measured(healthy(2_000, seed)),
-            collapsed=measured(collapse(name)),
+            collapsed=alike(measured(collapse(name)), name),
         )
 
 

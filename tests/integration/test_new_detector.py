@@ -31,7 +31,7 @@ class Disorder(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        return quantiles(reference.input_step, (0.97,))
+        return quantiles(reference.input_step, (0.97, 0.995, 1.0))
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -257,7 +257,7 @@ def test_evidence_is_present_at_any_time() -> None:
     before = watcher.judgement
     watcher.feed(healthy(50, 8).batch(bundle().version, first=150))
 
-    assert len(before.evidence) == len(DETECTORS)
+    assert {each.detector for each in before.evidence} == set(DETECTORS) - {"epistemic"}
     assert watcher.judgement.rows == 200
     assert watcher.judgement.evidence != before.evidence
 
@@ -291,3 +291,18 @@ def test_the_market_has_quiet_and_wild_stretches() -> None:
     windows = moves[:3_900].reshape(-1, 100).mean(axis=1)
 
     assert windows.max() / windows.min() > 2
+
+
+def test_what_came_of_wrong_inputs_is_forgotten() -> None:
+    """A verdict on the model that was reached on them, and the evidence behind it."""
+    watcher = Watcher(bundle())
+    watcher.feed(broken_output("constant", 0, rows=250).batch(bundle().version))
+    before = watcher.judgement.verdict
+    watcher.forget()
+    forgotten = watcher.judgement
+    watcher.feed(healthy(400, 9).batch(bundle().version, first=250))
+
+    assert before.facts.of_model
+    assert forgotten.verdict is Verdict.INSUFFICIENT_DATA
+    assert not any(each.alarmed for each in forgotten.evidence)
+    assert watcher.judgement.verdict in FINE

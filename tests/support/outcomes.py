@@ -70,11 +70,16 @@ def outcomes(
 
 
 def tell(
-    objects: Objects, bundle: Bundle, rows: Sequence[PredictionRow], places: Sequence[int]
+    objects: Objects,
+    bundle: Bundle,
+    rows: Sequence[PredictionRow],
+    places: Sequence[int],
+    *,
+    ago_seconds: float = 0.0,
 ) -> None:
-    """Put outcomes of logged rows into the store, as if they had just been sent."""
+    """Put outcomes of logged rows into the store, as if they had been sent so long ago."""
     spec = bundle.manifest.primary_output
-    now = int(time.time() * 1e6)
+    now = int((time.time() - ago_seconds) * 1e6)
     ship(
         objects,
         [

@@ -84,9 +84,11 @@ class History:
                 own = slot[start - begin : rows.stop - begin]
                 placed = self._rings.add(own, batch.bar_time[rows], batch.features[rows])
                 self._look(batch, start, placed, made)
+                taken = slice(start, start + len(placed))
+                sent = batch.bar_time[taken], batch.features[taken]
+                self._phase.take(*sent, names[taken], self._rings, row=start)
                 start += len(placed)
                 some = max(2 * len(placed), _FEW)  # where the log is in disorder, cuts are near
-        self._phase.take(batch.bar_time, batch.features, names)
         return made.rebuilt(self._layout)
 
     def findings(self) -> list[ClientFault]:

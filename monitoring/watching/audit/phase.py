@@ -1,9 +1,11 @@
 """Whether columns of the time of day or week are those of the bar that a row says it is about.
 
 In the reference some columns are the same whenever the time of the week is: sine and cosine of the
-hour, the weekday. A live row that says its bar then says what they must be. If they are those of
-another time, and always of the same other time, the feed is so many bars late or its clock is in
-another time zone; that shows from a client's first rows on.
+hour, the weekday. A live row that says its bar then says what they must be. If they have been that
+and are now those of another time, and always of the same other time, the feed is so many bars late
+or its clock is in another time zone. What began it must show that: a row that repeats what was sent
+of the bar so long before, or a bar time that jumped by so much. A replay under made-up times that
+goes on elsewhere shows neither, and is nobody's fault.
 
 Columns of a local time move by an hour when its clocks do. Where the reference is of one half of
 the year only, a shift of one hour in the other half is not held against anybody.
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,10 +25,14 @@ from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import ROUNDING, Scale
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
+from plumbline.monitoring.watching.audit.rings import Rings
 from plumbline.monitoring.watching.audit.scope import Scope, make_room, scope_of, who
 
 ROWS = 15
 """Rows in a row, of one symbol, that must be those of the same other time."""
+
+BEFORE = 24
+"""Rows of a symbol in a row that must have been right before."""
 
 ROWS_TOGETHER = 20
 """The same of all symbols of a client."""
@@ -36,6 +43,7 @@ _WEEK = 7 * _DAY
 _SPRING, _AUTUMN = 66, 312
 _TIMES = 3
 _SEVERAL = 2
+_BEGINNING = 3
 _NEARLY_ALL = 0.9
 
 
@@ -49,6 +57,8 @@ class _Run:
         How many, and of which symbols.
     shifts
         How many of them each shift explains, in microseconds of the week.
+    begun
+        Shifts that what began it shows.
     right
         Rows in a row that are right since it was told.
     """
@@ -56,7 +66,18 @@ class _Run:
     rows: int = 0
     symbols: set[str] = field(default_factory=set)
     shifts: Counter[int] = field(default_factory=Counter)
+    begun: set[int] = field(default_factory=set)
     right: int = 0
+
+
+class _Row(NamedTuple):
+    """A row: whose, its place in the batch, its bar, how far that went on, and its columns."""
+
+    name: str
+    place: int
+    bar: int
+    step: int
+    features: FloatArray
 
 
 class Phase:
@@ -78,6 +99,8 @@ class Phase:
         self._slack = ROUNDING * scale.deviation
         self._seasons = set(_summer(reference.bar_time).tolist())
         self._period, self._moments, self._table, self._columns = self._learn(reference)
+        self._right: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
         self._runs: dict[Scope, _Run] = {}
         self._standing: dict[Scope, ClientFault] = {}
         self._found: list[ClientFault] = []
@@ -109,7 +132,15 @@ class Phase:
         """The columns that the time decides."""
         return tuple(self._names[j] for j in self._columns)
 
-    def take(self, bar_time: IntArray, features: FloatArray, names: Sequence[str]) -> None:
+    def take(
+        self,
+        bar_time: IntArray,
+        features: FloatArray,
+        names: Sequence[str],
+        rings: Rings,
+        *,
+        row: int = 0,
+    ) -> None:
         """Take rows, oldest in the log first.
 
         Parameters
@@ -117,6 +148,10 @@ class Phase:
         bar_time, features : (n,), (n, f)
         names
             Whose each is, as rings are named.
+        rings
+            In which they lie.
+        row
+            Place of the first in its batch.
         """
         if not len(self._columns):
             return
@@ -125,21 +160,55 @@ class Phase:
         known = (bar_time >= 0) & (self._moments[place] == moment)
         sent = features[:, self._columns]
         right = self._matches(sent, self._table[place])
-        if not self._runs and right[known].all():
-            return
+        wrong = bool(self._runs) or not right[known].all()
         for i in np.flatnonzero(known).tolist():
-            client, symbol = scope_of(names[i])
-            together: Scope = (client, "")
-            own: Scope = (client, symbol)
-            if right[i]:
-                self._agree(own, i)
-                self._agree(together, i)
-                continue
-            shifts = self._shifts(int(moment[i]), sent[i])
-            if bool(_summer(bar_time[i])) not in self._seasons:
-                shifts = [shift for shift in shifts if abs(shift) != _HOUR]
-            for scope in (own, together):
-                self._differ(scope, i, symbol, shifts)
+            name = names[i]
+            bar = int(bar_time[i])
+            if self._right.get(name, 0) < BEFORE:
+                self._begin(name, right=bool(right[i]))
+            elif wrong:
+                before = self._newest.get(name, bar)
+                sender = _Row(name, row + i, bar, bar - before, features[i])
+                self._go_on(sender, rings, right=bool(right[i]))
+            self._newest[name] = bar
+
+    def _begin(self, name: str, *, right: bool) -> None:
+        """Wait for a symbol to be right for a while."""
+        if name not in self._right:
+            make_room(self._right)
+            make_room(self._newest)
+        self._right[name] = self._right.get(name, 0) + 1 if right else 0
+
+    def _go_on(self, sent: _Row, rings: Rings, *, right: bool) -> None:
+        """Take a row of a symbol that has been right."""
+        scope = scope_of(sent.name)
+        together: Scope = (scope[0], "")
+        if right:
+            self._agree(scope, sent.place)
+            self._agree(together, sent.place)
+            return
+        shifts = self._shifts(sent.bar % self._period, sent.features[self._columns])
+        if bool(_summer(np.array([sent.bar]))[0]) not in self._seasons:
+            shifts = [shift for shift in shifts if abs(shift) != _HOUR]
+        run = self._runs.get(scope)
+        begun = self._begun(sent, shifts, rings) if run is None or run.rows < _BEGINNING else set()
+        for each in (scope, together):
+            self._differ(each, sent.place, scope[1], shifts, begun)
+
+    def _begun(self, sent: _Row, shifts: Sequence[int], rings: Rings) -> set[int]:
+        """Return the shifts that a row's steps and its bar show to begin with it."""
+        bars, values = rings.held(sent.name)
+        place = int(np.searchsorted(bars, sent.bar))
+        found = set()
+        for shift in shifts:
+            was = int(np.searchsorted(bars, sent.bar - shift))
+            if shift > 0 and was < place and bars[was] == sent.bar - shift:
+                off = np.abs(values[was] - sent.features)
+                if (off <= self._slack).all():
+                    found.add(shift)
+            if sent.step - self._interval == shift:
+                found.add(shift)
+        return found
 
     def findings(self) -> list[ClientFault]:
         """Return the faults confirmed since the last call."""
@@ -153,6 +222,7 @@ class Phase:
 
     def forget(self) -> None:
         """Withdraw everything: somebody has accepted the inputs as they are."""
+        self._right.clear()
         self._runs.clear()
         self._standing.clear()
 
@@ -181,7 +251,9 @@ class Phase:
             del self._runs[scope]
             self._over.append(replace(self._standing.pop(scope), row=row))
 
-    def _differ(self, scope: Scope, row: int, symbol: str, shifts: Sequence[int]) -> None:
+    def _differ(
+        self, scope: Scope, row: int, symbol: str, shifts: Sequence[int], begun: set[int]
+    ) -> None:
         run = self._runs.get(scope)
         if run is None:
             make_room(self._runs)
@@ -191,16 +263,15 @@ class Phase:
         if len(run.symbols) < _SEVERAL:
             run.symbols.add(symbol)
         run.shifts.update(shifts)
+        run.begun |= begun
         told = scope in self._standing or (scope[0], "") in self._standing
         enough = run.rows >= ROWS
         if scope[1] == "":
             enough = run.rows >= ROWS_TOGETHER and len(run.symbols) >= _SEVERAL
-        if not enough or told or not run.shifts:
+        shown = [each for each in run.begun if run.shifts[each] >= _NEARLY_ALL * run.rows]
+        if not enough or told or not shown:
             return
-        most = max(run.shifts.values())
-        if most < _NEARLY_ALL * run.rows:
-            return
-        shift = min((each for each, times in run.shifts.items() if times == most), key=abs)
+        shift = min(shown, key=abs)
         for other in [each for each in self._standing if scope[1] == "" and each[0] == scope[0]]:
             self._over.append(replace(self._standing.pop(other), row=row))
         fault = self._fault(scope, shift, row, run.rows)

@@ -124,6 +124,12 @@ class Rings:
         self._used[slots] = self._clock
         return slots
 
+    def held(self, name: str) -> tuple[IntArray, FloatArray]:
+        """Return the bars and steps of a symbol, oldest first; views, and empty if unknown."""
+        slot = self._slots.get(name)
+        count = 0 if slot is None else int(self.count[slot])
+        return self.bars[slot or 0, :count], self.values[slot or 0, :count]
+
     def _open(self, name: str) -> int:
         known = self._slots.get(name)
         if known is not None:

@@ -6,6 +6,7 @@ from plumbline.bundle.plugin import Plugins
 from plumbline.monitoring.watching.detectors.action_share import ActionShare
 from plumbline.monitoring.watching.detectors.base import Detector
 from plumbline.monitoring.watching.detectors.confidence import Confidence
+from plumbline.monitoring.watching.detectors.epistemic import Epistemic
 from plumbline.monitoring.watching.detectors.frozen import Frozen
 from plumbline.monitoring.watching.detectors.gain import Gain
 from plumbline.monitoring.watching.detectors.relation import ColumnRelation
@@ -31,6 +32,7 @@ DETECTORS: Plugins[Detector] = Plugins(
             Repeats,
             SurrogateResidual,
             Confidence,
+            Epistemic,
         )
     },
 )

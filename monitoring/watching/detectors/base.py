@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import exp
 from typing import ClassVar
 
@@ -71,7 +72,7 @@ class Detector(ABC):
         self._placed = np.flatnonzero((highest <= log_a) | (highest == highest.min()))
         self.highest = float(highest[self._placed].max())
         self.threshold = max(log_a, self.highest + params.slack)
-        self.bounds = fit_null(self.events_of(reference), reference.first)
+        self.bounds = self._null(reference, self._edges)[self._placed]
         self._mixture = 0
         self._process = EProcess(self.bounds, levels=np.array([exp(self.threshold)]))
 
@@ -92,6 +93,13 @@ class Detector(ABC):
     @abstractmethod
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         """Return ``(n, j) int8``: 1 where an event occurred, 0 where not, -1 where undefined."""
+
+    def wider(self, bets: int) -> Sequence[int]:
+        """Return, of each event, which one always occurs with it and is commoner; -1 for none.
+
+        Of an event too rare to have taught how long it lasts, the commoner one tells.
+        """
+        return [-1] * bets
 
     @classmethod
     def watches(cls, reference: Measures) -> bool:  # noqa: ARG003 - for subclasses
@@ -158,19 +166,23 @@ class Detector(ABC):
         """Forget the evidence and the alarm."""
         self._process.reset()
 
+    def _null(self, measures: Measures, edges: FloatArray) -> FloatArray:
+        events = self.events(measures, edges)
+        bets = events.shape[1]
+        return fit_null(events, _breaks(measures), wider=self.wider(bets))
+
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""
-        half = len(reference) // 2
-        halves = reference.take(slice(0, half)), reference.take(slice(half, None))
+        early = _early(reference)
+        halves = reference.take(early), reference.take(~early)
         found = []
         for seed, (inside, outside) in enumerate((halves, halves[::-1])):
             edges = self.learn(inside)
-            bounds = fit_null(self.events(inside, edges), inside.first)
             found.append(
                 highest_evidence(
-                    bounds,
+                    self._null(inside, edges),
                     self.events(outside, edges),
-                    outside.first,
+                    _breaks(outside),
                     paths=self._params.paths,
                     rows=self._params.path_rows,
                     block=self._params.block,
@@ -178,6 +190,20 @@ class Detector(ABC):
                 )
             )
         return np.maximum(*found)
+
+
+def _breaks(measures: Measures) -> BoolArray:
+    """Where another symbol begins; rows of one are consecutive in a reference."""
+    return np.append(True, measures.symbol[1:] != measures.symbol[:-1])
+
+
+def _early(measures: Measures) -> BoolArray:
+    """Tell the first half of each symbol's rows from the second: early from late, not who."""
+    begins = np.flatnonzero(_breaks(measures))
+    lengths = np.diff(np.append(begins, len(measures)))
+    rank = np.arange(len(measures)) - np.repeat(begins, lengths)
+    early: BoolArray = rank < np.repeat(lengths, lengths) // 2
+    return early
 
 
 def exceeds(values: FloatArray, edges: FloatArray) -> IntArray:
@@ -201,3 +227,11 @@ def quantiles(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     if len(defined) == 0:
         return np.full(len(levels), np.nan)
     return np.quantile(defined, levels)
+
+
+def lasts(run: IntArray) -> FloatArray:
+    """How often each column's runs go on: from their lengths ``(n, f)`` to ``(f,) float64``.
+
+    With a grain of doubt, so that a few runs of one row do not prove that none goes on.
+    """
+    return np.asarray(((run > 1).sum(axis=0) + 1) / ((run > 0).sum(axis=0) + 4))

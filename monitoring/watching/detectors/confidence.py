@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -32,3 +33,7 @@ class Confidence(Detector):
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         return exceeds(measures.confidence, edges)
+
+    @override
+    def wider(self, bets: int) -> Sequence[int]:
+        return range(-1, bets - 1)

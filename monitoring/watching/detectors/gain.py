@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -38,3 +39,8 @@ class Gain(Detector):
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         low = falls_below(measures.gain, edges[: len(LOW)])
         return np.hstack([low, exceeds(measures.gain, edges[len(LOW) :])])
+
+    @override
+    def wider(self, bets: int) -> Sequence[int]:
+        low, high = len(LOW), bets
+        return [*range(1, low), -1, -1, *range(low, high - 1)]

@@ -248,6 +248,7 @@ def _meter(baseline: Baseline, context: Context) -> Meter:
     surrogates = {name: each.surrogate for name, each in baseline.outputs.items()}
     outputs = context.outputs
     acting = outputs.primary if outputs.policy.actions else None
+    seen = np.asarray(baseline.reference.features, np.float64)
     return Meter(
         baseline.step_scale,
         surrogates,
@@ -255,4 +256,6 @@ def _meter(baseline: Baseline, context: Context) -> Meter:
         acting,
         relations=baseline.relations,
         stress=baseline.stress,
+        lowest=seen.min(axis=0),
+        highest=seen.max(axis=0),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -39,6 +40,11 @@ class ColumnRelation(Detector):
         usual[-1] += 1
         longest = 1.5 * reference.unusual_run.max(axis=0) + SPARE
         return np.concatenate([np.array(AT_LEAST) - 0.5, usual, longest])
+
+    @override
+    def wider(self, bets: int) -> Sequence[int]:
+        usual = len(AT_LEAST)
+        return [usual, *range(usual - 1), -1, *range(usual, bets - 2), usual]
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

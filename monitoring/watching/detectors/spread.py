@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from typing_extensions import override
@@ -31,3 +32,7 @@ class Spread(Detector):
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
         return falls_below(measures.spread, edges)
+
+    @override
+    def wider(self, bets: int) -> Sequence[int]:
+        return [*range(1, bets), -1]

@@ -11,16 +11,21 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
-from plumbline.monitoring.watching.detectors.base import Detector
+from plumbline.monitoring.watching.detectors.base import Detector, lasts
 
 SPARE = 3
 """Rows that any column may keep its value for, beyond half as long again as in the reference."""
 
 
-class Stale(Detector):
-    """A column keeps its value for longer than it ever did in the reference, and is not zero.
+LASTING = 0.5
+"""A column that keeps its value more often than this does so for reasons of its own."""
 
-    Frozen rows are left to the detector of frozen inputs, zeros to that of padding.
+
+class Stale(Detector):
+    """A column keeps its value that never did in the reference, or for longer than it ever did.
+
+    Frozen rows are left to the detector of frozen inputs, zeros to that of padding. A value at the
+    edge of what the reference has seen is no sign: a bounded column is pinned there by a trend.
     """
 
     name: ClassVar[str] = "stale"
@@ -28,8 +33,9 @@ class Stale(Detector):
 
     @override
     def learn(self, reference: Measures) -> FloatArray:
-        limit: FloatArray = 1.5 * reference.stale_run.max(axis=0) + SPARE
-        return limit
+        most = reference.stale_run.max(axis=0).astype(np.float64)
+        own = lasts(reference.stale_run) > LASTING
+        return np.where((most > 0) & own, np.inf, 1.5 * most + SPARE)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -44,3 +45,8 @@ class SurrogateResidual(Detector):
         on = (sides[:, None, :] > edges[None, :, :]).reshape(len(sides), edges.size)
         known = np.isfinite(sides[:, :1])
         return np.where(known, on.astype(np.int8), np.int8(NO_EVENT))
+
+    @override
+    def wider(self, bets: int) -> Sequence[int]:
+        sides = bets // (len(TAILS) + 1)
+        return [max(-1, bet - sides) for bet in range(bets)]

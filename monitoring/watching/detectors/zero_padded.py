@@ -11,11 +11,18 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.verdict import Accusation, Verdict
 from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
-from plumbline.monitoring.watching.detectors.base import Detector
+from plumbline.monitoring.watching.detectors.base import Detector, lasts
+
+LASTING = 0.5
+"""A column in which zeros go on more often than this is zero for reasons of its own."""
 
 
 class ZeroPadded(Detector):
-    """A column is zero for longer than it ever was in the reference."""
+    """A column is zero that never was in the reference, or one for longer than it ever was.
+
+    How long a run of zeros lasts, the market says where zeros are its own: of a column in which
+    they are apt to go on, a run longer than any before is no surprise, and it is not watched.
+    """
 
     name: ClassVar[str] = "zero_padded"
     accuses: ClassVar[Accusation] = Verdict.SCHEMA_SKEW
@@ -23,7 +30,8 @@ class ZeroPadded(Detector):
     @override
     def learn(self, reference: Measures) -> FloatArray:
         most = reference.zero_run.max(axis=0).astype(np.float64)
-        return np.where(most > 0, 1.5 * most + 2, 0.0)
+        own = lasts(reference.zero_run) > LASTING
+        return np.where(most > 0, np.where(own, np.inf, 1.5 * most + 2), 0.0)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -72,11 +72,18 @@ class SkillDesk:
                 clock=lambda: self._clock().timestamp(),
             )
         if self._log is not None and not self._behind(rows):
-            try:
-                self._watch.outcomes(self._log.read_new(ROUND))
-            except StoreError as error:  # what was read of it comes with the next round
-                log.warning("outcomes_not_read", reason=str(error))
-            self._watch.settle(microseconds(self._clock()))
+            self._read(self._watch, self._log)
+
+    def _read(self, watch: SkillWatch, outcomes: OutcomeLog) -> None:
+        """Take the outcomes that have come; time goes on when there are no more for now."""
+        try:
+            batch = outcomes.read_new(ROUND)
+        except StoreError as error:  # what was read of it comes with the next round
+            log.warning("outcomes_not_read", reason=str(error))
+            return
+        watch.outcomes(batch)
+        if len(batch) < ROUND:
+            watch.settle(microseconds(self._clock()))
 
     def _behind(self, rows: PredictionBatch) -> bool:
         """Whether predictions are still to be read before their outcomes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from tests.support.histories import WIDTH, WINDOW, audited, taught
 from tests.support.logged import FIRST, HOUR, Client, columns, in_log_order
 
 BARS = 500
+ONSET = 132
 TIMED = ("feature_2", "feature_3", "feature_5")
 
 
@@ -38,13 +38,22 @@ def history() -> History:
 
 
 def log_of(
-    shift: int | Callable[[np.ndarray], np.ndarray], *, symbol: str = "EURUSD", seed: int = 0
+    late: int = 0,
+    *,
+    ahead: int = 0,
+    symbol: str = "EURUSD",
+    seed: int = 0,
+    since: int = ONSET,
+    until: int = BARS,
 ) -> PredictionBatch:
-    """Return rows whose columns are those of so many bars before the bar they say."""
+    """Return rows that for a while carry older columns, or the times of bars that lie ahead."""
     times = FIRST + HOUR * np.arange(BARS)
-    of = times - shift * HOUR if isinstance(shift, int) else shift(times)
-    asks = Client(timed(of, seed), WINDOW, times, symbol=symbol)
-    return asks.rows(range(WINDOW, BARS), ratio=0.0)
+    sound = timed(times, seed)
+    sent = sound.copy()
+    sent[since:until] = sound[np.arange(since, until) - late]
+    said = times.copy()
+    said[since:until] += ahead * HOUR
+    return Client(sent, WINDOW, said, symbol=symbol).rows(range(WINDOW, BARS), ratio=0.0)
 
 
 def phases(rows: PredictionBatch) -> tuple[list[tuple[int, ClientFault]], list[int]]:
@@ -56,40 +65,55 @@ def phases(rows: PredictionBatch) -> tuple[list[tuple[int, ClientFault]], list[i
     )
 
 
-@pytest.mark.parametrize("bars", [1, 2, 5, 48, -1, -3])
-def test_a_late_feed_is_named_from_its_first_row(bars: int) -> None:
-    """Fifteen rows that agree are enough."""
+@pytest.mark.parametrize("bars", [1, 2, 5, 24])
+def test_a_late_feed_is_named(bars: int) -> None:
+    """Fifteen rows that agree are enough, of a client that was right before."""
     found, _ = phases(log_of(bars))
     ((row, fault),) = found
 
-    assert row == ROWS - 1
+    assert row == ONSET - WINDOW + ROWS - 1
     assert fault.columns == TIMED
     assert fault.difference is not None
     assert fault.difference.kind is RelationKind.LATE
     assert fault.difference.relations[2].rows == bars
-    assert f"the feed is {abs(bars)} bar" in fault.cause
+    assert f"the feed is {bars} bar" in fault.cause
+
+
+@pytest.mark.parametrize("hours", [2, 9, -3])
+def test_another_time_zone_is_named(hours: int) -> None:
+    """A client that says the bars of another zone than its columns are of, from a row on."""
+    found, _ = phases(log_of(ahead=hours))
+    ((_, fault),) = found
+
+    assert f"those of {abs(hours)} hours {'earlier' if hours > 0 else 'later'}" in fault.cause
 
 
 def test_right_columns_accuse_nobody() -> None:
     """Whatever else is in the row."""
-    assert phases(log_of(0)) == ([], [])
+    assert phases(log_of()) == ([], [])
 
 
-def test_a_time_zone_within_the_hour_is_named() -> None:
-    """Columns of half an hour before are no columns of any bar: others say that."""
-    found, _ = phases(log_of(lambda times: times - HOUR // 2))
+@pytest.mark.parametrize("bars", [1, 5])
+def test_what_was_always_so_is_no_fault(bars: int) -> None:
+    """Who counts bars in another way from the first row on, as a replay may, is not accused."""
+    assert phases(log_of(bars, since=WINDOW)) == ([], [])
 
-    assert found == []
+
+def test_a_replay_that_goes_on_elsewhere_is_no_fault() -> None:
+    """Its columns are of another time all of a sudden, and nothing repeats."""
+    rows = log_of()
+    made_up = FIRST + HOUR * np.arange(300)
+    elsewhere = rows.take(np.r_[0:150, 207:357])
+
+    assert phases(replace(elsewhere, bar_time=made_up + WINDOW * HOUR)) == ([], [])
 
 
 def test_a_feed_that_comes_right_is_over() -> None:
     """After fifteen rows."""
-    found, over = phases(
-        log_of(lambda times: np.where(times < FIRST + 200 * HOUR, times - 5 * HOUR, times))
-    )
+    found, over = phases(log_of(5, until=300))
 
     assert len(found) == 1
-    assert over == [200 - WINDOW + ROWS - 1]
+    assert over == [300 - WINDOW + ROWS - 1]
 
 
 def test_a_wrong_clock_of_all_symbols_is_the_clients() -> None:
@@ -97,7 +121,9 @@ def test_a_wrong_clock_of_all_symbols_is_the_clients() -> None:
     rows = in_log_order([log_of(5, symbol=f"S{i}", seed=i) for i in range(10)])
     found, _ = phases(rows)
 
-    assert [(row, fault.symbol) for row, fault in found] == [(ROWS_TOGETHER - 1, "")]
+    assert [(row, fault.symbol) for row, fault in found] == [
+        (10 * (ONSET - WINDOW) + ROWS_TOGETHER - 1, "")
+    ]
 
 
 def test_one_late_symbol_of_ten_is_named() -> None:
@@ -110,7 +136,7 @@ def test_one_late_symbol_of_ten_is_named() -> None:
 
 def test_changed_columns_are_no_clock() -> None:
     """A column of the hour that arrives otherwise is no other time: others name it."""
-    rows = log_of(0)
+    rows = log_of()
     features = rows.features.copy()
     features[:, 2] *= 3
 

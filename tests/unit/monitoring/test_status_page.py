@@ -8,7 +8,13 @@ import pytest
 from markupsafe import escape
 
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
-from plumbline.monitoring.page.status import EvidenceState, ReportLink, Status, WatchState
+from plumbline.monitoring.page.status import (
+    ChallengerState,
+    EvidenceState,
+    ReportLink,
+    Status,
+    WatchState,
+)
 from plumbline.monitoring.page.view import Page, ago, tone
 from plumbline.store.incident import EventKind, Incident, IncidentEvent, IncidentStatus
 
@@ -63,12 +69,25 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         diagnosis=diagnosis,
         events=(event,),
     )
+    challenger = ChallengerState(
+        version="fedcba9876543210",
+        since=NOW - timedelta(minutes=1),
+        put_by=text,
+        reason=text,
+        rows=150,
+        silent=0,
+        pairs=140,
+        agreement=0.85,
+        distance=0.125,
+        diagnosis=diagnosis,
+    )
     return Status(
         model=text,
         time=NOW,
         leads=False,
         error=text,
         watch=watch,
+        challenger=challenger,
         incidents=(incident,),
         reports=(
             ReportLink(name="20260101T000000000000Z-drift-00000000.html", kind=text, time=NOW),
@@ -108,6 +127,16 @@ def test_a_model_without_a_champion_is_waited_for():
 
     assert "has no champion that can be watched" in page
     assert "Train and promote one" in page
+
+
+def test_the_version_in_shadow_is_shown_while_there_is_one():
+    """With its verdict, its rows, and how far it agrees with the champion."""
+    shown = Page().render(status(Verdict.FLAT))
+    alone = Page().render(status().model_copy(update={"challenger": None}))
+
+    for text in ("In shadow", "fedcba9876543210", "85% of 140", "0.125", "150"):
+        assert text in shown
+    assert "In shadow" not in alone
 
 
 def test_the_page_loads_nothing_from_elsewhere():
