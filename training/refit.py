@@ -42,7 +42,7 @@ from plumbline.training.seal import (
     withhold,
 )
 from plumbline.training.split import Split
-from plumbline.training.succession import follow, market_of, refuse_another_market
+from plumbline.training.succession import champion_of, follow, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
 
 
@@ -133,6 +133,7 @@ def _refit(
             taught=_taught(parent, dataset),
         ),
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
+        champion=None if live is None else champion_of(registry),
     )
     outputs = replace(outputs, withheld=report.withheld)
     reference = withhold(reference, outputs)

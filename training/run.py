@@ -52,7 +52,7 @@ from plumbline.training.seal import (
     seal,
     withhold,
 )
-from plumbline.training.succession import located, market_of, refuse_another_market
+from plumbline.training.succession import champion_of, located, market_of, refuse_another_market
 from plumbline.training.target import measure_targets
 
 
@@ -174,6 +174,7 @@ def _train(
             taught=dataset.rows(split, "train"),
         ),
         live=None if live is None else read_live(objects, model, live, specs=material.inputs),
+        champion=None if live is None else champion_of(registry),
     )
     outputs = replace(outputs, withheld=report.withheld)
     reference = withhold(reference, outputs)

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from plumbline.bundle.archive import Bundle
+from plumbline.bundle.errors import BundleError
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.market import Market
+from plumbline.store.registry import ModelRegistry
 from plumbline.training.bars import MICROSECOND
 from plumbline.training.config import Experiment
 from plumbline.training.data import absolute
 from plumbline.training.errors import ConfigError, SuccessionError
 from plumbline.training.material import Material
+from plumbline.training.onnx_model import OnnxModel
+
+
+def champion_of(registry: ModelRegistry) -> tuple[Bundle, OnnxModel] | None:
+    """Return the version that serves, and its graph; None where there is none that can be read."""
+    head = registry.alias()
+    if head is None:
+        return None
+    try:
+        bundle = registry.open(head.value.version)
+    except BundleError:
+        return None
+    manifest = bundle.manifest
+    return bundle, OnnxModel(bundle.files["model.onnx"], manifest.inputs, manifest.outputs)
 
 
 def follow(manifest: Manifest) -> Experiment:

@@ -75,14 +75,15 @@ class Foresight:
 class Timeline:
     """Rows of the ground and of the validation, of which earlier and later neighbours are known."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, *, every: bool = False) -> None:
         self._held = held
         ground = held.ground
+        most = None if every else -MOST_ROWS
         features = np.asarray(held.validation.features, np.float64)
         symbol = _symbols(held)
         time = held.moments
         if ground is not None:
-            newest = np.sort(np.argsort(ground.bar_time, kind="stable")[-MOST_ROWS:])
+            newest = np.sort(np.argsort(ground.bar_time, kind="stable")[most:])
             features = np.concatenate([ground.features[newest], features])
             symbol = np.concatenate([ground.symbol[newest].astype(str), symbol.astype(str)])
             time = np.concatenate([ground.bar_time[newest], time])

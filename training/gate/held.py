@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,8 @@ class Held:
         Which one is asked about.
     ground
         Older rows; None where no truth is known of any.
+    ladder
+        What simple rivals tell of the validation rows, by their names.
     """
 
     validation: Sample
@@ -42,6 +45,7 @@ class Held:
     output: str
     ground: Ground | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    ladder: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def head(self) -> Head[Any]:

@@ -7,34 +7,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.bundle.array import BoolArray
+from plumbline.bundle.array import BoolArray, IntArray
 from plumbline.bundle.finding import Diagnosis
+from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.sample import Context, Sample
+from plumbline.training.gate.agreement import judge_agreement
 from plumbline.training.gate.rows import Answer, sample_of
 from plumbline.training.live import LiveRows
 
 
 def judge_live(live: LiveRows, answer: Answer, context: Context) -> Diagnosis:
     """Ask the model about served inputs and judge what it says, held against its reference."""
-    return diagnose(ask_live(live, answer, context), context)
+    return judge_served(ask(live, sound_rows(live, context), answer, context.outputs), context)
 
 
-def ask_live(live: LiveRows, answer: Answer, context: Context) -> Sample:
-    """Ask the model about those served inputs that may accuse it, and say what it answers."""
+def judge_served(sample: Sample, context: Context) -> Diagnosis:
+    """Judge what a model says of served inputs: that it lives, and that it follows them."""
+    found = diagnose(sample, context)
+    return judge_agreement(sample, context, found, output=context.outputs.primary)
+
+
+def sound_rows(live: LiveRows, context: Context) -> IntArray:
+    """Return which served rows may accuse a model, cross-sections whole."""
     if context.reference is None:
         raise ValueError("served rows are held against a reference, this context has none")
-    clean = np.flatnonzero(_whole(input_clean(live, context.reference), live.rows.group))
-    rows = live.rows.take(clean)
-    inputs = {name: array[clean] for name, array in live.inputs.items()}
-    width = sum(spec.numbers for spec in context.outputs.specs)
-    raw = np.zeros((len(clean), width), np.float32)
+    return np.flatnonzero(_whole(input_clean(live, context.reference), live.rows.group))
+
+
+def ask(live: LiveRows, places: IntArray, answer: Answer, outputs: Outputs) -> Sample:
+    """Ask a model about some served rows, and say what it answers."""
+    rows = live.rows.take(places)
+    inputs = {name: array[places] for name, array in live.inputs.items()}
+    raw = np.zeros((len(places), sum(spec.numbers for spec in outputs.specs)), np.float32)
     for some in _pieces(rows.group):
         raw[some] = answer({name: array[some] for name, array in inputs.items()})
     return sample_of(
         raw,
-        context.outputs,
+        outputs,
         features=rows.features,
         group=rows.group,
         bar_time=rows.bar_time,

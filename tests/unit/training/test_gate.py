@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.bundle.archive import Bundle
 from plumbline.bundle.calibration import (
     ScoreCalibration,
     ValueCalibration,
     softmax,
 )
 from plumbline.bundle.finding import Verdict
-from plumbline.bundle.outputs import Outputs
+from plumbline.bundle.outputs import Outputs, write_calibrations
 from plumbline.bundle.policies.abstain import AbstainPolicy
 from plumbline.bundle.policies.kelly import KellyParams, KellyPolicy
 from plumbline.bundle.policies.rank import RankParams, RankPolicy
@@ -25,7 +26,7 @@ from plumbline.training.dataset import Dataset
 from plumbline.training.gate import input_clean, judge, judge_live
 from plumbline.training.live import LiveRows
 from plumbline.training.seal import answer_rows, build_reference, build_sample
-from tests.support.bundles import score_output, value_output
+from tests.support.bundles import score_output, small_bundle, value_output
 from tests.support.datasets import plain_dataset
 from tests.support.markets import HOUR, START
 from tests.support.streams import choosing
@@ -64,7 +65,7 @@ REFERENCE_ROWS, VALIDATION = np.arange(LENGTH, 700), np.arange(700, ROWS)
 INPUT = InputSpec(name="features", shape=(LENGTH, FEATURES), names=DATA.names)
 
 
-def judged(answer, *, live=None, data=DATA, outputs=OUTPUTS, rows=VALIDATION):
+def judged(answer, *, live=None, data=DATA, outputs=OUTPUTS, rows=VALIDATION, champion=None):
     """Judge a model that turns windows into raw numbers."""
 
     def served(inputs):
@@ -75,7 +76,8 @@ def judged(answer, *, live=None, data=DATA, outputs=OUTPUTS, rows=VALIDATION):
 
     reference = build_reference(data, REFERENCE_ROWS, asked(REFERENCE_ROWS), outputs)
     sample = build_sample(data, rows, asked(rows), outputs)
-    return judge(sample, Context(outputs, data.names, reference), answer=served, live=live)
+    context = Context(outputs, data.names, reference)
+    return judge(sample, context, answer=served, live=live, champion=champion)
 
 
 def constant(windows):
@@ -175,6 +177,103 @@ def test_a_model_that_collapses_on_what_is_served_is_refused():
     assert report.validation.verdict is Verdict.HEALTHY
     assert report.verdict is Verdict.FLAT
     assert report.reasons[0].startswith("flat on 300 served windows: ")
+
+
+def only_live(broken):
+    """Answer soundly what is known from validation, and with ``broken`` what was served."""
+
+    def answer(windows):
+        known = np.array([window[-1].tobytes() in LABEL_OF for window in windows])
+        return sound(windows) if known.all() else broken(windows)
+
+    return answer
+
+
+def dealt_out(windows):
+    return np.random.default_rng(5).permutation(sound(windows))
+
+
+def drawn(windows):
+    raw = sound(windows)
+    return np.random.default_rng(5).normal(raw.mean(0), raw.std(0), raw.shape).astype("f4")
+
+
+def exchanged(windows):
+    return sound(windows)[:, ::-1].copy()
+
+
+@pytest.mark.parametrize(
+    ("broken", "verdict"),
+    [
+        (drawn, Verdict.FLAT),
+        (dealt_out, Verdict.FLAT),
+        (exchanged, Verdict.ANTI_SIGNAL),
+    ],
+)
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_answers_that_do_not_belong_to_their_windows_are_refused(broken, verdict, seed):
+    """They move as they should, and so have the gain of a healthy model; they follow nothing."""
+    windows = dataset(seed=seed).windows(VALIDATION[:300])
+    report = judged(only_live(broken), live=served(windows))
+
+    assert report.validation.verdict is Verdict.HEALTHY
+    assert not report.passed
+    assert report.verdict is verdict
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_sound_model_follows_its_surrogate_on_what_is_served(seed):
+    """Windows of another stretch."""
+    report = judged(sound, live=served(dataset(seed=seed).windows(VALIDATION[:300])))
+
+    assert report.passed
+    agreed = [each for each in report.live.findings if each.name == "surrogate_agreement"]
+    assert [each.level for each in agreed] == ["pass", "pass"]
+    assert all(each.value > 0.9 for each in agreed)
+
+
+def champion(healthy, now=None):
+    """Return a bundle that answered so in its health, and a graph that answers so now."""
+
+    def given(inputs):
+        return healthy(inputs["features"])
+
+    raw = answer_rows(DATA, REFERENCE_ROWS, given, (INPUT,))
+    reference = build_reference(DATA, REFERENCE_ROWS, raw, OUTPUTS)
+    manifest, files = small_bundle("walk")
+    manifest = manifest.model_copy(
+        update={"inputs": (INPUT,), "outputs": OUTPUTS.specs, "primary": OUTPUTS.primary}
+    )
+    files |= {
+        "reference.npz": reference.to_bytes(),
+        "calibration.json": write_calibrations(OUTPUTS.calibrations),
+    }
+    answer = healthy if now is None else now
+    return Bundle(manifest, files), lambda inputs: answer(inputs["features"])
+
+
+def otherwise(windows):
+    """Know just as much of other labels: a model of another question."""
+    mixed = np.random.default_rng(3).permutation(FEATURES)
+    return (windows[:, -1, mixed] @ WEIGHTS + BASE).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("serving", "parted"),
+    [
+        (champion(sound), False),
+        (champion(otherwise), True),
+        (champion(sound, constant), False),
+        (champion(otherwise, constant), True),
+    ],
+)
+def test_two_sound_models_that_say_different_things_part(serving, parted):
+    """Of a champion that is broken now, what it said in its health counts."""
+    live = served(dataset(seed=1).windows(VALIDATION[:300]))
+    report = judged(sound, live=live, champion=serving)
+
+    assert report.passed
+    assert report.parted is parted
 
 
 def test_a_sound_model_passes_on_what_is_served():

@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.bundle.finding import Verdict
 from plumbline.training.config import read_experiment
-from tests.support.cheats import CHEATS, Ready, experiment_on, restless, sound
+from tests.support.cheats import CHEATS, Ready, experiment_on, fitted, judged, restless, sound
 from tests.support.planted import planted
 
 REFUSED = {Verdict.LEAK, Verdict.NO_SIGNAL, Verdict.ANTI_SIGNAL}
@@ -68,3 +68,27 @@ def test_the_share_of_the_clock_is_in_the_report(markets):
     assert len(said) in {0, 2}
     assert all("0% of what it states does not follow from the time" in each for each in said)
     assert np.isfinite([each.n for each in found]).all()
+
+
+def test_simple_rivals_stand_beside_every_metric(markets):
+    """The clock, the last outcome, a linear reader and trees, each with scores of its own."""
+    metrics = sound(markets["restless"]).metrics
+    rungs = ["constant", "clock", "persistence", "linear", "gbdt"]
+
+    assert all(metrics[f"log_loss_{rung}"] > 0 for rung in rungs)
+    assert all(0 <= metrics[f"accuracy_{rung}"] <= 1 for rung in rungs[1:])
+    assert metrics["log_loss_linear"] < metrics["log_loss_constant"]
+    assert metrics["log_loss_clock"] < metrics["log_loss_constant"]
+
+
+def test_a_model_that_knows_more_than_any_market_has_is_refused(markets):
+    """It explains most of the labels' entropy, which nothing simple explains a part of."""
+    ready = markets["restless"]
+    logits = np.log(np.full((len(ready.truth), 3), 0.05)).astype(np.float32)
+    slow = np.nan_to_num(ready.truth[:, 0]).astype(int)
+    logits[np.arange(len(slow)), slow] = np.log(0.9)
+    again = ready.rng.random(len(slow)) < 0.25
+    logits[again] = fitted(ready)[again]
+    report = judged(ready, logits)
+
+    assert report.verdict is Verdict.LEAK
