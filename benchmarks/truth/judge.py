@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ from plumbline.monitoring.watching.watcher import Watcher
 MOST_ROWS = 8_000
 """Newest rows of the log that are computed again."""
 
-Outcome = Literal["right", "wrong_party", "missed", "vague", "false", "early"]
+Outcome = Literal["right", "wrong_party", "missed", "vague", "false", "early", "crashed"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Case:
     outcome
         ``right``; ``wrong_party``; ``missed``; ``vague``: the right side under another name, or
         `unexplained`; ``false``: something harmless was accused; ``early``: something was accused
-        before the onset.
+        before the onset; ``crashed``: the watcher raised an error.
     delay, delay_total
         Faulty rows, and all rows, from the onset to the answer; None without one.
     said
@@ -131,6 +132,12 @@ def judged(market: Market, kind: Kind, place: int) -> Case:
         watched,
         spent,
     )
+
+
+def crashed(market: Market, kind: Kind, place: int) -> Case:
+    """Return the case whose watcher has raised the error that is being handled."""
+    cause = traceback.format_exc()
+    return Case(market.name, kind.name, place, "", "crashed", None, None, (), cause, 0, 0.0)
 
 
 def _with_bars(

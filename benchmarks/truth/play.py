@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.truth.judge import Case, judged, market_of
+from benchmarks.truth.judge import Case, crashed, judged, market_of
+from benchmarks.truth.kind import Kind
 from benchmarks.truth.kinds import KINDS
-from benchmarks.truth.market import open_market
+from benchmarks.truth.market import Market, open_market
 
 
 def play(task: tuple[str, str, tuple[int, ...], Path | None]) -> list[Case]:
@@ -21,7 +22,15 @@ def play(task: tuple[str, str, tuple[int, ...], Path | None]) -> list[Case]:
     market = market_of(name, data)
     if not KINDS[kind].fits(market):
         return []
-    return [judged(market, KINDS[kind], place) for place in places]
+    return [_judged(market, KINDS[kind], place) for place in places]
+
+
+def _judged(market: Market, kind: Kind, place: int) -> Case:
+    """Judge a case; what the watcher does not survive is an outcome, too."""
+    try:
+        return judged(market, kind, place)
+    except Exception:  # noqa: BLE001  # counted and shown, and the other cases go on
+        return crashed(market, kind, place)
 
 
 def present(names: Sequence[str], data: Path | None) -> list[str]:

@@ -39,6 +39,7 @@ def summary(cases: Sequence[Case], kinds: dict[str, Kind]) -> dict[str, Any]:
         "missed": count["missed"] / n,
         "vague": count["vague"] / n,
         "early": count["early"],
+        "crashed": sum(each.outcome == "crashed" for each in cases),
         "false_accusations": sum(each.outcome == "false" for each in calm) + count["early"],
         "exact_delay_rows": _median(exact),
         "statistical_delay_rows": _median(other),
@@ -103,7 +104,7 @@ def table(cases: Sequence[Case], kinds: dict[str, Kind], *, failing: bool = Fals
 def _said(case: Case) -> str:
     if case.outcome == "early":
         return f"{case.answer} (before)"
-    return case.answer or "nothing"
+    return "a crash" if case.outcome == "crashed" else case.answer or "nothing"
 
 
 def _counted(values: Iterable[str]) -> str:
