@@ -16,8 +16,8 @@ from statistics import median
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
 from plumbline.monitoring.watching.audit.scope import Scope, make_room, who
 
-ROWS = 3
-"""Late rows in a row before a feed is called late."""
+ROWS = 18
+"""Late rows in a row before a feed is called late: one of two workers may be late by chance."""
 
 AGAIN = 5
 """Rows in a row that are as they were before it is called right again."""
@@ -215,7 +215,8 @@ class Lateness:
         client, symbol = scope
         since = clock.number - clock.since + 1
         bars = excess / self._interval
-        count = f"{bars:.3g} bar{'' if round(bars, 2) == 1 else 's'}"
+        shown = f"{bars:.1f}".removesuffix(".0")
+        count = f"{shown} bar{'' if shown == '1' else 's'}"
         cause = (
             f"The feed{who(client, symbol)} is late: for {since} rows the newest bar has been "
             f"{count} older by the clock than it used to be."
