@@ -196,6 +196,7 @@ class History:
         slot = at.slot
         continued = tried.right is not None
         if tried.ring is not None:
+            self._rings.doubted[slot] = at.place + self._rings.moved[slot]
             self._rings.missed[slot] = 1 if continued else self._rings.missed[slot] + 1
         if tried.parted:
             self._maker.part(at)

@@ -4,8 +4,9 @@ In the reference some columns are the same whenever the time of the week is: sin
 hour, the weekday. A live row that says its bar then says what they must be. If they have been that
 and are now those of another time, and always of the same other time, the feed is so many bars late
 or its clock is in another time zone. What began it must show that: a row that repeats what was sent
-of the bar so long before, or a bar time that jumped by so much. A replay under made-up times that
-goes on elsewhere shows neither, and is nobody's fault.
+of the bar so long before, a bar time that jumped by so much, or windows that go on from the right
+rows without a break. A replay under made-up times that goes on elsewhere shows none of these, and
+is nobody's fault.
 
 Columns of a local time move by an hour when its clocks do. Where the reference is of one half of
 the year only, a shift of one hour in the other half is not held against anybody.
@@ -57,12 +58,15 @@ class _Run:
         How many, and of which symbols.
     shifts
         How many of them each shift explains, in microseconds of the week.
+    since
+        Bar of the first of them.
     begun
         Shifts that what began it shows.
     right
         Rows in a row that are right since it was told.
     """
 
+    since: int
     rows: int = 0
     symbols: set[str] = field(default_factory=set)
     shifts: Counter[int] = field(default_factory=Counter)
@@ -191,9 +195,12 @@ class Phase:
         if bool(_summer(np.array([sent.bar]))[0]) not in self._seasons:
             shifts = [shift for shift in shifts if abs(shift) != _HOUR]
         run = self._runs.get(scope)
-        begun = self._begun(sent, shifts, rings) if run is None or run.rows < _BEGINNING else set()
+        first = run is None or run.rows < _BEGINNING
+        begun = self._begun(sent, shifts, rings) if first else set()
+        if run is not None and rings.continuous(sent.name, run.since):
+            begun |= set(shifts)
         for each in (scope, together):
-            self._differ(each, sent.place, scope[1], shifts, begun)
+            self._differ(each, sent, scope[1], shifts, begun)
 
     def _begun(self, sent: _Row, shifts: Sequence[int], rings: Rings) -> set[int]:
         """Return the shifts that a row's steps and its bar show to begin with it."""
@@ -252,12 +259,12 @@ class Phase:
             self._over.append(replace(self._standing.pop(scope), row=row))
 
     def _differ(
-        self, scope: Scope, row: int, symbol: str, shifts: Sequence[int], begun: set[int]
+        self, scope: Scope, sent: _Row, symbol: str, shifts: Sequence[int], begun: set[int]
     ) -> None:
-        run = self._runs.get(scope)
+        run, row = self._runs.get(scope), sent.place
         if run is None:
             make_room(self._runs)
-            run = self._runs[scope] = _Run()
+            run = self._runs[scope] = _Run(sent.bar)
         run.rows += 1
         run.right = 0
         if len(run.symbols) < _SEVERAL:

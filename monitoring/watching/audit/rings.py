@@ -88,6 +88,8 @@ class Rings:
         Rows taken.
     verified : (symbols,) int64
         Lasting name of the newest step whose window had its logged hash; -1 without one.
+    doubted : (symbols,) int64
+        The same of the newest step whose window had another.
     missed : (symbols,) int64
         How many windows in a row have not had theirs.
     fitted : (symbols,) int64
@@ -105,9 +107,10 @@ class Rings:
         self.values = np.empty((0, self._length, width), np.float32)
         self.bars = np.empty((0, self._length), np.int64)
         state = np.empty(0, np.int64)
-        self.count, self.moved, self.seen, self.verified, self.missed, self.fitted, self._used = (
-            state.copy() for _ in range(7)
+        self.count, self.moved, self.seen, self.missed, self.fitted, self._used = (
+            state.copy() for _ in range(6)
         )
+        self.verified, self.doubted = state.copy(), state.copy()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,6 +126,18 @@ class Rings:
         slots = np.array(found, np.int64)
         self._used[slots] = self._clock
         return slots
+
+    def continuous(self, name: str, bar: int) -> bool:
+        """Whether windows of a symbol have fitted since a bar, and none has not."""
+        slot = self._slots.get(name)
+        if slot is None:
+            return False
+        bars = self.bars[slot, : int(self.count[slot])]
+        place = int(np.searchsorted(bars, bar))
+        if place == len(bars) or bars[place] != bar:
+            return False
+        border = place + int(self.moved[slot])
+        return bool(self.verified[slot] >= border > self.doubted[slot])
 
     def held(self, name: str) -> tuple[IntArray, FloatArray]:
         """Return the bars and steps of a symbol, oldest first; views, and empty if unknown."""
@@ -147,7 +162,7 @@ class Rings:
         self.bars[slot] = _EMPTY
         self.count[slot] = self.moved[slot] = self.seen[slot] = 0
         self.missed[slot] = self.fitted[slot] = 0
-        self.verified[slot] = -1
+        self.verified[slot] = self.doubted[slot] = -1
         self._used[slot] = self._clock
         return slot
 
@@ -160,6 +175,7 @@ class Rings:
             "moved",
             "seen",
             "verified",
+            "doubted",
             "missed",
             "fitted",
             "_used",
