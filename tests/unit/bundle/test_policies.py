@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.bundle.archive import Bundle
 from plumbline.bundle.heads import build_head
 from plumbline.bundle.policies import POLICIES
 from plumbline.bundle.policies.argmax import ArgmaxParams, ArgmaxPolicy
 from plumbline.bundle.policies.kelly import KellyParams, KellyPolicy
 from plumbline.bundle.policies.rank import RankParams, RankPolicy
 from plumbline.bundle.record import Record
-from tests.support.bundles import choice_output, score_output, value_output
+from tests.support.bundles import choice_output, score_output, small_bundle, value_output
 
 PRIOR = (0.16, 0.65, 0.19)
 
@@ -180,3 +181,18 @@ def test_a_policy_refuses_what_it_cannot_decide_by(kind, params, output, needs):
     """By its name and the output's."""
     with pytest.raises(ValueError, match=rf"policy {kind}.*{needs}"):
         POLICIES[kind](params, output)
+
+
+def test_withheld_sizes_are_zero_whatever_the_policy_says():
+    """Actions and positions stay what they are; a manifest carries the reason."""
+    manifest, files = small_bundle()
+    policy = manifest.policy.model_copy(update={"withheld": "direction not shown"})
+    suggested = Bundle(manifest, files)
+    withheld = Bundle(manifest.model_copy(update={"policy": policy}), files)
+    readings = suggested.outputs.read(suggested.reference.raw)
+    one, other = suggested.outputs.decide(readings), withheld.outputs.decide(readings)
+
+    assert (one.size > 0).any()
+    assert not other.size.any()
+    assert np.array_equal(one.position, other.position)
+    assert np.array_equal(one.action, other.action)

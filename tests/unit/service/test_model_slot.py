@@ -185,6 +185,22 @@ def test_verdict_of_this_version_is_repeated(house):
     house.slot.poll()
 
     assert (house.slot.serving.verdict, house.slot.serving.sized) == ("dominant_action", False)
+    assert house.slot.serving.sizes == "held back: dominant_action"
+
+
+def test_sizes_that_are_withheld_by_policy_are_told_from_those_held_back(house):
+    """The verdict stands before the policy; the gate's reason is repeated."""
+    manifest, files = small_bundle(MODEL, seed=1)
+    policy = manifest.policy.model_copy(update={"withheld": "direction not shown"})
+    bundle = house.registry.write(manifest.model_copy(update={"policy": policy}), files)
+    house.registry.promote(bundle.version, actor="test", reason="it passed")
+    house.slot.poll()
+
+    assert house.slot.serving.sized
+    assert house.slot.serving.sizes == "withheld: direction not shown"
+    house.publish(bundle.version, Verdict.FLAT)
+    house.slot.poll()
+    assert house.slot.serving.sizes == "held back: flat"
 
 
 def test_verdict_of_another_version_says_nothing(house):
