@@ -16,7 +16,7 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.column import ColumnModel
 
-_PINNED = 0.6
+_PINNED = 0.55
 """Share of a scenario's rows in which a column has one value to be called pinned."""
 
 _COMPANY = 3
@@ -49,7 +49,7 @@ class _Pins:
         Those known by their value; zero looks like a column that was left out, and is known only by
         its company.
     kept
-        Columns that keep whatever value they have.
+        Columns that keep whatever value they have, for as long as others are pinned.
     patterns
         Which of the pinned are at their value together, in some row.
     """
@@ -146,4 +146,4 @@ def _pins(rows: FloatArray) -> _Pins | None:
     values = np.median(rows[:, columns], axis=0)
     at = np.abs(rows[:, columns] - values) <= _SAME * (1 + np.abs(values))
     patterns = frozenset(row.tobytes() for row in at if row.any())
-    return _Pins(columns, values, values != 0.0, np.flatnonzero(kept & ~one), patterns)
+    return _Pins(columns, values, values != 0.0, np.flatnonzero(kept), patterns)

@@ -1,8 +1,9 @@
 """Markets under stress, made from real bars: what their columns look like goes into the bundle.
 
-Each scenario takes a stretch of real bars, times included, and bends its last `ROWS`: nobody
-trades, prices run one way, moves are ten times as large. The feature set is applied to them as to
-any others, so that the rows are exactly what a client would send of such a market.
+Each scenario takes a stretch of real bars, times included, and bends some of them: nobody trades,
+prices run one way, moves are many times as large. Then the market goes on as it did, from where it
+has come to. The feature set is applied to them as to any others, so that the rows are exactly what
+a client would send of such a market.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from plumbline.training.bars import COLUMNS, PRICES, Bars
 from plumbline.training.feature_sets import FeatureSet
 from plumbline.training.feature_table import bar_array, compute
 
-ROWS = 180
+BENT, AFTER = 140, 60
+"""Bars that are bent, and bars after them."""
+
+ROWS = BENT + AFTER
 PLACES = 2
 """Stretches of each symbol that are bent, of at most `SYMBOLS` of them."""
 
@@ -79,7 +83,7 @@ def _times(factor: float) -> Bend:
 
 def _halted(bars: Bars, before: float) -> Bars:
     """Nobody trades for a tenth of the time; then it opens where it would have been."""
-    still, rest = ROWS // 10, len(bars) - ROWS // 10
+    still, rest = len(bars) // 10, len(bars) - len(bars) // 10
     kept = _standing(bars.take(slice(None, still)), before)
     later = bars.take(slice(-rest, None))
     columns = {
@@ -112,11 +116,15 @@ def _gap(share: float) -> Bend:
     """It opens that much higher, in logarithms, and goes on as it would have."""
 
     def bend(bars: Bars, before: float) -> Bars:  # noqa: ARG001 - prices go on from theirs
-        factor = float(np.exp(share))
-        prices = {name: getattr(bars, name) * factor for name in PRICES}
-        return Bars(symbol=bars.symbol, time=bars.time, volume=bars.volume, **prices)
+        return _from(bars, float(np.exp(share)))
 
     return bend
+
+
+def _from(bars: Bars, factor: float) -> Bars:
+    """Return bars at so many times their prices."""
+    prices = {name: getattr(bars, name) * factor for name in PRICES}
+    return Bars(symbol=bars.symbol, time=bars.time, volume=bars.volume, **prices)
 
 
 def _jolt(bars: Bars, before: float) -> Bars:
@@ -183,8 +191,12 @@ def stress(feature_set: FeatureSet[Any], bars: Sequence[Bars]) -> StressRows:
         for one in bars[:SYMBOLS]:
             for stop in _places(len(one), needed):
                 real = one.take(slice(stop - needed, stop))
-                bent = bend(real.take(slice(-ROWS, None)), float(real.close[-ROWS - 1]))
-                piece = np.concatenate([bar_array(real)[:-ROWS], bar_array(bent)])
+                bent = bend(real.take(slice(-ROWS, -AFTER)), float(real.close[-ROWS - 1]))
+                after = _from(
+                    real.take(slice(-AFTER, None)), bent.close[-1] / real.close[-AFTER - 1]
+                )
+                parts = real.take(slice(None, -ROWS)), bent, after
+                piece = np.concatenate([bar_array(part) for part in parts])
                 table = compute(feature_set, piece[None])[0][-ROWS:]
                 table = table[np.isfinite(table).all(axis=1)]
                 rows.append(table)
