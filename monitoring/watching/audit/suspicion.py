@@ -31,8 +31,8 @@ Certain: TypeAlias = Callable[[Sequence[Look]], bool]
 """Whether wrong windows show a change that is not the trace of a revised bar."""
 
 _DISTINCT = 3
-_MOSTLY = 0.5
 _WHOLE = 0.9
+_HALF = 0.45
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Suspicion:
             return None
         if self.continued:
             return "change" if certain(self.wrong) else None
-        enough = only.old and only.share >= _MOSTLY and self.parted >= PARTED
+        enough = only.share >= _WHOLE and self.parted >= PARTED
         return "history" if enough else None
 
 
@@ -103,7 +103,8 @@ def kind_of(wrong: Sequence[Look], certain: Certain, *, apart: int) -> ClientFau
     if moved:
         right = [int((each.bars > each.newest_off).sum()) for each in wrong]
         enough = len(wrong) >= _DISTINCT or all(each.share >= _WHOLE for each in wrong)
-        if max(right) - min(right) > 1 or not enough:
+        half = all(each.share >= _HALF for each in wrong)
+        if max(right) - min(right) > 1 or not enough or not half:
             return None
         fresh = [each for each in wrong if each.fresh]
         long = len(fresh) > 1 and fresh[-1].number - fresh[0].number >= apart
