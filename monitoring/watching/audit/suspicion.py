@@ -31,7 +31,8 @@ Certain: TypeAlias = Callable[[Sequence[Look]], bool]
 """Whether wrong windows show a change that is not the trace of a revised bar."""
 
 _DISTINCT = 3
-_MOSTLY = 0.5
+_WHOLE = 0.9
+_HALF = 0.45
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Suspicion:
             return None
         if self.continued:
             return "change" if certain(self.wrong) else None
-        enough = only.old and only.share >= _MOSTLY and self.parted >= PARTED
+        enough = only.share >= _WHOLE and self.parted >= PARTED
         return "history" if enough else None
 
 
@@ -90,7 +91,8 @@ def kind_of(wrong: Sequence[Look], certain: Certain, *, apart: int) -> ClientFau
     """Return what several wrong windows show together; None if not enough.
 
     A change leaves a border: bars before it were sent otherwise, bars since are right. In a history
-    that is wrong for good the border moves with the windows.
+    that is wrong for good the border moves with the windows: as many of the newest steps are right
+    in each, which the traces of several revised bars are not.
     """
     by_bar = sorted(wrong, key=lambda each: each.bar)
     wrong = list({(each.symbol, each.bar): each for each in by_bar}.values())
@@ -98,12 +100,15 @@ def kind_of(wrong: Sequence[Look], certain: Certain, *, apart: int) -> ClientFau
     if len(wrong) < 2 or len(bars) < _DISTINCT:
         return None
     moved = wrong[-1].newest_off > wrong[0].newest_off
-    if all(each.old for each in wrong):
-        if moved:
-            return "history"
-        right_since = any(each.bars[-1] > each.newest_off for each in wrong)
-        return "change" if right_since and certain(wrong) else None
-    fresh = [each for each in wrong if each.fresh]
-    if moved and len(fresh) > 1 and fresh[-1].number - fresh[0].number >= apart:
-        return "history"
-    return None
+    if moved:
+        right = [int((each.bars > each.newest_off).sum()) for each in wrong]
+        enough = len(wrong) >= _DISTINCT or all(each.share >= _WHOLE for each in wrong)
+        half = all(each.share >= _HALF for each in wrong)
+        if max(right) - min(right) > 1 or not enough or not half:
+            return None
+        fresh = [each for each in wrong if each.fresh]
+        long = len(fresh) > 1 and fresh[-1].number - fresh[0].number >= apart
+        return "history" if long or all(each.old for each in wrong) else None
+    right_since = any(each.bars[-1] > each.newest_off for each in wrong)
+    old = all(each.old for each in wrong)
+    return "change" if old and right_since and certain(wrong) else None
