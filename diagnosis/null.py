@@ -168,6 +168,7 @@ def fit_null(
     breaks: BoolArray,
     *,
     wider: Sequence[int] | None = None,
+    lasting: Sequence[float] | None = None,
 ) -> FloatArray:
     """Bound on every event in every context.
 
@@ -184,6 +185,9 @@ def fit_null(
     wider : (j,)
         Of each bet, the bet on the event that always occurs with its own and is commoner; -1 where
         there is none.
+    lasting : (j,)
+        How likely at least each event may be to go on once it has begun, for what is known of it
+        otherwise; 0 where nothing is.
 
     Returns
     -------
@@ -194,7 +198,7 @@ def fit_null(
     upper: FloatArray = bound(counts.on, counts.rows, counts.unrest)
     bets = len(upper)
     parents = [-1] * bets if wider is None else list(wider)
-    stays = [0.0] * bets
+    stays = [0.0] * bets if lasting is None else list(lasting)
     for j in _widest_first(parents):
         parent = parents[j]
         if parent >= 0:

@@ -101,6 +101,13 @@ class Detector(ABC):
         """
         return [-1] * bets
 
+    def lasting(self, reference: Measures, bets: int) -> Sequence[float]:  # noqa: ARG002 - ditto
+        """Return how likely at least each event may be to go on; 0 where nothing is known.
+
+        An event that a run is longer than ever goes on as the run does.
+        """
+        return [0.0] * bets
+
     @classmethod
     def watches(cls, reference: Measures) -> bool:  # noqa: ARG003 - for subclasses
         """Whether there is anything to watch in an output like the reference's."""
@@ -169,7 +176,12 @@ class Detector(ABC):
     def _null(self, measures: Measures, edges: FloatArray) -> FloatArray:
         events = self.events(measures, edges)
         bets = events.shape[1]
-        return fit_null(events, _breaks(measures), wider=self.wider(bets))
+        return fit_null(
+            events,
+            _breaks(measures),
+            wider=self.wider(bets),
+            lasting=self.lasting(measures, bets),
+        )
 
     def _highest(self, reference: Measures) -> FloatArray:
         """Highest evidence of each bet in one half of the reference against the other, in nats."""

@@ -11,7 +11,7 @@ from typing_extensions import override
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.verdict import Accusation, Side
 from plumbline.diagnosis.measure import Measures
-from plumbline.monitoring.watching.detectors.base import Detector
+from plumbline.monitoring.watching.detectors.base import Detector, lasts
 
 AT_LEAST = (1, 2, 4)
 """Columns that lie farther from what the others say of them than the reference ever did."""
@@ -22,6 +22,10 @@ UNUSUAL = (0.95, 0.99, 1.0)
 
 SPARE = 3
 """Rows for which one column may be unusual, beyond half as long again as in the reference."""
+
+
+DOUBT = 0.1
+"""Added to the share in which an unusual column stays so: the reference has few such runs."""
 
 
 class ColumnRelation(Detector):
@@ -45,6 +49,12 @@ class ColumnRelation(Detector):
     def wider(self, bets: int) -> Sequence[int]:
         usual = len(AT_LEAST)
         return [usual, *range(usual - 1), -1, *range(usual, bets - 2), usual]
+
+    @override
+    def lasting(self, reference: Measures, bets: int) -> Sequence[float]:
+        goes_on = min(1.0, float(lasts(reference.unusual_run).max()) + DOUBT)
+        usual = len(AT_LEAST)
+        return [goes_on if bet < usual or bet == bets - 1 else 0.0 for bet in range(bets)]
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:

@@ -84,6 +84,14 @@ def test_an_event_that_never_occurred_is_not_expected_to_go_on() -> None:
     assert part[1, 0, 0] == alone[1, 0, 0]
 
 
+def test_what_is_known_of_an_event_otherwise_counts() -> None:
+    """An event that lasts for reasons of its own is not bet to end."""
+    events = np.zeros((2000, 1), np.int8)
+    upper = fit_null(events, unbroken(2000), lasting=[0.7])
+
+    assert (upper[0, 1] == 0.7).all()
+
+
 def test_a_rate_that_wanders_is_bounded_where_it_is_highest() -> None:
     """The mean of quiet and loud stretches says nothing about a loud one."""
     rng = np.random.default_rng(0)
