@@ -11,7 +11,7 @@ import pytest
 from plumbline.diagnosis.roster import MAX_SYMBOLS
 from plumbline.diagnosis.sample import Sample
 from plumbline.monitoring.watching.detectors.panel import Measured, Panel
-from tests.support.streams import Stream, context, healthy
+from tests.support.streams import Stream, context, healthy, profile
 
 SYMBOLS = 20
 
@@ -123,3 +123,43 @@ def test_made_up_symbols_do_not_fill_the_memory(learnt: Panel) -> None:
     assert measured.inputs.place.max() < MAX_SYMBOLS
     assert measured.inputs.first.all()
     assert len(panel._output_team.process._n) == MAX_SYMBOLS
+
+
+def unlike(rows: int, first: int) -> list[Stream]:
+    """Return streams of symbols of which one says ten times as much as another."""
+    found = []
+    for number in range(8):
+        own = healthy(rows, first + number)
+        centre = own.logits.mean(axis=0)
+        found.append(own.saying(centre + 0.2 * 1.4**number * (own.logits - centre)))
+    return found
+
+
+def test_a_quiet_symbol_alone_is_no_reason_to_complain() -> None:
+    """Nor a loud one, nor all in turn: what a symbol is like, its own recent past tells."""
+    parts = unlike(1_625, 300)
+    whole = Stream(
+        np.concatenate([each.features for each in parts]),
+        np.concatenate([each.logits for each in parts]),
+    )
+    names = np.repeat([f"S{number}" for number in range(len(parts))], 1_625)
+    time = np.tile(profile(parts[0]).bar_time, len(parts))
+    known = replace(context(), reference=replace(profile(whole), symbol=names, bar_time=time))
+    assert known.baseline is not None
+    learnt = Panel(known.baseline, known)
+    live = unlike(3_000, 400)
+    turn = np.arange(8 * 3_000).reshape(8, 3_000).T.ravel()
+    together = Stream(
+        np.concatenate([each.features for each in live])[turn],
+        np.concatenate([each.logits for each in live])[turn],
+    )
+    shown = [
+        replace(live[0].sample(), symbol=np.full(3_000, "S0")),
+        replace(live[-1].sample(), symbol=np.full(3_000, "S7")),
+        replace(together.sample(), symbol=np.tile([f"S{i}" for i in range(8)], 3_000)),
+    ]
+    for sample in shown:
+        panel = learnt.copy()
+        found = walk(panel, panel.measure(sample), [])
+
+        assert [each for each in found if each[1] == "output"] == []
