@@ -20,7 +20,7 @@ GUARANTEED_ROWS = 12_000
 GUARANTEED_MOMENTS = 4_000
 """The same of moments: rows of many symbols at one moment are of one market."""
 
-GUARANTEED_STRETCHES = 100
+GUARANTEED_STRETCHES = 20
 """The same of stretches as long as the memory of what the model says."""
 
 _DAY = 86_400_000_000
