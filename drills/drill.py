@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -15,7 +15,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.drills.errors import DrillError
 from plumbline.drills.result import DrillResult
 from plumbline.drills.system import System, seconds_between
-from plumbline.drills.traffic import Traffic, open_traffic
+from plumbline.drills.traffic import Question, Traffic, open_traffic
 from plumbline.store.incident import EventKind, Incident, IncidentStatus
 
 RATE = 50.0
@@ -89,6 +89,10 @@ class Drill(ABC):
             shortfalls=tuple(self._shortfalls(seen, traffic, logged, retrains)),
         )
 
+    def sound(self) -> Iterator[Question]:
+        """Yield the next bars as a sound client sends them."""
+        return self.system.questions()
+
     def new_incidents(self) -> list[Incident]:
         """Return the incidents opened since the drill began."""
         return self.system.open_incidents(self._known)
@@ -109,9 +113,11 @@ class Drill(ABC):
             raise DrillError(f"nothing was noticed within {DETECTION_SECONDS:.0f} s")
         return found[0]
 
-    async def recover(self, traffic: Traffic, incident: Incident) -> Incident:
-        """Send bars until the incident has ended, and return how it did."""
-        deadline = time.monotonic() + 2 * RECOVERY_SECONDS
+    async def recover(
+        self, traffic: Traffic, incident: Incident, *, seconds: float = 2 * RECOVERY_SECONDS
+    ) -> Incident:
+        """Send sound bars until the incident is no longer open, and return how it ended."""
+        deadline = time.monotonic() + seconds
         state = incident
         while not state.ended:
             if time.monotonic() > deadline:
@@ -119,7 +125,7 @@ class Drill(ABC):
             self.tell(state.status.value)
             busy = state.status in (IncidentStatus.RETRAINING, IncidentStatus.RECALIBRATING)
             rate = PATIENT_RATE if busy else RATE
-            second = islice(self.system.questions(), int(rate))
+            second = islice(self.sound(), int(rate))
             await traffic.stream(second, rate=rate, until=lambda: False)
             state = self.system.incidents.get(incident.id).value
         return state

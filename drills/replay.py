@@ -12,7 +12,7 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.errors import FormatError
-from plumbline.bundle.moment import moment_of
+from plumbline.bundle.moment import microseconds, moment_of
 from plumbline.bundle.replay import Replay
 from plumbline.drills.errors import DrillError
 
@@ -53,9 +53,23 @@ class Playback(Replay):
         stay true and time never runs backwards.
         """
         passes, index = divmod(position, len(self))
-        start = self._clock(0)
-        weeks = -(-(self._clock(len(self) - 1) - start) // WEEK) + 1
-        return self._clock(index) + passes * weeks * WEEK
+        return self._clock(index) + passes * self._period
+
+    def after(self, time: datetime) -> int:
+        """Return the position of the first bar after a time."""
+        passes = max((time - self._clock(0)) // self._period, 0)
+        within = microseconds(time - passes * self._period)
+        bars = self.bar_time[self.first :]
+        return passes * len(self) + int(np.searchsorted(bars, within, side="right"))
+
+    def label(self, time: datetime) -> int:
+        """Return the true class of the bar of that time, -1 where masked."""
+        return int(self.held_out_labels[(self.after(time) - 1) % len(self)])
+
+    @property
+    def _period(self) -> timedelta:
+        """How much later the next pass is."""
+        return (-(-(self._clock(len(self) - 1) - self._clock(0)) // WEEK) + 1) * WEEK
 
     def quiet_stretch(
         self, choice: int, share: float, *, hours: Collection[int], least: int

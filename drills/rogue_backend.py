@@ -11,10 +11,12 @@ from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.manifest import Manifest
+from plumbline.service.backends import BACKENDS
 from plumbline.service.backends.base import Device, Ran
 from plumbline.service.backends.onnx import OnnxBackend
 
 
+@BACKENDS.register("rogue")
 class RogueBackend(OnnxBackend):
     """Answers as it should until its flag is set: then another graph, or noise, answers."""
 

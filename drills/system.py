@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Self
 import httpx
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.moment import moment_of
 from plumbline.drills.errors import DrillError
 from plumbline.drills.replay import Playback
 from plumbline.drills.traffic import Question, Traffic
@@ -25,6 +26,9 @@ from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 
 STATE_FILE = "system.json"
+NEWEST_ROWS = 1_000
+"""Of the log, among which the newest bar is looked for."""
+
 _POLL_SECONDS = 0.1
 
 
@@ -66,24 +70,40 @@ class System:
         path = state / STATE_FILE
         try:
             found = json.loads(path.read_text())
-            return cls(
+            system = cls(
                 service_url=found["service_url"],
                 store_url=found["store_url"],
                 model=found["model"],
                 replay=Playback.read(Path(found["replay"])),
                 service_pid=found["service_pid"],
             )
+            system.go_on()
         except (OSError, KeyError, ValueError) as error:
             raise DrillError(
                 f"no running system in {state} ({error}); start one with `plumbline up`"
             ) from error
         except StoreError as error:
             raise DrillError(str(error)) from error
+        return system
+
+    def go_on(self) -> None:
+        """Begin after the newest bar that has been asked about, so that time never runs back."""
+        newest = self.log.read(limit=NEWEST_ROWS).bar_time
+        if len(newest) and newest.max() >= 0:
+            self.cursor = count(self.replay.after(moment_of(int(newest.max()))))
 
     def questions(self) -> Iterator[Question]:
         """Yield the next bars, for ever; the replay begins again after its last bar."""
         for position in self.cursor:
             yield Question(self.replay.window(position), self.replay.time(position))
+
+    def skip_to(self, positions: Sequence[int]) -> list[int]:
+        """Return held-out bars as positions that are still to come, and go on after the last."""
+        bars, now = len(self.replay), next(self.cursor)
+        passes = -(-(now - positions[0]) // bars)
+        coming = [position + passes * bars for position in positions]
+        self.cursor = count(coming[-1] + 1)
+        return coming
 
     def champion(self) -> Bundle:
         """Return the bundle that the champion alias names; raises `DrillError` if there is none."""

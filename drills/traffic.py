@@ -90,12 +90,14 @@ class Traffic:
     async def stream(
         self, questions: Iterable[Question], *, rate: float, until: Callable[[], bool]
     ) -> None:
-        """Ask in order, one at a time, ``rate`` a second, until told to stop or none is left."""
+        """Ask in order, one at a time, ``rate`` a second, until told to stop or none is left.
+
+        A question that is not asked is not taken: a bar left out would be a gap in the stream.
+        """
         loop = asyncio.get_running_loop()
         due = loop.time()
-        for question in questions:
-            if until():
-                return
+        source = iter(questions)
+        while not until() and (question := next(source, None)) is not None:
             await self.ask(question)
             due = max(due + 1.0 / rate, loop.time() - 1.0)
             await asyncio.sleep(max(0.0, due - loop.time()))
@@ -107,9 +109,7 @@ class Traffic:
         source = iter(questions)
 
         async def one() -> None:
-            for question in source:
-                if until():
-                    return
+            while not until() and (question := next(source, None)) is not None:
                 await self.ask(question)
 
         await asyncio.gather(*(one() for _ in range(connections)))

@@ -30,14 +30,17 @@ class BadCandidate(AlwaysHold):
 
     @override
     def break_bundle(self, champion: Bundle) -> Bundle:
-        broken = super().break_bundle(champion)
-        training = broken.manifest.training
+        return self.spoil(super().break_bundle(champion))
+
+    def spoil(self, bundle: Bundle) -> Bundle:
+        """Write the bundle with another configuration, which a retrain will follow."""
+        training = bundle.manifest.training
         fit = training.get("fit")
         if not isinstance(fit, Mapping):
-            raise DrillError(f"{champion.version} holds no `fit` in its manifest to be spoilt")
+            raise DrillError(f"{bundle.version} holds no `fit` in its manifest to be spoilt")
         spoilt = {**training, "fit": {**fit, **SPOILT}}
-        manifest = broken.manifest.model_copy(update={"training": spoilt})
-        return self.system.registry.write(manifest, broken.files)
+        manifest = bundle.manifest.model_copy(update={"training": spoilt})
+        return self.system.registry.write(manifest, bundle.files)
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
@@ -51,14 +54,15 @@ class BadCandidate(AlwaysHold):
             incident = await self.watch(traffic, broken.version)
             observation = self.observe(traffic, incident, first)
             ended = await self.recover(traffic, incident)
-            observation.shortfalls += self._check(ended, broken)
+            observation.shortfalls += self.check(ended, broken)
         finally:
             self.tell("the operator rolls back")
             await self.promote(traffic, healthy.version)
         await self.settle(traffic)
         return observation
 
-    def _check(self, ended: Incident, broken: Bundle) -> Iterator[str]:
+    def check(self, ended: Incident, broken: Bundle) -> Iterator[str]:
+        """Yield what fell short of how the incident should have ended."""
         kinds = [event.kind for event in ended.events]
         if ended.status is not IncidentStatus.CALLED:
             yield f"the incident ended as {ended.status}, expected called"

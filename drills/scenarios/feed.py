@@ -11,6 +11,7 @@ from typing_extensions import override
 from plumbline.drills.drill import DETECTION_SECONDS, RATE, Drill, Observation, recovery_of
 from plumbline.drills.errors import DrillError
 from plumbline.drills.traffic import Question, Traffic
+from plumbline.store.incident import Incident
 
 
 class FeedDrill(Drill):
@@ -23,6 +24,10 @@ class FeedDrill(Drill):
     async def prepare(self, traffic: Traffic) -> None:
         """Send sound bars until all is well; a drill may send more before it breaks the feed."""
         await self.settle(traffic)
+
+    async def mend(self, traffic: Traffic, incident: Incident) -> Incident:
+        """Send sound bars until the incident has ended."""
+        return await self.recover(traffic, incident)
 
     @override
     async def carry_out(self, traffic: Traffic) -> Observation:
@@ -41,7 +46,7 @@ class FeedDrill(Drill):
         incident = incidents[0]
         observation = self.observe(traffic, incident, first)
         self.tell(f"{incident.verdict}; mending the feed")
-        ended = await self.recover(traffic, incident)
+        ended = await self.mend(traffic, incident)
         observation.recovered_seconds = recovery_of(ended)
         if self.system.registry.alias() != champion:
             observation.shortfalls.append("the champion was changed for a fault of the feed")

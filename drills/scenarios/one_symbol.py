@@ -10,8 +10,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from plumbline.bundle.finding import Verdict
-from plumbline.drills.drill import RATE, Observation
+from plumbline.drills.drill import RATE, Observation, Tell
 from plumbline.drills.scenarios.feed import FeedDrill
+from plumbline.drills.system import System
 from plumbline.drills.traffic import SYMBOL, Question, Traffic
 from plumbline.store.incident import Incident
 
@@ -28,16 +29,24 @@ class OneSymbol(FeedDrill):
     expected: ClassVar[tuple[Verdict, ...]] = (Verdict.SCHEMA_SKEW,)
     detection_limit: ClassVar[int | None] = 400
 
+    def __init__(self, system: System, tell: Tell) -> None:
+        super().__init__(system, tell)
+        self._sound = self._interleaved()
+
+    @override
+    def sound(self) -> Iterator[Question]:
+        return self._sound
+
     @override
     async def prepare(self, traffic: Traffic) -> None:
         await super().prepare(traffic)
         steps = self.system.replay.window_length
-        sound = islice(self._interleaved(), len(SYMBOLS) * 2 * steps)
+        sound = islice(self._sound, len(SYMBOLS) * 2 * steps)
         await traffic.stream(sound, rate=4 * RATE, until=lambda: False)
 
     @override
     def broken(self) -> Iterator[Question]:
-        for question in self._interleaved():
+        for question in self._sound:
             if question.symbol == BROKEN:
                 yield replace(question, window=question.window[::-1].copy())
             else:

@@ -34,16 +34,11 @@ class QuietMarket(Drill):
         out = choices.index(_out_of_market(output))
         replay = self.system.replay
         stretch = replay.quiet_stretch(out, QUIET_SHARE, hours=QUIET_HOURS, least=LEAST)
-        start = next(self.system.cursor)
-        questions = [
-            Question(replay.window(position), replay.time(start + offset))
-            for offset, position in enumerate(stretch)
-        ]
+        bars = self.system.skip_to(stretch)
+        questions = [Question(replay.window(each), replay.time(each)) for each in bars]
         first = len(traffic.answers)
         self.tell(f"replaying {len(questions)} quiet bars")
         await traffic.stream(questions, rate=RATE, until=lambda: bool(self.new_incidents()))
-        for _ in range(len(questions)):
-            next(self.system.cursor)
         answers = traffic.answers[first:]
         labels = [choices[replay.held_out_labels[position]] for position in stretch]
         await self._post_outcomes(traffic, [a.prediction_id for a in answers], labels)

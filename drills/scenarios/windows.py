@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ from plumbline.bundle.finding import Verdict
 from plumbline.drills.drill import RATE
 from plumbline.drills.scenarios.feed import FeedDrill
 from plumbline.drills.traffic import Question, Traffic
+from plumbline.store.acceptance import Acceptance, Acceptances
+from plumbline.store.incident import Incident
 
 
 class WindowDrill(FeedDrill):
@@ -32,6 +35,27 @@ class WindowDrill(FeedDrill):
         steps = self.system.replay.window_length
         sound = islice(self.system.questions(), 2 * steps)
         await traffic.stream(sound, rate=2 * RATE, until=lambda: False)
+
+    @override
+    async def mend(self, traffic: Traffic, incident: Incident) -> Incident:
+        """Send sound windows; if they do not speak for themselves, the operator does.
+
+        That a change has been undone is seen where a window that was logged whole spans it, and one
+        in ten is. Otherwise somebody says so: `plumbline accept-inputs`.
+        """
+        steps = self.system.replay.window_length
+        sound = islice(self.sound(), 2 * steps)
+        await traffic.stream(sound, rate=RATE, until=lambda: False)
+        if not self.system.incidents.get(incident.id).value.ended:
+            self.tell("the operator accepts the inputs as they are now")
+            accepted = Acceptance(
+                version=incident.version,
+                time=datetime.now(UTC),
+                actor=f"drill {self.name}",
+                reason="the client has been mended",
+            )
+            Acceptances(self.system.objects, self.system.model).accept(accepted)
+        return await self.recover(traffic, incident)
 
     @override
     def broken(self) -> Iterator[Question]:

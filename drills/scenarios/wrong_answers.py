@@ -13,7 +13,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.rogue import open_rogue
 from plumbline.drills.traffic import Traffic, open_traffic
-from plumbline.store.incident import Incident
+from plumbline.store.incident import Incident, IncidentStatus
 
 
 class WrongAnswersDrill(Drill):
@@ -50,8 +50,13 @@ class WrongAnswersDrill(Drill):
         return observation
 
     async def _put_back(self, other: Traffic, incident: Incident, champion: Bundle) -> None:
-        """Let the incident end, and serve the version again that was never at fault."""
-        await self.recover(other, incident)
-        if self.system.champion().version != champion.version:
+        """Let the incident end, and serve the version again that was never at fault.
+
+        Where there was a version to go back to, it serves now; where there was none, a person has
+        been called and nothing is done about this version until somebody has acted.
+        """
+        ended = await self.recover(other, incident)
+        called = ended.status is IncidentStatus.CALLED
+        if called or self.system.champion().version != champion.version:
             self.tell("the operator promotes the version again")
             await self.promote(other, champion.version)
