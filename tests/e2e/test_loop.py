@@ -24,11 +24,24 @@ LOOP = (
     "quiet-market",
     "zero-padded",
     "frozen-feed",
+    "one-symbol",
     "bias",
+    "stale-version",
     "always-hold",
     "kill-worker",
 )
-REST = ("always-sell", "flat", "bad-candidate", "swap-under-load")
+REST = (
+    "anti-signal",
+    "late-feed",
+    "double-scaling",
+    "history-blank",
+    "noise-outputs",
+    "always-sell",
+    "flat",
+    "bad-candidate",
+    "leaky-retrain",
+    "swap-under-load",
+)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.errors import IntegrityError
 from plumbline.drills.fault import (
     collapsed_graph,
+    perturbed_graph,
     run_graph,
     shifted_graph,
     with_graph,
@@ -82,3 +83,16 @@ def test_a_corrupt_bundle_is_refused_by_name(champion):
 
     with pytest.raises(IntegrityError, match=r"model\.onnx: changed"):
         ModelRegistry(objects, manifest.name).open(version)
+
+
+def test_a_perturbed_graph_answers_much_alike_and_never_the_same():
+    """As the weights of an earlier training would."""
+    champion = Bundle(*small_bundle(features=40))
+    inputs = champion.golden.inputs
+    own = run_graph(champion.files["model.onnx"], champion, inputs)[champion.manifest.primary]
+    graph = perturbed_graph(champion, share=0.05, seed=1)
+
+    other = run_graph(graph, champion, inputs)[champion.manifest.primary]
+
+    assert (np.abs(other - own).max(axis=1) > 1e-5).all()
+    assert np.abs(other - own).mean() < own.std()

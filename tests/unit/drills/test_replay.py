@@ -104,3 +104,19 @@ def test_encoded_numbers_are_the_same_float32():
     found = np.array(body["instances"][0]["features"], dtype=np.float32)
 
     assert (found == window).all()
+
+
+@pytest.mark.parametrize("position", [0, 1, 9, 10, 25])
+def test_the_bar_after_a_time_is_the_next_one(position):
+    """In every pass; so a later drill goes on where an earlier one stood."""
+    replay = replay_of([1] * 10)
+
+    assert replay.after(replay.time(position)) == position + 1
+    assert replay.after(START - timedelta(days=1)) == 0
+
+
+def test_the_true_class_of_a_time_is_its_bars():
+    """In every pass, -1 where masked."""
+    replay = replay_of([0, 1, 2, -1])
+
+    assert [replay.label(replay.time(position)) for position in range(8)] == 2 * [0, 1, 2, -1]
