@@ -19,7 +19,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data, began = data_folder(given.data), time.monotonic()
     places = given.places or (SHORT_PLACES if given.short else tuple(range(PLACES)))
     markets = present(given.markets, data)
-    cases = played(markets, given.kinds, places, data, given.processes)
+    cases = played(markets, given.kinds, places, data, given.processes, keep=given.cases)
     result: dict[str, Any] = summary(cases, KINDS)
     result["parts"] = by_origin(cases, KINDS)
     if not given.cases_only:
         result |= beside(markets, data, short=given.short)
     result["seconds"] = round(time.monotonic() - began, 1)
-    if given.cases:
-        given.cases.write_text("".join(json.dumps(asdict(each)) + "\n" for each in cases))
     if given.as_json:
         print(json.dumps(result, indent=1))
         return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.truth.judge import Case, crashed, judged, market_of
@@ -54,11 +56,29 @@ def played(
     places: Sequence[int],
     data: Path | None,
     processes: int,
+    *,
+    keep: Path | None = None,
 ) -> list[Case]:
-    """Judge every case, several at a time; cases of a market follow each other."""
+    """Judge every case, several at a time; cases of a market follow each other.
+
+    Each is written to ``keep``, a line of JSON, as soon as it is known.
+    """
     tasks = [(market, kind, tuple(places), data) for market in markets for kind in kinds]
     if processes == 1:
-        return [case for task in tasks for case in play(task)]
+        return _kept(map(play, tasks), keep)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        return [case for some in pool.map(play, tasks) for case in some]
+        return _kept(pool.map(play, tasks), keep)
+
+
+def _kept(found: Iterable[list[Case]], keep: Path | None) -> list[Case]:
+    """Return all cases, having written each where it is to be kept."""
+    cases: list[Case] = []
+    if keep is not None:
+        keep.write_text("")
+    for some in found:
+        cases += some
+        if keep is not None:
+            with keep.open("a") as file:
+                file.writelines(json.dumps(asdict(each)) + "\n" for each in some)
+    return cases
