@@ -61,10 +61,12 @@ class LeakyRetrain(BadCandidate):
     def check(self, ended: Incident, broken: Bundle) -> Iterator[str]:
         yield from super().check(ended, broken)
         for event in ended.events:
-            if event.kind is EventKind.CANDIDATE_REFUSED and event.version is not None:
-                said = self.system.registry.open(event.version).validation.verdict
-                if said is not Verdict.LEAK:
-                    yield f"candidate {event.version} was refused as {said}, expected leak"
+            if event.kind is not EventKind.CANDIDATE_REFUSED:
+                continue
+            version = event.detail.partition(":")[0]
+            said = self.system.registry.open(version).validation.verdict
+            if said is not Verdict.LEAK:
+                yield f"candidate {version} was refused as {said}, expected leak"
 
 
 def write_leaky(replay: Playback, path: Path) -> None:
