@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
+from itertools import chain
 
 import numpy as np
 
@@ -27,6 +28,9 @@ _KEPT_EACH = 64
 """Rows at hand for each symbol, on average."""
 
 _MOST_KEPT = 20_000
+
+_MOST_ASIDE = 2_000
+"""Rows of held symbols that are older than those at hand."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class Stream:
         self._kept = kept
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
         self._pieces: deque[_Piece] = deque()
+        self._aside: deque[_Piece] = deque()
+        self._held: frozenset[str] = frozenset()
+
+    def hold(self, symbols: Collection[str]) -> None:
+        """Set rows of these symbols aside when they are let go, until none are named.
+
+        Of a thousand symbols few rows each are at hand; of the one in question they are collected.
+        """
+        self._held = frozenset(symbols)
+        if not self._held:
+            self._aside.clear()
 
     def accept(self, batch: PredictionBatch) -> Accepted:
         """Take the rows of this version.
@@ -114,13 +129,17 @@ class Stream:
         piece = self._pieces[-1]
         return self._sample(piece.rows, piece.readings)
 
+    def symbols(self, start: int, stop: int) -> AnyArray:
+        """Return whose the rows last accepted are, from place to place."""
+        return self._pieces[-1].rows.symbol[start:stop]
+
     def mark_sound(self, start: int, stop: int, sound: BoolArray) -> None:
         """Say which of the rows last accepted, from place to place, are sound."""
         self._pieces[-1].sound[start:stop] = sound
 
     def forget_sound(self) -> None:
         """Hold none of the rows at hand against the model any more."""
-        for piece in self._pieces:
+        for piece in chain(self._pieces, self._aside):
             piece.sound[:] = False
 
     def sound(self, most: int, until: int, symbols: Collection[str] = ()) -> Sample | None:
@@ -141,7 +160,7 @@ class Stream:
     ) -> Sample | None:
         found: list[tuple[PredictionBatch, dict[str, Reading]]] = []
         missing = most
-        for piece in reversed(self._pieces):
+        for piece in chain(reversed(self._pieces), reversed(self._aside)):
             if missing <= 0:
                 break
             wanted = piece.sound.copy() if sound else np.ones(len(piece.rows), bool)
@@ -196,10 +215,26 @@ class Stream:
         return news
 
     def _drop(self) -> None:
-        """Let go of the oldest pieces, as far as enough rows stay at hand."""
+        """Let go of the oldest pieces, as far as enough rows stay at hand.
+
+        The piece before the newest stays: its last row is the present one until the next is judged.
+        """
         kept = min(max(self._kept, _KEPT_EACH * len(self._asked)), _MOST_KEPT)
-        while len(self._pieces) > 1 and self.rows - self._pieces[1].first >= kept:
-            self._pieces.popleft()
+        while len(self._pieces) > 2 and self.rows - self._pieces[1].first >= kept:
+            self._set_aside(self._pieces.popleft())
+
+    def _set_aside(self, piece: _Piece) -> None:
+        """Keep what a piece has of the held symbols."""
+        if not self._held:
+            return
+        places = np.flatnonzero(np.isin(piece.rows.symbol, list(self._held)))
+        if len(places) == 0:
+            return
+        readings = {name: each.take(places) for name, each in piece.readings.items()}
+        rows = piece.rows.take(places)
+        self._aside.append(_Piece(piece.first, rows, readings, piece.sound[places]))
+        while sum(len(each.rows) for each in self._aside) > _MOST_ASIDE:
+            self._aside.popleft()
 
 
 def joined_rows(batches: list[PredictionBatch]) -> PredictionBatch:

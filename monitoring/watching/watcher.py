@@ -18,7 +18,6 @@ import numpy as np
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import BoolArray
 from plumbline.bundle.finding import Diagnosis, Verdict
-from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.baseline import Baseline
 from plumbline.diagnosis.diagnose import diagnose
 from plumbline.diagnosis.evidence import Evidence
@@ -26,6 +25,11 @@ from plumbline.diagnosis.exact.facts import Exact
 from plumbline.diagnosis.guarantee import guarantee
 from plumbline.diagnosis.sample import Sample
 from plumbline.diagnosis.thresholds import Thresholds
+from plumbline.monitoring.watching.alarms import (
+    accused_symbols,
+    doubts_columns,
+    names_input_fault,
+)
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
@@ -86,6 +90,7 @@ class Watcher:
         self._artefact: Judgement | None = None
         self._input: Judgement | None = None
         self._model = waiting()
+        self._innate: Judgement | None = None
 
     @property
     def baseline(self) -> Baseline | None:
@@ -117,7 +122,7 @@ class Watcher:
         """Hold nothing that came so far against the model: what it was shown was wrong."""
         self._stream.forget_sound()
         self._sound, self._asked_at, self._looks = 0, 0, Looks()
-        self._model = waiting()
+        self._model = self._innate or waiting()
         if self._panel is not None:
             self._panel.reset()
 
@@ -127,6 +132,7 @@ class Watcher:
         Rows of other versions are left out. What the detectors say does not depend on
         how the rows are cut into batches.
         """
+        self._stream.hold(self._in_question())
         accepted = self._stream.accept(batch)
         if len(accepted.own) == 0:
             return []
@@ -160,9 +166,10 @@ class Watcher:
         """How many rows may be taken before something must be asked."""
         if self._episode is not None:
             return self._episode.pending
-        if self._alarmed:
-            return max(self._due - self._since, 1)
-        return max(self._looks.due - self._sound, 1)
+        if self._artefact is not None or self._model.verdict.facts.of_model:
+            return 10**9
+        missing = self._due - self._since if self._alarmed else self._looks.due - self._sound
+        return max(missing, 1)
 
     def _stretch(self, measured: Measured | None, i: int, stop: int) -> int:
         """Take rows up to ``stop``, or to the first alarm before it; return where it ended."""
@@ -174,10 +181,10 @@ class Watcher:
             broken = measured.broken[i:stop]
             alarm = self._panel.alarm
         self._row += stop - i
-        if alarm == "input" and self._accuses_input():
+        if alarm == "input" and names_input_fault(self._evidence()):
             self._alarm(measured, stop - 1)
         elif self._episode is not None:
-            if self._episode.endure(broken):
+            if self._episode.endure(broken, self._stream.symbols(stop - len(broken), stop)):
                 self._try_ending(self._episode)
         elif holds:
             self._stream.mark_sound(i, stop, ~broken)
@@ -186,37 +193,36 @@ class Watcher:
 
     # -- the input
 
-    def _accuses_input(self) -> bool:
-        """Whether an alarm names a fault of the input, and does not only doubt the columns."""
-        return any(
-            each.alarmed and isinstance(each.accuses, Verdict) and each.subject == "input"
-            for each in self._evidence()
-        )
-
     def _alarm(self, measured: Measured | None, place: int) -> None:
         """Open an episode, or give it another name, at the row at which a detector alarmed."""
         if self._panel is None or measured is None:
             return
         self._columns = self._panel.culprits(measured, place, self._context.features)
         since = self._panel.since_input_onset
-        rows = self._stream.newest(max(since, 1), self._row + 1, self._accused("input"))
+        accused = self._accused("input")
+        rows = self._stream.newest(max(since, 1), self._row + 1, accused)
         diagnosis = self._diagnose(rows)
         episode = self._episode
         if episode is not None and (
             episode.verdict is diagnosis.verdict or episode.opening is Opening.ARITHMETIC
         ):
+            episode.take_in(accused)
             episode.go_on()
             return
-        self._episode = Episode(diagnosis.verdict, Opening.ALARM)
+        self._episode = Episode(diagnosis.verdict, Opening.ALARM, accused)
         self._input = self._judgement(diagnosis, since)
 
     def _try_ending(self, episode: Episode) -> None:
         """End an episode after clean rows enough, unless the columns are still foreign."""
+        if episode.take_in(self._accused("input")):
+            return
         self._columns = {}
         if self._panel is not None:
             self._panel.reset_inputs()
         if episode.opening is Opening.RELATION and still_foreign(
-            self._diagnose(self._stream.newest(2 * RECENT_ROWS, self._row + 1), doubted=True)
+            self._diagnose(
+                self._stream.newest(2 * RECENT_ROWS, self._row + 1, episode.symbols), doubted=True
+            )
         ):
             episode.go_on()
         elif self._standing is not None:
@@ -262,16 +268,12 @@ class Watcher:
             ):
                 self._end_episode(forget=False)
         else:
-            self._model = self._of_notice(notice, prediction_id)
+            self._model = self._innate = self._of_notice(notice, prediction_id)
 
     def _of_notice(self, notice: Notice, prediction_id: str) -> Judgement:
         findings = () if notice.finding is None else (notice.finding,)
-        diagnosis = Diagnosis(
-            verdict=notice.verdict,
-            cause=notice.cause,
-            findings=(*findings, self._promise),
-            n=max(notice.since, 1),
-        )
+        findings, n = (*findings, self._promise), max(notice.since, 1)
+        diagnosis = Diagnosis(verdict=notice.verdict, cause=notice.cause, findings=findings, n=n)
         return Judgement(diagnosis, prediction_id, notice.since, self.rows, self._evidence())
 
     # -- the outputs
@@ -282,11 +284,6 @@ class Watcher:
         return self._panel is not None and (
             self._panel.since_onset > 0 or self._panel.since_input_onset > 0
         )
-
-    @property
-    def _doubted(self) -> bool:
-        """Whether the relation of the columns is in doubt."""
-        return any(each.alarmed for each in self._evidence() if each.accuses is Side.CLIENT)
 
     @property
     def _since(self) -> int:
@@ -329,9 +326,9 @@ class Watcher:
         last = self._named(since, accused)
         if last is None or since < PATIENCE:
             return
-        if not doubt and last.verdict is Verdict.HEALTHY:
+        if not doubt and last.verdict in (Verdict.HEALTHY, Verdict.INSUFFICIENT_DATA):
             exact = self._auditor.exact(accused)
-            begun = self._model.verdict.facts.well or not self._doubted
+            begun = self._model.verdict.facts.well or not doubts_columns(self._evidence())
             probed = self._auditor.probe()
             said = unnamed(last, self._evidence(), exact, probed, since=since, begun=begun)
             self._settle(said, since)
@@ -346,17 +343,17 @@ class Watcher:
             sample = self._stream.sound(rows, self._row + 1, accused)
             diagnosis = self._diagnose(sample, self._auditor.exact(accused))
             if diagnosis.verdict.facts.of_model or diagnosis.verdict.facts.of_input:
-                self._settle(diagnosis, since)
+                self._settle(diagnosis, since, accused)
                 return None
             last = last or diagnosis
         if last is not None and last.verdict in (Verdict.REGIME, Verdict.DRIFT):
             self._settle(last, 0)
         return last
 
-    def _settle(self, diagnosis: Diagnosis, since: int) -> None:
+    def _settle(self, diagnosis: Diagnosis, since: int, symbols: tuple[str, ...] = ()) -> None:
         """Make a diagnosis of sound rows the verdict, if it changes anything."""
         if diagnosis.verdict.facts.of_input:
-            self._episode = Episode(diagnosis.verdict, Opening.RELATION)
+            self._episode = Episode(diagnosis.verdict, Opening.RELATION, symbols)
             self._input = self._judgement(diagnosis, since or RECENT_ROWS)
         elif diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
             return
@@ -364,11 +361,15 @@ class Watcher:
             self._model = self._judgement(diagnosis, since)
 
     def _accused(self, subject: str) -> tuple[str, ...]:
-        """Return the symbols whose own evidence is an alarm; none where all of them are meant."""
-        alarmed = [each for each in self._evidence() if each.alarmed and each.subject == subject]
-        if any(not each.symbols for each in alarmed):
+        return accused_symbols(self._evidence(), subject)
+
+    def _in_question(self) -> tuple[str, ...]:
+        """Return the symbols whose rows are needed for the next inquiry."""
+        if self._episode is not None:
+            return self._episode.symbols
+        if not self._alarmed:
             return ()
-        return tuple(dict.fromkeys(symbol for each in alarmed for symbol in each.symbols))
+        return (*self._accused("output"), *self._accused("input"))
 
     def _diagnose(
         self, rows: Sample | None, exact: Exact | None = None, *, doubted: bool = False

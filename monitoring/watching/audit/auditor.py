@@ -28,6 +28,7 @@ from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.probe import MOST_ROWS, Probed
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.replay import Replay
+from plumbline.monitoring.watching.audit.scope import make_room
 from plumbline.store.prediction import PredictionBatch
 
 ENOUGH = 8
@@ -58,7 +59,7 @@ class Auditor:
         self._context = context
         self._history = History(bundle.manifest, bundle.reference)
         self._replay = Replay(bundle, others=others)
-        self._artefact = False
+        self._artefact = self._innate = False
         self._gate_checked = False
         self._faults: dict[tuple[str, str, str], ClientFault] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -67,7 +68,7 @@ class Auditor:
         self._replayed = self._differing = 0
 
     def take(self, batch: PredictionBatch) -> list[Notice]:
-        """Check rows, oldest in the log first, retries left out; cross-sections whole."""
+        """Check rows, oldest in the log first, retries and stragglers too; cross-sections whole."""
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
         notices = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
@@ -149,20 +150,26 @@ class Auditor:
             for each in self._replay.faults()
         ]
         standing = self._replay.at_fault
-        if self._artefact and not notices and not standing:
+        if self._artefact and not notices and not standing and not self._innate:
             notices.append(Notice(rows - 1, Verdict.ARTEFACT_FAULT, ended=True))
         self._artefact = standing
         return notices
 
     def _of_inputs(self) -> list[Notice]:
-        notices = []
-        for fault in self._history.findings():
+        found, over = self._history.findings(), self._history.recovered()
+        last = max((each.row for each in found), default=-1)
+        events = [*((each, False) for each in found), *((each, True) for each in over)]
+        for fault, ended in sorted(events, key=lambda event: (event[0].row, event[1])):
+            if ended:
+                self._faults.pop(_key(fault), None)
+                continue
+            if _key(fault) not in self._faults:
+                make_room(self._faults)
             self._faults[_key(fault)] = fault
-            notices.append(_notice(fault))
-        for fault in self._history.recovered():
-            self._faults.pop(_key(fault), None)
-            if not self._faults:
-                notices.append(Notice(max(fault.row, 0), fault.verdict, ended=True))
+        notices = [_notice(fault) for fault in found]
+        if over and not self._faults:
+            end = max(over, key=lambda fault: fault.row)
+            notices.append(Notice(max(end.row, last, 0), end.verdict, ended=True))
         return notices
 
     def _of_gate(self, checked: Checked) -> list[Notice]:
@@ -179,9 +186,11 @@ class Auditor:
         self._gate_checked = True
         place = int(checked.rows[missing - 1])
         since = self._rows + place + 1
-        return missed_by_the_gate(
+        notices = missed_by_the_gate(
             self._bundle, self._context, self._replay, place=place, since=since
         )
+        self._innate = any(each.verdict is Verdict.ARTEFACT_FAULT for each in notices)
+        return notices
 
 
 def _key(fault: ClientFault) -> tuple[str, str, str]:
