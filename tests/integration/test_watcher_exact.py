@@ -16,6 +16,7 @@ from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.prediction import PredictionBatch
 from tests.support.asked import Model, asked
+from tests.support.markets import HOUR
 from tests.support.streams import interleaved, joined
 
 ONSET = 150
@@ -185,3 +186,16 @@ def test_somebody_may_accept_what_a_client_sends() -> None:
     assert [each.verdict for each in accused(found)] == [Verdict.SCHEMA_SKEW]
     assert before is Verdict.SCHEMA_SKEW
     assert watcher.judgement.verdict.facts.sized
+
+
+def test_times_that_were_made_up_are_nobodys_fault() -> None:
+    """A replay counts hours from 1970, answers at once and keeps no sizes: the model is sound."""
+    model = asked()
+    hours = HOUR * np.arange(ROWS, dtype=np.int64)
+    batch = model.log(model.windows[:ROWS], hours)
+    nothing = np.zeros(ROWS)
+    batch = replace(batch, time=np.arange(ROWS), position=nothing, size=nothing)
+    found, watcher = judged(model, batch)
+
+    assert accused(found) == []
+    assert watcher.judgement.verdict is Verdict.HEALTHY

@@ -1,4 +1,7 @@
-"""Are raw numbers read as this version reads them? Its calibration and its policy, row by row."""
+"""Are raw numbers read as this version reads them? Its calibration and its policy, row by row.
+
+A row that holds nothing says nothing of the size: whoever wrote it may not have kept that.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,8 @@ class ReadingCheck:
         slack = np.where(whole[:, None] | self._own, self._slack, np.inf)
         off = differing(logged, right, slack)
         decision = outputs.decide(readings, group)
-        acted = np.abs(decision.position * decision.size - batch.position * batch.size) > _HELD
+        held = batch.position * batch.size
+        acted = (held != 0) & (np.abs(decision.position * decision.size - held) > _HELD)
         if decision.action is not None:
             acted |= decision.action != batch.action
         acted &= whole
@@ -88,7 +92,8 @@ class ReadingCheck:
         """Tell which logged decisions are those of the logged centres: a tie falls either way."""
         logged = self._outputs.restore(rows.centre, rows.epistemic, group)
         again = self._outputs.decide(logged, group)
-        same: BoolArray = np.abs(again.position * again.size - rows.position * rows.size) <= _HELD
+        held = rows.position * rows.size
+        same: BoolArray = (held == 0) | (np.abs(again.position * again.size - held) <= _HELD)
         return same if again.action is None else same & (again.action == rows.action)
 
     def _keep(self, rows: PredictionBatch) -> None:
