@@ -170,8 +170,8 @@ SCENARIOS: dict[str, Bend] = {
     "jolt": _jolt,
     "crash": _crash((0.06,) * 5, 5.0),
     "squeeze": _crash((-0.06,) * 5, 5.0),
-    "gap_down": _gap(-0.1),
-    "gap_up": _gap(0.1),
+    "gap_down": _gap(-0.25),
+    "gap_up": _gap(0.25),
 }
 
 

@@ -87,6 +87,7 @@ class Watcher:
         self._looks = Looks()
         self._row = -1
         self._sound = 0
+        self._begun = False
         self._asked_at = 0
         self._episode: Episode | None = None
         self._standing: Notice | None = None
@@ -332,7 +333,7 @@ class Watcher:
             return
         if not doubt and last.verdict in (Verdict.HEALTHY, Verdict.INSUFFICIENT_DATA):
             exact = self._auditor.exact(accused)
-            begun = self._model.verdict.facts.well or not doubts_columns(self._evidence())
+            begun = self._begun or not doubts_columns(self._evidence())
             probed = self._auditor.probe()
             said = unnamed(last, self._evidence(), exact, probed, since=since, begun=begun)
             self._settle(said, since)
@@ -363,6 +364,7 @@ class Watcher:
             return
         elif diagnosis.verdict is not self._model.verdict:
             self._model = self._judgement(diagnosis, since)
+            self._begun |= diagnosis.verdict.facts.well
 
     def _accused(self, subject: str) -> tuple[str, ...]:
         return accused_symbols(self._evidence(), subject)

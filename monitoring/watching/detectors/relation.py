@@ -32,7 +32,8 @@ class ColumnRelation(Detector):
     """How many columns of a row are not what the others say of them, or one for how long.
 
     An alarm is a doubt, and names nobody: a market that was never seen moves relations as well.
-    What it is, `diagnosis` must find in the rows since.
+    What it is, `diagnosis` must find in two stretches of the rows since. So a run that is longer
+    than ever is doubted at once, though a reference cannot tell how long such a run may last.
     """
 
     name: ClassVar[str] = "relation"
@@ -48,13 +49,13 @@ class ColumnRelation(Detector):
     @override
     def wider(self, bets: int) -> Sequence[int]:
         usual = len(AT_LEAST)
-        return [usual, *range(usual - 1), -1, *range(usual, bets - 2), usual]
+        return [usual, *range(usual - 1), -1, *range(usual, bets - 2), -1]
 
     @override
     def lasting(self, reference: Measures, bets: int) -> Sequence[float]:
         goes_on = min(1.0, float(lasts(reference.unusual_run).max()) + DOUBT)
         usual = len(AT_LEAST)
-        return [goes_on if bet < usual or bet == bets - 1 else 0.0 for bet in range(bets)]
+        return [goes_on if bet < usual else 0.0 for bet in range(bets)]
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
