@@ -175,9 +175,10 @@ class History:
         likely = self._rings.missed[at.slot] == 0 or at.number % SELDOM < self._every
         tried = self._maker.make(at, batch.features[row], told, steps_first=likely)
         made.add(row, data, tried)
+        rebuildable = self._layout.rebuildable
         if tried.right is not None and tried.right is tried.ring:
             self._agree(at, row, whole=data is not None)
-        elif at.place >= 0:
+        elif at.place >= 0 and (rebuildable or (data is not None and self._layout.comparable)):
             self._doubt(at, row, data, tried)
 
     def _agree(self, at: At, row: int, *, whole: bool) -> None:
