@@ -26,6 +26,10 @@ from plumbline.cli.output import fail
 
 READY_SECONDS = 120.0
 
+WHOLE_WINDOWS = 0.3
+"""Share of rows logged with their whole window: on one machine disk is cheap, and a client that
+changes its windows is heard within a few rows."""
+
 
 class Incumbent(Record):
     """Who holds a state folder, or held it last; kept in ``up.json``."""
@@ -187,6 +191,7 @@ def _start(layout: Layout, stack: ExitStack, console: Console) -> tuple[Child, C
         workers=layout.workers,
         state=layout.state / "service",
     )
+    os.environ.setdefault("PLUMBLINE_SERVICE_WINDOW_SAMPLE_RATIO", str(WHOLE_WINDOWS))
     service = Child.start(
         "service", ["serve", *common, *serving], logs=logs, system_id=layout.system_id
     )

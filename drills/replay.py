@@ -41,9 +41,9 @@ class Playback(Replay):
         """True classes of the held-out bars: ``(len(self),) int8``."""
         return self.labels[self.first :]
 
-    def window(self, position: int) -> FloatArray:
-        """Return the input window of a held-out bar: ``(window_length, f) float32``."""
-        end = self.first + position % len(self) + 1
+    def window(self, position: int, *, late: int = 0) -> FloatArray:
+        """Return the window of a held-out bar, or of so many bars before it: ``(steps, f)``."""
+        end = self.first + position % len(self) + 1 - late
         return self.features[end - self.window_length : end]
 
     def time(self, position: int) -> datetime:

@@ -48,6 +48,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--markets", nargs="+", choices=sorted(RECIPES), default=sorted(RECIPES))
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS))
     parser.add_argument("--places", nargs="+", type=int, choices=range(PLACES))
+    parser.add_argument(
+        "--bars", action="store_true", help="compute inputs again for every kind, not some alone"
+    )
     parser.add_argument("--data", help="folder with real bars; PLUMBLINE_DATA by default")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cases", type=Path, help="write every case here, a JSON object a line")
@@ -61,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data, began = data_folder(given.data), time.monotonic()
     places = given.places or (SHORT_PLACES if given.short else tuple(range(PLACES)))
     markets = present(given.markets, data)
-    cases = played(markets, given.kinds, places, data, given.processes, keep=given.cases)
+    cases = played(
+        markets, given.kinds, places, data, given.processes, keep=given.cases, bars=given.bars
+    )
     result: dict[str, Any] = summary(cases, KINDS)
     result["parts"] = by_origin(cases, KINDS)
     if not given.cases_only:

@@ -88,8 +88,8 @@ def scene_of(market: Market, kind: Kind, place: int) -> tuple[Scene, Bundle]:
     return Scene(market.answering(bundle), kind, place), bundle
 
 
-def judged(market: Market, kind: Kind, place: int) -> Case:
-    """Play and watch one case."""
+def judged(market: Market, kind: Kind, place: int, *, bars: bool = False) -> Case:
+    """Play and watch one case; ``bars``: inputs are computed again whatever the kind."""
     scene, bundle = scene_of(market, kind, place)
     batch, order = written(scene, bundle)
     position = {name: i for i, name in enumerate(batch.prediction_id.tolist())}
@@ -108,7 +108,7 @@ def judged(market: Market, kind: Kind, place: int) -> Case:
             (watched - 1 if each.decided_by is None else position[each.decided_by], each)
             for each in watcher.feed(some)
         ]
-        if kind.recompute or (kind.harmless and watched == len(batch)):
+        if bars or kind.recompute or (kind.harmless and watched == len(batch)):
             client = recompute(batch.take(slice(max(watched - MOST_ROWS, 0), watched)))
             new = _with_bars(new, client, watched - 1, watcher.judgement)
         found += new

@@ -17,20 +17,20 @@ from benchmarks.truth.kinds import KINDS
 from benchmarks.truth.market import Market, open_market
 
 
-def play(task: tuple[str, str, tuple[int, ...], Path | None]) -> list[Case]:
+def play(task: tuple[str, str, tuple[int, ...], Path | None, bool]) -> list[Case]:
     """Judge one kind at some places of a market; none where it cannot happen there."""
     warnings.simplefilter("ignore")
-    name, kind, places, data = task
+    name, kind, places, data, bars = task
     market = market_of(name, data)
     if not KINDS[kind].fits(market):
         return []
-    return [_judged(market, KINDS[kind], place) for place in places]
+    return [_judged(market, KINDS[kind], place, bars=bars) for place in places]
 
 
-def _judged(market: Market, kind: Kind, place: int) -> Case:
+def _judged(market: Market, kind: Kind, place: int, *, bars: bool) -> Case:
     """Judge a case; what the watcher does not survive is an outcome, too."""
     try:
-        return judged(market, kind, place)
+        return judged(market, kind, place, bars=bars)
     except Exception:  # noqa: BLE001  # counted and shown, and the other cases go on
         return crashed(market, kind, place)
 
@@ -58,12 +58,14 @@ def played(
     processes: int,
     *,
     keep: Path | None = None,
+    bars: bool = False,
 ) -> list[Case]:
     """Judge every case, several at a time; cases of a market follow each other.
 
-    Each is written to ``keep``, a line of JSON, as soon as it is known.
+    Each is written to ``keep``, a line of JSON, as soon as it is known. With ``bars``, inputs are
+    computed again for every kind, as a monitor does that can read bars.
     """
-    tasks = [(market, kind, tuple(places), data) for market in markets for kind in kinds]
+    tasks = [(market, kind, tuple(places), data, bars) for market in markets for kind in kinds]
     if processes == 1:
         return _kept(map(play, tasks), keep)
     context = multiprocessing.get_context("spawn")

@@ -19,4 +19,4 @@ class LateFeed(WindowDrill):
 
     @override
     def spoil(self, window: FloatArray, position: int) -> FloatArray:
-        return self.system.replay.window(position - BARS).copy()
+        return self.system.replay.window(position, late=BARS).copy()

@@ -48,6 +48,9 @@ MOST_ROWS = 400
 ASKED_EVERY = 20
 """Rows between two inquiries about an alarm."""
 
+DOUBTED_ROWS = 90
+"""Rows since the onset before anything is said where the relation of the columns is in doubt."""
+
 PATIENCE = 120
 """Rows since the onset in which an output alarm must find its explanation."""
 
@@ -295,7 +298,8 @@ class Watcher:
     @property
     def _due(self) -> int:
         """Rows since the onset at which to inquire next."""
-        return max(RECENT_ROWS, self._asked_at + ASKED_EVERY)
+        first = DOUBTED_ROWS if doubts_columns(self._evidence()) else RECENT_ROWS
+        return max(first, self._asked_at + ASKED_EVERY)
 
     def _ask(self) -> None:
         """Judge the sound rows, if it is time to."""

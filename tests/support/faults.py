@@ -80,7 +80,9 @@ OUTPUT_FAULTS: dict[str, tuple[OutputFault, frozenset[Verdict]]] = {
     "HOLD -1.2": (biased(1, -1.2), frozenset({Verdict.BIAS_SHIFT})),
     "logits x 6": (
         scaled(6),
-        frozenset({Verdict.BIAS_SHIFT, Verdict.SATURATED, Verdict.DOMINANT_ACTION}),
+        frozenset(
+            {Verdict.OVER_DISPERSED, Verdict.BIAS_SHIFT, Verdict.SATURATED, Verdict.DOMINANT_ACTION}
+        ),
     ),
 }
 """By name: the fault, and the verdicts that are right."""

@@ -260,7 +260,9 @@ class History:
         few = at.place < min(ENOUGH, self._layout.steps - 1)
         if few or (continued and suspicion is None) or self._stands_still(at, window[-1]):
             return suspicion
-        past = Past(rings.bars[slot, known].copy(), rings.values[slot, known].copy())
+        past = Past(rings.bars[slot, known].copy(), self._moving(slot, known))
+        if np.isfinite(past.values[:, 0]).sum() < min(ENOUGH, self._layout.steps - 1):
+            return suspicion
         newest = Newest(at.symbol, at.number, int(rings.bars[slot, at.place]), window)
         seen = look(newest, past, self._calendar, self._scale)
         if seen.off.any() and self._accusations.settled(at.symbol, seen.newest_off):
@@ -293,9 +295,20 @@ class History:
         if rings.verified[slot] >= 0 and verified < at.place:
             first = max(first, verified)
         bars = rings.bars[slot, first : at.place + 1]
-        return self._calendar.unbroken(bars) and not self._stands_still(
-            at, rings.values[slot, at.place]
-        )
+        moves = np.isfinite(self._moving(slot, slice(first, at.place + 1))).all()
+        return bool(moves) and self._calendar.unbroken(bars)
+
+    def _moving(self, slot: int, known: slice) -> FloatArray:
+        """Return the steps of some bars, NaN where one is the step before: the feed stood still.
+
+        What was sent then is known to be wrong, and whoever sends the bars as they were is right.
+        """
+        values = self._rings.values[slot, known].copy()
+        begin = max(known.start - 1, 0)
+        held = self._rings.values[slot, begin : known.stop]
+        same = (np.abs(held[1:] - held[:-1]) <= _FROZEN * self._scale.deviation).all(axis=1)
+        values[len(values) - len(same) :][same] = np.nan
+        return values
 
     def _stands_still(self, at: At, sent: FloatArray) -> bool:
         """Whether a row is the one before it: a frozen feed is told by others."""

@@ -38,6 +38,15 @@ def test_window_ends_at_the_bar_it_is_named_for():
     assert replay.window(0).tolist() == replay.features[1:4].tolist()
 
 
+@pytest.mark.parametrize("position", [0, 1, 10, 13])
+def test_a_late_window_is_that_of_bars_before(position):
+    """Also where the replay begins again."""
+    replay = replay_of([1] * 10)
+    end = replay.first + position % 10
+
+    assert replay.window(position, late=1).tolist() == replay.features[end - 3 : end].tolist()
+
+
 def test_time_never_runs_backwards_when_the_replay_begins_again():
     """The second pass comes whole weeks later, at the same hour of the week."""
     replay = replay_of([1] * 10)
