@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reference import ReferenceProfile
-from plumbline.bundle.spec import BAR_COLUMNS, InputSpec
+from plumbline.bundle.spec import BAR_COLUMNS, FeatureSetSpec, InputSpec
 from plumbline.monitoring.watching.audit.history import History
 from tests.support.bundles import small_bundle
 from tests.support.logged import HOUR, Client, in_log_order, later
@@ -155,7 +155,9 @@ def test_windows_of_bars_are_passed_on_and_accuse_nobody(
     bars = np.random.default_rng(0).normal(size=(len(rows), WINDOW, 6))
     window = np.empty(len(rows), object)
     window[::10] = [each.tobytes() for each in bars[::10]]
-    history = History(manifest.model_copy(update={"inputs": (spec,)}), reference)
+    columns = FeatureSetSpec.of(manifest.feature_names, kind="own")
+    takes_bars = manifest.model_copy(update={"inputs": (spec,), "feature_set": columns})
+    history = History(takes_bars, reference)
     rebuilt = history.take(replace(rows, window=window))
 
     assert rebuilt.rows.tolist() == list(range(0, len(rows), 10))
