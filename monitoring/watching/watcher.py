@@ -172,8 +172,8 @@ class Watcher:
             return self._episode.pending
         if self._artefact is not None or self._model.verdict.facts.of_model:
             return 10**9
-        missing = self._due - self._since if self._alarmed else self._looks.due - self._sound
-        return max(missing, 1)
+        due = self._due - self._since if self._alarmed else self._looks.due - self._sound
+        return max(due, 1)
 
     def _stretch(self, measured: Measured | None, i: int, stop: int) -> int:
         """Take rows up to ``stop``, or to the first alarm before it; return where it ended."""
@@ -318,8 +318,7 @@ class Watcher:
         if panel is None:
             return
         doubt, since = panel.since_onset == 0, self._since
-        if since < self._asked_at:  # another alarm than the last one
-            self._asked_at = 0
+        self._asked_at *= since >= self._asked_at  # else another alarm than the last one
         if since < self._due:
             return
         self._asked_at = since
