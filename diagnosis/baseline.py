@@ -34,6 +34,9 @@ from plumbline.diagnosis.stress import Stress
 
 LENGTHS = (60, 100, 200, 400)
 
+SHORTEST = 20
+"""Rows of a window, at least."""
+
 FAR = 1.25
 """Times the farthest that a column of the reference lies from what the others say of it."""
 
@@ -126,7 +129,7 @@ class Baseline:
         err towards silence.
         """
         room = min(n, len(self.reference) // 10, self._longest)
-        return max((each for each in LENGTHS if each <= room), default=max(room, 20))
+        return max((each for each in LENGTHS if each <= room), default=max(room, SHORTEST))
 
     @cached_property
     def apart(self) -> FloatArray:
@@ -152,9 +155,13 @@ class Baseline:
 
     @cached_property
     def by_symbol(self) -> Baseline:
-        """The same with windows of one symbol each, to hold the rows of one symbol against."""
+        """The same with windows of one symbol each, to hold the rows of one symbol against.
+
+        Where no symbol has rows enough for a window, windows of all of them must do.
+        """
         codes = np.unique(self.reference.symbol, return_inverse=True)[1]
-        if codes.max(initial=0) == 0:
+        longest = int(np.bincount(codes).max())
+        if codes.max(initial=0) == 0 or longest < SHORTEST:
             return self
         runs = [np.flatnonzero(codes == code) for code in range(int(codes.max()) + 1)]
 
@@ -164,7 +171,6 @@ class Baseline:
                     yield run[rows]
 
         outputs = {name: each.windowed(windows) for name, each in self.outputs.items()}
-        longest = max(len(run) for run in runs)
         return replace(self, outputs=outputs, _windows=windows, _longest=longest, _envelopes={})
 
     def envelope(self, n: int) -> InputEnvelope:

@@ -25,7 +25,7 @@ from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Watcher
-from plumbline.store.acceptance import Acceptances
+from plumbline.store.acceptance import Acceptance, Acceptances
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
@@ -41,6 +41,9 @@ _MOST_SLICES = 25
 
 _ROUND = 5_000
 """About how many rows are judged in one round, so that a backlog does not hold up the rest."""
+
+_SETTLED = timedelta(seconds=5)
+"""If no row is left to be read, all that were answered so long ago have been."""
 
 log = structlog.get_logger()
 
@@ -105,9 +108,9 @@ class Watch:
         """The present verdict and its evidence."""
         return self._watcher.judgement
 
-    def accept_inputs(self) -> None:
-        """Take the inputs as they are now for right."""
-        self._watcher.accept_inputs()
+    def accept_inputs(self, accepted: Acceptance) -> None:
+        """Take the inputs that it covers as they are now for right."""
+        self._watcher.accept_inputs(lambda scope: accepted.covers(client=scope[0], symbol=scope[1]))
 
     def forget(self) -> None:
         """Hold nothing that came so far against the model."""
@@ -187,13 +190,15 @@ class Observer:
             return None
         if champion.number != self._generation:
             self._begin(champion)
-        found = self._read_new(champion)
+        read = self._read_new()
+        promoted = microseconds(champion.value.time)
+        found = read.take((read.version == champion.value.version) & (read.time >= promoted))
         rows = found.take(np.asarray(np.isfinite(found.raw).all(axis=1)))
         watch = self.watch
         judgements: tuple[Judgement, ...] = (_nothing_known(str(self._fault)),)
         if watch is not None:
             changes = list(watch.feed(rows))
-            self._heed_acceptances(watch, found)
+            self._heed_acceptances(watch, read)
             judgements = (*changes[:-1], watch.judgement)
         return Observation(
             champion=champion,
@@ -208,13 +213,16 @@ class Observer:
         )
 
     def _heed_acceptances(self, watch: Watch, read: PredictionBatch) -> None:
-        """Take inputs that somebody has accepted for right, once the rows until then are read."""
+        """Take inputs that somebody has accepted for right, once the rows until then are read.
+
+        They are when there are none left, or when one that came later has been read.
+        """
+        until = int(read.time.max()) if len(read) else microseconds(self._clock() - _SETTLED)
         for each in self._acceptances.since(watch.bundle.version, after=self._accepted):
-            behind = len(read) >= _ROUND and int(read.time[-1]) < microseconds(each.value.time)
-            if behind:
+            if until < microseconds(each.value.time):
                 return
             self._accepted = each.number
-            watch.accept_inputs()
+            watch.accept_inputs(each.value)
 
     def _begin(self, champion: Generation[AliasTarget]) -> None:
         """Begin a new watch: after a promotion, or after a restart of the monitor."""
@@ -243,12 +251,10 @@ class Observer:
         rows = past.read(start=promoted, version=champion.value.version, limit=limit)
         return moment_of(int(rows.time[0])) if len(rows) and len(rows) == limit else promoted
 
-    def _read_new(self, champion: Generation[AliasTarget]) -> PredictionBatch:
+    def _read_new(self) -> PredictionBatch:
         if self._log is None:
             raise RuntimeError("the log is opened when the first watch begins")
-        rows = self._log.read_new(max_rows=_ROUND)
-        promoted = microseconds(champion.value.time)
-        return rows.take((rows.version == champion.value.version) & (rows.time >= promoted))
+        return self._log.read_new(max_rows=_ROUND)
 
     def _lag(self, rows: PredictionBatch) -> float | None:
         if len(rows) == 0:

@@ -33,6 +33,7 @@ from plumbline.monitoring.watching.alarms import (
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
+from plumbline.monitoring.watching.audit.scope import Covers, everybody
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured
 from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
 from plumbline.monitoring.watching.judgement import Judgement, waiting
@@ -115,12 +116,13 @@ class Watcher:
     def _current(self) -> Judgement:
         return self._artefact or self._input or self._model
 
-    def accept_inputs(self) -> None:
-        """Take the inputs as they are now for right: somebody has accepted a client's change."""
-        self._auditor.accept()
-        self._standing = None
+    def accept_inputs(self, covers: Covers = everybody) -> None:
+        """Take the inputs of some as they are now for right: a client's change is accepted."""
+        self._standing = self._auditor.accept(covers)
         if self._episode is not None and self._episode.opening is Opening.ARITHMETIC:
             self._end_episode(forget=False)
+            if self._standing is not None:
+                self._open_standing(self._standing, self._stream.prediction_id(self._row))
 
     def forget(self) -> None:
         """Hold nothing that came so far against the model: what it was shown was wrong."""
@@ -151,7 +153,9 @@ class Watcher:
         """Take the ordered rows in stretches, each up to where something may be said."""
         n, i = len(accepted.ordered), 0
         due = [(int(accepted.place[notice.place]), notice) for notice in notices]
-        measured = self._measure() if n else None
+        measured = None
+        if n and self._panel is not None:
+            measured = self._panel.measure(self._stream.newest_piece())
         while i < n or due:
             before = self._current
             if due and due[0][0] <= i:
@@ -163,17 +167,14 @@ class Watcher:
             if self._current is not before:
                 found.append(self._current)
 
-    def _measure(self) -> Measured | None:
-        return None if self._panel is None else self._panel.measure(self._stream.newest_piece())
-
     def _stride(self) -> int:
         """How many rows may be taken before something must be asked."""
         if self._episode is not None:
             return self._episode.pending
         if self._artefact is not None or self._model.verdict.facts.of_model:
             return 10**9
-        missing = self._due - self._since if self._alarmed else self._looks.due - self._sound
-        return max(missing, 1)
+        due = self._due - self._since if self._alarmed else self._looks.due - self._sound
+        return max(due, 1)
 
     def _stretch(self, measured: Measured | None, i: int, stop: int) -> int:
         """Take rows up to ``stop``, or to the first alarm before it; return where it ended."""
@@ -237,15 +238,11 @@ class Watcher:
     def _end_episode(self, *, forget: bool) -> None:
         self._episode = self._input = None
         self._columns = {}
-        self._model = self._again(self._model)
+        self._model = self._judgement(self._model.diagnosis, self._model.detected_after)
         if forget:
             self._stream.forget_sound()
         if self._panel is not None:
             self._panel.reset()
-
-    def _again(self, before: Judgement) -> Judgement:
-        """Return a judgement as one of the newest row."""
-        return self._judgement(before.diagnosis, before.detected_after)
 
     def _open_standing(self, notice: Notice, prediction_id: str) -> None:
         self._episode = Episode(notice.verdict, Opening.ARITHMETIC)
@@ -258,7 +255,7 @@ class Watcher:
         if notice.verdict is Verdict.ARTEFACT_FAULT:
             self._artefact = None if notice.ended else self._of_notice(notice, prediction_id)
             if notice.ended:
-                self._model = self._again(self._model)
+                self._model = self._judgement(self._model.diagnosis, self._model.detected_after)
             if self._panel is not None:
                 self._panel.reset_outputs()
         elif notice.verdict.facts.of_input:
@@ -322,8 +319,7 @@ class Watcher:
         if panel is None:
             return
         doubt, since = panel.since_onset == 0, self._since
-        if since < self._asked_at:  # another alarm than the last one
-            self._asked_at = 0
+        self._asked_at *= since >= self._asked_at  # else another alarm than the last one
         if since < self._due:
             return
         self._asked_at = since

@@ -199,3 +199,21 @@ def test_times_that_were_made_up_are_nobodys_fault() -> None:
 
     assert accused(found) == []
     assert watcher.judgement.verdict is Verdict.HEALTHY
+
+
+def test_what_is_accepted_of_one_symbol_leaves_another_accused() -> None:
+    """Two of four are sent otherwise than before; each must be accepted."""
+    model, names = asked(), ("default", "H", "X", "Y")
+    windows = model.windows[:ROWS].copy()
+    windows[ONSET:] *= 1.5
+    sent = dict(zip(names, (windows, windows, *2 * (model.windows[:ROWS],)), strict=True))
+    parts = [model.log(each, model.time[:ROWS], symbol=name) for name, each in sent.items()]
+    order = np.arange(4 * ROWS).reshape(4, ROWS).T.ravel()
+    watcher = judged(model, joined(*parts).take(order), 40)[1]
+    found = [watcher.judgement]
+    for accepted in (("", "default"), ("", "H")):
+        watcher.accept_inputs(accepted.__eq__)
+        found.append(watcher.judgement)
+
+    assert [each.verdict.facts.of_input for each in found] == [True, True, False]
+    assert " of H" in found[1].diagnosis.cause

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plumbline.bundle.archive import Bundle, digest_of
 from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.watcher import Watcher
 from plumbline.store.prediction import PredictionBatch
 from tests.support.faults import OUTPUT_FAULTS
-from tests.support.streams import START, Stream, bundle, healthy, joined
+from tests.support.streams import HOUR, START, Stream, bundle, healthy, joined
 
 ONSET = 60
 SICK = 3
@@ -95,6 +96,28 @@ def test_a_collapse_on_one_of_hundreds_is_named() -> None:
     found = judge(batch, 2_000)
 
     assert found[-1].verdict in names
+    assert found[-1].verdict.facts.of_model
+
+
+def test_a_reference_of_few_moments_does_not_stop_the_watch() -> None:
+    """No symbol of it has rows enough for a window of its own."""
+    moments, symbols = 16, 20
+    flat = bundle().reference.take(slice(0, moments * symbols))
+    short = replace(
+        flat,
+        symbol=np.repeat([f"S{i}" for i in range(symbols)], moments),
+        bar_time=np.tile(START - HOUR * np.arange(moments, 0, -1), symbols),
+        group=np.tile(np.arange(moments), symbols),
+    )
+    files = {**bundle().files, "reference.npz": short.to_bytes()}
+    digests = {name: digest_of(data) for name, data in files.items()}
+    few = Bundle(bundle().manifest.model_copy(update={"files": digests}), files)
+    fault, _ = OUTPUT_FAULTS["I1 logits"]
+    reference = np.asarray(bundle().reference.raw, np.float64)
+    batch = with_one(lambda s: s.saying(fault(s.logits, reference)), symbols=symbols, bars=130)
+    batch = replace(batch, version=np.full(len(batch), few.version))
+    found = Watcher(few).feed(batch)
+
     assert found[-1].verdict.facts.of_model
 
 

@@ -18,7 +18,15 @@ from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKin
 from plumbline.monitoring.watching.audit.certainty import no_revision
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, ClientFaultKind, finding
 from plumbline.monitoring.watching.audit.look import TRACE, Look
-from plumbline.monitoring.watching.audit.scope import Scope, make_room, scope_of, who
+from plumbline.monitoring.watching.audit.scope import (
+    Covers,
+    Scope,
+    everybody,
+    make_room,
+    scope_of,
+    who,
+    without,
+)
 from plumbline.monitoring.watching.audit.suspicion import Suspicion, kind_of
 
 AGREED_ROWS = 20
@@ -115,10 +123,16 @@ class Accusations:
         over, self._over = self._over, []
         return over
 
-    def forget(self) -> None:
-        """Withdraw everything: somebody has accepted the inputs as they are."""
-        self._clients.clear()
-        self._standing.clear()
+    def forget(self, covers: Covers = everybody) -> None:
+        """Withdraw what is held against some: somebody has accepted their inputs as they are."""
+        self._standing = without(self._standing, covers)
+        for client, known in list(self._clients.items()):
+            if covers((client, "")):
+                del self._clients[client]
+                continue
+            for symbol in {each.symbol for each in known.wrong}:
+                if covers(scope_of(symbol)):
+                    known.drop(symbol)
 
     @property
     def open(self) -> bool:

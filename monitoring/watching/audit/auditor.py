@@ -28,7 +28,7 @@ from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.probe import MOST_ROWS, Probed
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.replay import Replay
-from plumbline.monitoring.watching.audit.scope import make_room
+from plumbline.monitoring.watching.audit.scope import Covers, everybody, make_room
 from plumbline.store.prediction import PredictionBatch
 
 ENOUGH = 8
@@ -114,10 +114,12 @@ class Auditor:
         }
         return self._replay.probe(newest)
 
-    def accept(self) -> None:
-        """Take the inputs as they are now for right."""
-        self._history.accept()
-        self._faults.clear()
+    def accept(self, covers: Covers = everybody) -> Notice | None:
+        """Take the inputs of some as they are now for right; return what else is wrong."""
+        self._history.accept(covers)
+        for key in [key for key in self._faults if covers(key[:2])]:
+            del self._faults[key]
+        return next(map(_notice, self._faults.values()), None)
 
     def _note(self, batch: PredictionBatch) -> None:
         self._rows += len(batch)

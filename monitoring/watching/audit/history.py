@@ -25,7 +25,7 @@ from plumbline.monitoring.watching.audit.maker import SELDOM, At, Made, Maker, T
 from plumbline.monitoring.watching.audit.phase import Phase
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.rings import AT_ONCE, Placed, Rings
-from plumbline.monitoring.watching.audit.scope import scope_of
+from plumbline.monitoring.watching.audit.scope import Covers, everybody, scope_of
 from plumbline.monitoring.watching.audit.suspicion import CLOSE_ROWS, Suspicion
 from plumbline.store.prediction import PredictionBatch
 
@@ -99,11 +99,13 @@ class History:
         """Return the faults that the rows just taken have ended, with the row at which they did."""
         return [each for part in self._parts for each in part.recovered()]
 
-    def accept(self) -> None:
-        """Forget what is wrong: somebody has accepted the inputs as they are now."""
+    def accept(self, covers: Covers = everybody) -> None:
+        """Forget what is wrong of some: somebody has accepted their inputs as they are now."""
         for part in self._parts:
-            part.forget()
-        self._suspicions.clear()
+            part.forget(covers)
+        for slot, suspicion in list(self._suspicions.items()):
+            if covers(scope_of(suspicion.symbol)):
+                del self._suspicions[slot]
 
     @property
     def _parts(self) -> tuple[Accusations, Lateness, Phase]:
@@ -175,9 +177,10 @@ class History:
         likely = self._rings.missed[at.slot] == 0 or at.number % SELDOM < self._every
         tried = self._maker.make(at, batch.features[row], told, steps_first=likely)
         made.add(row, data, tried)
+        rebuildable = self._layout.rebuildable
         if tried.right is not None and tried.right is tried.ring:
             self._agree(at, row, whole=data is not None)
-        elif at.place >= 0:
+        elif at.place >= 0 and (rebuildable or (data is not None and self._layout.comparable)):
             self._doubt(at, row, data, tried)
 
     def _agree(self, at: At, row: int, *, whole: bool) -> None:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
-from plumbline.monitoring.watching.audit.scope import Scope, make_room, who
+from plumbline.monitoring.watching.audit.scope import (
+    Covers,
+    Scope,
+    everybody,
+    make_room,
+    who,
+    without,
+)
 
 ROWS = 18
 """Late rows in a row before a feed is called late: one of two workers may be late by chance."""
@@ -132,11 +139,11 @@ class Lateness:
         over, self._over = self._over, []
         return over
 
-    def forget(self) -> None:
-        """Withdraw everything: somebody has accepted the inputs as they are."""
-        self._clocks.clear()
-        self._standing.clear()
-        self.watched.clear()
+    def forget(self, covers: Covers = everybody) -> None:
+        """Withdraw what is held against some: somebody has accepted their inputs as they are."""
+        self._clocks = without(self._clocks, covers)
+        self._standing = without(self._standing, covers)
+        self.watched = {scope for scope in self.watched if not covers(scope)}
 
     def _step(self, clock: _Clock, time: int, bar: int, number: int) -> bool:
         """Go on to the next row; returns whether the clock says something."""

@@ -23,6 +23,8 @@ class Layout:
         Of the longest input of columns, and columns in all; one step where the graph takes bars.
     rebuildable
         Whether logged last steps make the whole of a row's inputs.
+    comparable
+        Whether a row's inputs have logged columns in them; not where the graph takes bars only.
     size
         Bytes of a row's inputs.
     """
@@ -33,6 +35,7 @@ class Layout:
         self.steps = max((spec.steps for spec in self._columns), default=1)
         self.width = len(manifest.feature_names)
         self.rebuildable = len(self._columns) == len(self.given)
+        self.comparable = bool(self._columns)
         self.size = sum(
             math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in self.given
         )
@@ -59,7 +62,7 @@ class Layout:
         """
         if self._plain and len(data) == self.size:
             return np.frombuffer(data, np.float32).reshape(self.steps, self.width)
-        if not self._columns:
+        if not self.comparable:
             raise FormatError("the graph takes bars: its windows have no columns of their own")
         parsed = parse_inputs(self.given, [data])
         window = np.full((self.steps, self.width), np.nan, np.float32)

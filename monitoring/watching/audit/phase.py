@@ -27,7 +27,15 @@ from plumbline.diagnosis.exact.comparison import ROUNDING, Scale
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
 from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
 from plumbline.monitoring.watching.audit.rings import Rings
-from plumbline.monitoring.watching.audit.scope import Scope, make_room, scope_of, who
+from plumbline.monitoring.watching.audit.scope import (
+    Covers,
+    Scope,
+    everybody,
+    make_room,
+    scope_of,
+    who,
+    without,
+)
 
 ROWS = 15
 """Rows in a row, of one symbol, that must be those of the same other time."""
@@ -227,11 +235,11 @@ class Phase:
         over, self._over = self._over, []
         return over
 
-    def forget(self) -> None:
-        """Withdraw everything: somebody has accepted the inputs as they are."""
-        self._right.clear()
-        self._runs.clear()
-        self._standing.clear()
+    def forget(self, covers: Covers = everybody) -> None:
+        """Withdraw what is held against some: somebody has accepted their inputs as they are."""
+        kept = {name: n for name, n in self._right.items() if not covers(scope_of(name))}
+        self._right, self._runs = kept, without(self._runs, covers)
+        self._standing = without(self._standing, covers)
 
     def _matches(self, sent: FloatArray, expected: FloatArray) -> BoolArray:
         right: BoolArray = np.all(

@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reference import ReferenceProfile
-from plumbline.bundle.spec import InputSpec
+from plumbline.bundle.spec import BAR_COLUMNS, FeatureSetSpec, InputSpec
 from plumbline.monitoring.watching.audit.history import History
 from tests.support.bundles import small_bundle
 from tests.support.logged import HOUR, Client, in_log_order, later
@@ -141,6 +141,28 @@ def test_inputs_of_several_lengths_are_put_together(
     assert rebuilt.windows["long"].shape == (len(rows), WINDOW, 3)
     assert rebuilt.windows["short"].shape == (len(rows), 2)
     assert (rebuilt.windows["short"] == asks.values[WINDOW:60, 3:]).all()
+
+
+def test_windows_of_bars_are_passed_on_and_accuse_nobody(
+    known: tuple[Manifest, ReferenceProfile],
+) -> None:
+    """A graph that takes bars has no columns in its windows: neither they nor hashes say more."""
+    manifest, reference = known
+    spec = InputSpec(
+        name="bars", shape=(WINDOW, 6), source="bars", names=BAR_COLUMNS, dtype="float64"
+    )
+    rows = client().rows(range(WINDOW, 300), ratio=0.0)
+    bars = np.random.default_rng(0).normal(size=(len(rows), WINDOW, 6))
+    window = np.empty(len(rows), object)
+    window[::10] = [each.tobytes() for each in bars[::10]]
+    columns = FeatureSetSpec.of(manifest.feature_names, kind="own")
+    takes_bars = manifest.model_copy(update={"inputs": (spec,), "feature_set": columns})
+    history = History(takes_bars, reference)
+    rebuilt = history.take(replace(rows, window=window))
+
+    assert rebuilt.rows.tolist() == list(range(0, len(rows), 10))
+    assert (rebuilt.windows["bars"] == bars[::10]).all()
+    assert history.findings() == []
 
 
 def test_a_cross_section_is_made_again_whole_or_not_at_all() -> None:
