@@ -238,7 +238,7 @@ class Verdict(StrEnum):
             side=Side.UNKNOWN,
             remedy=Remedy.CALL,
             meaning="The outputs are not what they were, and nothing that was checked says why.",
-            doing="Read the evidence; send sizes on again by a promotion once you know.",
+            doing="Read the evidence; after 200 rows without an alarm it is let go.",
         ),
     )
     REGIME = (

@@ -245,8 +245,12 @@ def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
 
 
 def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
-    """Return what the bars say of the client, unless the stream has named a fault of the input."""
-    if fault is None or judgement.verdict.facts.of_input:
+    """Return what the bars say of the client, unless the stream has named a fault already.
+
+    One of the input says the same, and one of the artefact holds whatever the client sends.
+    """
+    named = judgement.verdict.facts.of_input or judgement.verdict is Verdict.ARTEFACT_FAULT
+    if fault is None or named:
         return judgement
     return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
 
