@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from plumbline.drills.scenarios.feed import FeedDrill
 from plumbline.drills.traffic import Question, Traffic
 from plumbline.store.acceptance import Acceptance, Acceptances
 from plumbline.store.incident import Incident
+
+HEARD_SECONDS = 8.0
+"""In which windows that are right again should have been heard."""
 
 
 class WindowDrill(FeedDrill):
@@ -43,9 +47,13 @@ class WindowDrill(FeedDrill):
         That a change has been undone is seen where a window that was logged whole spans it, and one
         in ten is. Otherwise somebody says so: `plumbline accept-inputs`.
         """
-        steps = self.system.replay.window_length
-        sound = islice(self.sound(), 2 * steps)
-        await traffic.stream(sound, rate=RATE, until=lambda: False)
+        deadline = time.monotonic() + HEARD_SECONDS
+
+        def over() -> bool:
+            ended = self.system.incidents.get(incident.id).value.ended
+            return ended or time.monotonic() > deadline
+
+        await traffic.stream(self.sound(), rate=RATE, until=over)
         if not self.system.incidents.get(incident.id).value.ended:
             self.tell("the operator accepts the inputs as they are now")
             accepted = Acceptance(

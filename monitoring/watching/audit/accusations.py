@@ -28,6 +28,7 @@ from plumbline.monitoring.watching.audit.scope import (
     without,
 )
 from plumbline.monitoring.watching.audit.suspicion import Suspicion, kind_of
+from plumbline.monitoring.watching.audit.way_back import leads_back
 
 AGREED_ROWS = 20
 """Rows in a row that must agree before a wrong history is right again."""
@@ -281,7 +282,7 @@ class Accusations:
 
     def _undone(self, first: Difference, second: Difference, wrong: Sequence[Look]) -> bool:
         """Whether a second change leads back; from a constant, to numbers as in the reference."""
-        told = second.undoes(first)
+        told = leads_back(first, wrong, self._scale) or second.undoes(first)
         if told is not None:
             return told
         blank = RelationKind.BLANK

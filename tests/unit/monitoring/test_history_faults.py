@@ -180,7 +180,9 @@ def test_the_window_after_a_change_is_known_again() -> None:
     assert wrong.max() < at
 
 
-@pytest.mark.parametrize("name", ["factor", "sign", "order", "zero", "offset"])
+@pytest.mark.parametrize(
+    "name", ["factor", "sign", "order", "zero", "offset", "unit", "twice standardised"]
+)
 def test_a_change_is_over_when_it_is_undone(name: str) -> None:
     """The way back is no new fault."""
     there = CHANGES[name][0]
