@@ -1,4 +1,4 @@
-"""Run every benchmark, or those named: ``python -m benchmarks serving detection``."""
+"""Run every benchmark, or those named: ``python -m benchmarks serving gate``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 def main(names: list[str]) -> int:
     """Run each benchmark in a process of its own and return the number that failed."""
     here = Path(__file__).parent
-    known = sorted(path.stem for path in here.glob("[a-z]*.py"))
+    packages = (path.parent for path in here.glob("[a-z]*/__main__.py"))
+    known = sorted(path.stem for path in (*here.glob("[a-z]*.py"), *packages))
     if unknown := set(names) - set(known):
         print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         return 2
