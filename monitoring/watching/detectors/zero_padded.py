@@ -13,12 +13,15 @@ from plumbline.diagnosis.measure import Measures
 from plumbline.diagnosis.null import NO_EVENT
 from plumbline.monitoring.watching.detectors.base import Detector, lasts
 
+LONGER, SPARE = 3.0, 5
+"""Times as long, and so many rows more, as zeros ever lasted: padding lasts for ever."""
+
 LASTING = 0.5
 """A column in which zeros go on more often than this is zero for reasons of its own."""
 
 
 class ZeroPadded(Detector):
-    """A column is zero that never was in the reference, or one for longer than it ever was.
+    """A column is zero that never was in the reference, or one for far longer than it ever was.
 
     How long a run of zeros lasts, the market says where zeros are its own: of a column in which
     they are apt to go on, a run longer than any before is no surprise, and it is not watched.
@@ -31,7 +34,7 @@ class ZeroPadded(Detector):
     def learn(self, reference: Measures) -> FloatArray:
         most = reference.zero_run.max(axis=0).astype(np.float64)
         own = lasts(reference.zero_run) > LASTING
-        return np.where(most > 0, np.where(own, np.inf, 1.5 * most + 2), 0.0)
+        return np.where(most > 0, np.where(own, np.inf, LONGER * most + SPARE), 0.0)
 
     @override
     def events(self, measures: Measures, edges: FloatArray) -> IntArray:
