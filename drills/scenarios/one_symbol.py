@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from plumbline.bundle.finding import Verdict
+from plumbline.bundle.array import FloatArray
 from plumbline.drills.drill import RATE, Observation, Tell
-from plumbline.drills.scenarios.feed import FeedDrill
+from plumbline.drills.scenarios.windows import WindowDrill
 from plumbline.drills.system import System
 from plumbline.drills.traffic import SYMBOL, Question, Traffic
 from plumbline.store.incident import Incident
@@ -22,11 +22,10 @@ SYMBOLS = (SYMBOL, "ALPHA", "BETA", "GAMMA")
 BROKEN = SYMBOLS[-1]
 
 
-class OneSymbol(FeedDrill):
+class OneSymbol(WindowDrill):
     """Sends the windows of one symbol of four with the newest step first."""
 
     name: ClassVar[str] = "one-symbol"
-    expected: ClassVar[tuple[Verdict, ...]] = (Verdict.SCHEMA_SKEW,)
     detection_limit: ClassVar[int | None] = 400
 
     def __init__(self, system: System, tell: Tell) -> None:
@@ -39,16 +38,20 @@ class OneSymbol(FeedDrill):
 
     @override
     async def prepare(self, traffic: Traffic) -> None:
-        await super().prepare(traffic)
+        await self.settle(traffic)
         steps = self.system.replay.window_length
         sound = islice(self._sound, len(SYMBOLS) * 2 * steps)
         await traffic.stream(sound, rate=4 * RATE, until=lambda: False)
 
     @override
+    def spoil(self, window: FloatArray, position: int) -> FloatArray:
+        return window[::-1].copy()
+
+    @override
     def broken(self) -> Iterator[Question]:
         for question in self._sound:
             if question.symbol == BROKEN:
-                yield replace(question, window=question.window[::-1].copy())
+                yield replace(question, window=self.spoil(question.window, 0))
             else:
                 yield question
 

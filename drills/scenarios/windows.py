@@ -19,7 +19,7 @@ from plumbline.drills.traffic import Question, Traffic
 from plumbline.store.acceptance import Acceptance, Acceptances
 from plumbline.store.incident import Incident
 
-HEARD_SECONDS = 8.0
+HEARD_SECONDS = 5.0
 """In which windows that are right again should have been heard."""
 
 
