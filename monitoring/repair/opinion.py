@@ -91,7 +91,8 @@ def _doubt(state: ShadowState) -> str:
     verdict = state.judgement.verdict
     if verdict.facts.of_input:
         return f"its inputs were judged {verdict}"
-    alarmed = [each.detector for each in state.judgement.evidence if each.alarmed]
+    evidence = state.judgement.evidence  # of the input it is the champion's as well, and no fault
+    alarmed = [each.detector for each in evidence if each.alarmed and each.subject == "output"]
     return f"{' and '.join(dict.fromkeys(alarmed))} had alarmed" if alarmed else ""
 
 

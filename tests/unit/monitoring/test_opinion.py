@@ -24,10 +24,16 @@ SIZED = [v for v in Verdict if v.facts.sized]
 
 
 def state(
-    verdict: Verdict = Verdict.HEALTHY, rows: int = 200, *, alarmed: bool = False, **more
+    verdict: Verdict = Verdict.HEALTHY,
+    rows: int = 200,
+    *,
+    alarmed: bool = False,
+    subject: str = "output",
+    **more,
 ) -> ShadowState:
     """Return what was seen of a version in shadow."""
-    evidence = Evidence("gain", Side.MODEL, 9.0, 8.0, alarmed, onset=5, n=50)
+    side = Side.MODEL if subject == "output" else Side.CLIENT
+    evidence = Evidence("gain", side, 9.0, 8.0, alarmed, onset=5, n=50, subject=subject)
     judgement = Judgement(
         Diagnosis(verdict=verdict, cause="the rows look so", n=rows),
         decided_by=None,
@@ -71,6 +77,11 @@ def test_an_alarm_must_find_its_explanation_first():
     """A detector that has alarmed holds a promotion back, whatever the verdict says so far."""
     assert opinion_of(state(alarmed=True), TERMS, SOON) == WAIT
     assert opinion_of(state(alarmed=True), TERMS, LATE).refused.startswith("in shadow gain had")
+
+
+def test_columns_in_doubt_are_not_held_against_a_version():
+    """The champion has the same ones; where the doubt is a fault, the verdict says so."""
+    assert opinion_of(state(alarmed=True, subject="input"), TERMS, SOON).ready
 
 
 def test_a_version_that_cannot_answer_is_refused():
