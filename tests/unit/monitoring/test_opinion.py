@@ -33,7 +33,7 @@ def state(
 ) -> ShadowState:
     """Return what was seen of a version in shadow."""
     side = Side.MODEL if subject == "output" else Side.CLIENT
-    evidence = Evidence("gain", side, 9.0, 8.0, alarmed, onset=5, n=50, subject=subject)
+    evidence = Evidence("gain", side, 9.0, 8.0, alarmed, onset=5, n=50)
     judgement = Judgement(
         Diagnosis(verdict=verdict, cause="the rows look so", n=rows),
         decided_by=None,
