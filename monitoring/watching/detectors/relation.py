@@ -20,8 +20,8 @@ UNUSUAL = (0.95, 0.99, 1.0)
 """Quantiles of the number of columns beyond their own outer two hundredth; and one more."""
 
 
-SPARE = 3
-"""Rows for which one column may be unusual, beyond half as long again as in the reference."""
+SPARE = 10
+"""Rows for which one column may be unusual, beyond three times as long as in the reference."""
 
 
 DOUBT = 0.1
@@ -43,7 +43,7 @@ class ColumnRelation(Detector):
     def learn(self, reference: Measures) -> FloatArray:
         usual = np.quantile(reference.unusual, UNUSUAL)
         usual[-1] += 1
-        longest = 1.5 * reference.unusual_run.max(axis=0) + SPARE
+        longest = 3.0 * reference.unusual_run.max(axis=0) + SPARE
         return np.concatenate([np.array(AT_LEAST) - 0.5, usual, longest])
 
     @override
