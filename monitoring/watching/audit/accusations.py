@@ -16,7 +16,12 @@ from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.comparison import FEWEST, MOST, Scale, compare
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
 from plumbline.monitoring.watching.audit.certainty import no_revision
-from plumbline.monitoring.watching.audit.client_fault import ClientFault, ClientFaultKind, finding
+from plumbline.monitoring.watching.audit.client_fault import (
+    ClientFault,
+    ClientFaultKind,
+    Faults,
+    finding,
+)
 from plumbline.monitoring.watching.audit.look import TRACE, Look
 from plumbline.monitoring.watching.audit.scope import (
     Covers,
@@ -92,7 +97,7 @@ class _Client:
         self.wrong.extend(kept)
 
 
-class Accusations:
+class Accusations(Faults):
     """What the clients of one version are accused of.
 
     Parameters
@@ -104,6 +109,7 @@ class Accusations:
     """
 
     def __init__(self, names: tuple[str, ...], scale: Scale, steps: int) -> None:
+        super().__init__()
         self._names = names
         self._scale = scale
         self._steps = steps
@@ -111,18 +117,6 @@ class Accusations:
         self._standing: dict[Scope, _Standing] = {}
         self._known: dict[tuple[tuple[str, int], ...], bool] = {}
         self._borders: dict[Scope, int] = {}
-        self._found: list[ClientFault] = []
-        self._over: list[ClientFault] = []
-
-    def findings(self) -> list[ClientFault]:
-        """Return the faults confirmed since the last call."""
-        found, self._found = self._found, []
-        return found
-
-    def recovered(self) -> list[ClientFault]:
-        """Return the faults that have ended since the last call."""
-        over, self._over = self._over, []
-        return over
 
     def forget(self, covers: Covers = everybody) -> None:
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""

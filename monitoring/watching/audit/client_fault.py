@@ -52,6 +52,24 @@ class ClientFault:
     verdict: Verdict = Verdict.SCHEMA_SKEW
 
 
+class Faults:
+    """What a check has confirmed and what has ended, each handed out once."""
+
+    def __init__(self) -> None:
+        self._found: list[ClientFault] = []
+        self._over: list[ClientFault] = []
+
+    def findings(self) -> list[ClientFault]:
+        """Return the faults confirmed since the last call."""
+        found, self._found = self._found, []
+        return found
+
+    def recovered(self) -> list[ClientFault]:
+        """Return the faults that have ended since the last call."""
+        over, self._over = self._over, []
+        return over
+
+
 def finding(name: str, value: float, n: int, cause: str, columns: tuple[str, ...]) -> Finding:
     """Return the finding of a fault: by its nature it fails."""
     return Finding(

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
+from plumbline.monitoring.watching.audit.client_fault import ClientFault, Faults, finding
 from plumbline.monitoring.watching.audit.scope import (
     Covers,
     Scope,
@@ -88,7 +88,7 @@ class _Clock:
         return self._limit
 
 
-class Lateness:
+class Lateness(Faults):
     """Compares bar times with the clock.
 
     Parameters
@@ -98,11 +98,10 @@ class Lateness:
     """
 
     def __init__(self, interval: int) -> None:
+        super().__init__()
         self._interval = interval
         self._clocks: dict[Scope, _Clock] = {}
         self._standing: dict[Scope, ClientFault] = {}
-        self._found: list[ClientFault] = []
-        self._over: list[ClientFault] = []
         self.watched: set[Scope] = set()
 
     def take(self, scope: Scope, row: int, number: int, time: int, bar: int) -> None:
@@ -128,16 +127,6 @@ class Lateness:
             self._judge(scope, clock, row, time - bar - self._interval)
         elif scope not in self._standing:
             self.watched.discard(scope)
-
-    def findings(self) -> list[ClientFault]:
-        """Return the faults confirmed since the last call."""
-        found, self._found = self._found, []
-        return found
-
-    def recovered(self) -> list[ClientFault]:
-        """Return the faults that have ended since the last call."""
-        over, self._over = self._over, []
-        return over
 
     def forget(self, covers: Covers = everybody) -> None:
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""

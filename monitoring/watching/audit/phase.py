@@ -25,7 +25,7 @@ from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import ROUNDING, Scale
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
-from plumbline.monitoring.watching.audit.client_fault import ClientFault, finding
+from plumbline.monitoring.watching.audit.client_fault import ClientFault, Faults, finding
 from plumbline.monitoring.watching.audit.rings import Rings
 from plumbline.monitoring.watching.audit.scope import (
     Covers,
@@ -92,7 +92,7 @@ class _Row(NamedTuple):
     features: FloatArray
 
 
-class Phase:
+class Phase(Faults):
     """Compares the columns of the time of day and week with the bar time of rows.
 
     Parameters
@@ -106,6 +106,7 @@ class Phase:
     def __init__(
         self, names: Sequence[str], reference: ReferenceProfile, scale: Scale, interval: int
     ) -> None:
+        super().__init__()
         self._names = tuple(names)
         self._interval = interval
         self._slack = ROUNDING * scale.deviation
@@ -115,8 +116,6 @@ class Phase:
         self._newest: dict[str, int] = {}
         self._runs: dict[Scope, _Run] = {}
         self._standing: dict[Scope, ClientFault] = {}
-        self._found: list[ClientFault] = []
-        self._over: list[ClientFault] = []
 
     def _learn(self, reference: ReferenceProfile) -> tuple[int, IntArray, FloatArray, IntArray]:
         """Find the columns that the time of the week decides, or else that of the day."""
@@ -224,16 +223,6 @@ class Phase:
             if sent.step - self._interval == shift:
                 found.add(shift)
         return found
-
-    def findings(self) -> list[ClientFault]:
-        """Return the faults confirmed since the last call."""
-        found, self._found = self._found, []
-        return found
-
-    def recovered(self) -> list[ClientFault]:
-        """Return the faults that have ended since the last call."""
-        over, self._over = self._over, []
-        return over
 
     def forget(self, covers: Covers = everybody) -> None:
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""
