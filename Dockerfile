@@ -19,7 +19,8 @@ FROM ${BASE} AS build
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_DEPS=1
+ENV PIP_INDEX_URL=${PIP_INDEX_URL} PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL} PIP_FIND_LINKS=${PIP_FIND_LINKS} \
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_DEPS=1
 COPY k8s/images/build.lock k8s/images/prune.py /build/
 RUN python3.11 -m venv /opt/build \
   && python3.11 -m venv --without-pip /opt/plumbline \
@@ -30,11 +31,11 @@ ENV PRUNE="python /build/prune.py /opt/plumbline/lib/python3.11/site-packages"
 
 FROM build AS service-packages
 COPY k8s/images/service.lock /build/
-RUN ${INSTALL} --requirement /build/service.lock && ${PRUNE}
+RUN ${INSTALL} --requirement /build/service.lock && ${PRUNE} service
 
 FROM build AS service-gpu-packages
 COPY k8s/images/service-gpu.lock /build/
-RUN ${INSTALL} --requirement /build/service-gpu.lock && ${PRUNE}
+RUN ${INSTALL} --requirement /build/service-gpu.lock && ${PRUNE} service
 
 FROM build AS monitoring-packages
 COPY k8s/images/monitoring.lock /build/

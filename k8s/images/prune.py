@@ -1,8 +1,8 @@
-"""Takes out of an environment what nothing of ours ever opens: ``prune.py SITE_PACKAGES``.
+"""Takes out of an environment what nothing of ours ever opens: ``prune.py SITE_PACKAGES [service]``.
 
 Each pattern stands with its reason. `tests/k8s/test_image.py` imports every module of the rooms in the
-pruned image and asks the service it holds for predictions; `python -m compileall` has run before, so that
-a read-only root starts as fast as any other.
+pruned image and asks the service in it for predictions. Compiled modules stay: a root that is read-only
+could not write them, and would start some seconds later every time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ UNUSED = {
     "tests of libraries": (
         "**/tests",
         "**/conftest.py",
-        "numpy/testing/print_coercion_tables.py",
     ),
     "for compilers": (
         "pyarrow/include",
         "pyarrow/src",
         "numpy/_core/include",
         "numpy/distutils",
-        "numpy/f2py",
+        "torch/bin",
+        "torch/include",
         "**/*.pyx",
         "**/*.pxd",
         "**/*.pxi",
@@ -48,12 +48,26 @@ UNUSED = {
         "onnxruntime/tools",
         "onnxruntime/datasets",
     ),
+    "the runtime for programs in C, which Python's module contains as well": (
+        "onnxruntime/capi/libonnxruntime.so.*",
+    ),
+}
+
+UNUSED_BY_THE_SERVICE = {
+    "fitting and judging are not serving, which needs scipy.special alone": tuple(
+        f"scipy/{name}"
+        for name in (
+            *("cluster", "constants", "datasets", "differentiate", "fft", "fftpack", "integrate"),
+            *("interpolate", "io", "linalg", "misc", "ndimage", "odr", "optimize", "signal"),
+            *("sparse", "spatial", "stats"),
+        )
+    ),
 }
 
 
-def prune(site_packages: Path) -> None:
-    """Remove what `UNUSED` names."""
-    for patterns in UNUSED.values():
+def prune(site_packages: Path, unused: dict[str, tuple[str, ...]]) -> None:
+    """Remove what the patterns name."""
+    for patterns in unused.values():
         for pattern in patterns:
             for path in sorted(site_packages.glob(pattern)):
                 if path.is_dir():
@@ -63,4 +77,4 @@ def prune(site_packages: Path) -> None:
 
 
 if __name__ == "__main__":
-    prune(Path(sys.argv[1]))
+    prune(Path(sys.argv[1]), UNUSED | (UNUSED_BY_THE_SERVICE if "service" in sys.argv[2:] else {}))
