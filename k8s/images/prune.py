@@ -1,7 +1,7 @@
-"""Takes out of an environment what nothing of ours ever opens: ``prune.py SITE_PACKAGES [service]``.
+"""Takes out what nothing of ours ever opens: ``prune.py SITE_PACKAGES [service]``.
 
-Each pattern stands with its reason. `tests/k8s/test_image.py` imports every module of the rooms in the
-pruned image and asks the service in it for predictions. Compiled modules stay: a root that is read-only
+Each pattern stands with its reason. `tests/k8s/test_image.py` imports every module of the rooms in
+the pruned image and asks the service in it for predictions. Compiled modules stay: a read-only root
 could not write them, and would start some seconds later every time.
 """
 

@@ -1,7 +1,7 @@
 """Writes down what is in the image it runs in: ``sbom.py NAME VERSION``.
 
-CycloneDX 1.5 as JSON, in ``/usr/share/plumbline/sbom.cdx.json``: every distribution of the interpreter with
-its licence, every Debian package.
+CycloneDX 1.5 as JSON, in ``/usr/share/plumbline/sbom.cdx.json``: every distribution of the
+interpreter with its licence, every Debian package.
 
 References
 ----------

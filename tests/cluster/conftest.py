@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import TOOL, Cluster, load_image, started
+from tests.support.deployment import Deployment, overlay
 from tests.support.images import build
 
 REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
@@ -22,6 +23,8 @@ IMAGES = "PLUMBLINE_IMAGES"
 
 ORDER = ("ready", "series", "accounts", "loop", "load", "faults", "autoscale", "models", "removal")
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
+
+DEV = "plumbline-dev"
 
 _NUMBERS: list[tuple[str, str]] = []
 
@@ -88,3 +91,17 @@ def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     for name in ("service", "training", "monitoring"):
         load_image(cluster, f"plumbline-{name}", folder)
     return ""
+
+
+@pytest.fixture(scope="session")
+def dev(cluster: Cluster, images: str, tmp_path_factory, note) -> Deployment:
+    """The overlay ``dev``, applied once to an empty namespace; every test here meets it."""
+    deployment = Deployment(cluster, DEV, overlay("dev", images, tmp_path_factory.mktemp("dev")))
+    deployment.create_namespace()
+    deployment.apply()
+    seconds = deployment.wait_until_ready()
+    note(
+        "empty namespace, one `kubectl apply -k`, until ready, answering and watched",
+        f"{seconds:.0f} s",
+    )
+    return deployment

@@ -1,12 +1,12 @@
-"""A bounded load of held-out bars, as a client pod sends it: nothing is asked twice, nothing forgiven.
+"""A bounded load of held-out bars from a client pod: nothing is asked twice, nothing forgiven.
 
 Runs inside the cluster, in the training image::
 
     python load.py --url http://plumbline-service:3000 --replay /tmp/replay.npz --requests 100000
 
 Half of the workers keep their connection as long as the server lets them, half open one for every
-request. Prints one JSON object: what was asked, answered and failed, and, once the service has shipped
-its rows, whether each acknowledged one is in the log.
+request. Prints one JSON object: what was asked, answered and failed, and, once the service has
+shipped its rows, whether each acknowledged one is in the log.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ TAG = "dev"
 
 
 def run(*command: str, timeout: float = 300, **environment: str) -> str:
-    """Run a program in the repository and return what it printed; a failure tells its last words."""
+    """Run a program in the repository and return what it printed; a failure tells its end."""
     result = subprocess.run(
         command,
         cwd=ROOT,
@@ -34,8 +34,9 @@ def run(*command: str, timeout: float = 300, **environment: str) -> str:
 def build(*targets: str) -> None:
     """Build targets of the Dockerfile as ``localhost/plumbline-TARGET:dev``.
 
-    On a base of Debian packages that is made here, so that no image registry is needed. A wheelhouse in
-    pip's own variable is the first place to look for torch, whose CPU build has an index of its own.
+    On a base of Debian packages that is made here, so that no image registry is needed. A
+    wheelhouse in pip's own variable is the place to look for torch, whose CPU build has an index of
+    its own.
     """
     if os.geteuid() != 0:
         pytest.skip("building an image without a daemon needs root")
