@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.declared import ROOT
@@ -127,8 +127,7 @@ def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process)
         answer = httpx.post(f"{url}/predict", json=body(), timeout=10)
-        served = run("pgrep", "--uid", "10001", "--full", "plumbline serve").split()
-        os.kill(int(served[0]), signal.SIGTERM)
+        _server(process).send_signal(signal.SIGTERM)
         code = process.wait(60)
     finally:
         process.kill()
@@ -138,6 +137,12 @@ def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
     assert answer.json()["predictions"][0]["action"] in {"SELL", "HOLD", "BUY"}
     assert code == 0, log.read_text()[-4000:]
     assert list((store / "predictions").rglob("*.parquet")), "the row was shipped before the end"
+
+
+def _server(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Return the first process of uid 10001 below: ``plumbline serve`` itself."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return next(child for child in below if child.uids().real == 10001)
 
 
 def _config() -> dict[str, object]:
