@@ -92,7 +92,7 @@ class Monitor:
         self._in_shadow: ShadowState | None = None
         self._said_of = 0
         self._builder = StatusBuilder(settings, clock=clock)
-        self.history = self._builder.history
+        self.chronicle = self._builder.chronicle
         self.status = self._builder.empty()
         self.last_success: datetime | None = None
 

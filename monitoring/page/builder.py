@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from plumbline.bundle.finding import Finding
 from plumbline.diagnosis.exact.recomputed import Recomputed
 from plumbline.monitoring.page.ahead import Prospect, look_ahead
-from plumbline.monitoring.page.history import History
+from plumbline.monitoring.page.chronicle import Chronicle
 from plumbline.monitoring.page.status import (
     MAX_INCIDENTS,
     CanaryState,
     ChallengerState,
     DriftState,
-    Measured,
+    Measurement,
     Status,
     WatchState,
     evidence_states,
@@ -95,7 +95,7 @@ class StatusBuilder:
         self._clock = clock
         self._last_row: datetime | None = None
         self._lag: float | None = None
-        self.history = History()
+        self.chronicle = Chronicle()
 
     def empty(self) -> Status:
         """Return the status before the first round."""
@@ -107,7 +107,9 @@ class StatusBuilder:
         if observation is not None and observation.lag_seconds is not None:
             self._lag, self._last_row = observation.lag_seconds, self._clock()
         if seen.watch is not None:
-            self.history.take(seen.watch, seen.watch.bundle.version, tuple(seen.watch.chart.points))
+            self.chronicle.take(
+                seen.watch, seen.watch.bundle.version, tuple(seen.watch.chart.points)
+            )
         return Status(
             model=self._settings.model,
             time=self._clock(),
@@ -203,7 +205,7 @@ def _watch_state(seen: Round) -> WatchState | None:
         diagnosis=seen.said.diagnosis,
         since=seen.since,
         evidence=evidence_states(seen.said.evidence),
-        measured=Measured(
+        measured=Measurement(
             rows=measured.rows,
             time=seen.watch.measured_at,
             findings=_findings(seen.said, seen.watch),

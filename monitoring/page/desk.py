@@ -21,10 +21,10 @@ from starlette.routing import Route
 from plumbline.monitoring.errors import OrderError
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.page import reply, view
-from plumbline.monitoring.page.history import RANGES
+from plumbline.monitoring.page.chronicle import RANGES
+from plumbline.monitoring.page.login import COOKIE, LASTING, Login, Logins
 from plumbline.monitoring.page.orders import Orders
 from plumbline.monitoring.page.overview import Overview
-from plumbline.monitoring.page.session import COOKIE, LASTING, Session, Sessions
 from plumbline.monitoring.page.shelf import Shelf, links
 from plumbline.monitoring.page.status import Status
 from plumbline.monitoring.repair.controller import utc_now
@@ -51,7 +51,7 @@ class Desk:
         self._model = monitor.settings.model
         self._shelf = Shelf(monitor.objects, self._model, clock=utc_now)
         self._overview = Overview(monitor.objects, clock=utc_now)
-        self._sessions = Sessions(monitor.settings.token, utc_now)
+        self._logins = Logins(monitor.settings.token, utc_now)
         self._orders = Orders(monitor)
 
     def routes(self) -> list[Route]:
@@ -102,9 +102,9 @@ class Desk:
         visit = view.Visit(
             range=name,
             chosen=chosen,
-            past=self._monitor.history.of(name),
-            session=self._session(request),
-            possible=self._sessions.possible,
+            past=self._monitor.chronicle.of(name),
+            login=self._login(request),
+            possible=self._logins.possible,
             notice=notice,
             refused=kind == "refused",
         )
@@ -112,7 +112,7 @@ class Desk:
 
     def _first_range(self) -> str:
         """Return the range to begin with: an hour, once there has been one."""
-        past, reach = self._monitor.history.of(view.YOUNG_RANGE), RANGES[view.FIRST_RANGE]
+        past, reach = self._monitor.chronicle.of(view.YOUNG_RANGE), RANGES[view.FIRST_RANGE]
         young = not past or (reach is not None and utc_now() - past[0].time < reach)
         return view.YOUNG_RANGE if young else view.FIRST_RANGE
 
@@ -135,17 +135,17 @@ class Desk:
 
     # -- people
 
-    def _session(self, request: Request) -> Session | None:
-        return self._sessions.read(request.cookies.get(COOKIE))
+    def _login(self, request: Request) -> Login | None:
+        return self._logins.read(request.cookies.get(COOKIE))
 
     async def _sign_in(self, request: Request) -> Response:
         form = await _form(request)
         actor = form.get("actor", "").strip()
-        if not self._sessions.possible:
+        if not self._logins.possible:
             return _back("./", "refused:no token is set, so nobody can sign in")
         if len(actor) > _LONGEST_NAME or re.fullmatch(ACTOR, actor) is None:
             return _back("./", "refused:expected a name of 1 to 100 characters, without |")
-        cookie = self._sessions.open(form.get("token", ""), actor)
+        cookie = self._logins.open(form.get("token", ""), actor)
         if cookie is None:
             await asyncio.sleep(_WRONG_TOKEN_SECONDS)
             log.warning("sign_in_refused", actor=actor)
@@ -171,24 +171,24 @@ class Desk:
 
     async def _order(self, request: Request) -> Response:
         form, what = await _form(request), request.path_params["what"]
-        session = self._require(request, form)
+        login = self._require(request, form)
         try:
-            done = await run_in_threadpool(self._orders.carry_out, what, session.actor, form)
+            done = await run_in_threadpool(self._orders.carry_out, what, login.actor, form)
         except OrderError as error:
-            log.info("order_refused", order=what, actor=session.actor, reason=str(error))
+            log.info("order_refused", order=what, actor=login.actor, reason=str(error))
             return _back("../", f"refused:{error}")
         self._shelf.forget()
-        log.info("order_carried_out", order=what, actor=session.actor)
+        log.info("order_carried_out", order=what, actor=login.actor)
         return _back("../", f"done:{done}")
 
-    def _require(self, request: Request, form: Mapping[str, str]) -> Session:
+    def _require(self, request: Request, form: Mapping[str, str]) -> Login:
         """Return who ordered this; 401 if nobody is signed in, 403 if it is no form of ours."""
-        session = self._session(request)
-        if session is None:
-            raise HTTPException(401, "sign in first: the session is over")
-        if not self._sessions.proves(session, form.get("proof", "")):
+        login = self._login(request)
+        if login is None:
+            raise HTTPException(401, "sign in first: the login is over")
+        if not self._logins.proves(login, form.get("proof", "")):
             raise HTTPException(403, "this form is not from our page: load it again")
-        return session
+        return login
 
 
 async def _paper(read, *what) -> Response:  # type: ignore[no-untyped-def]  # a reader and its arguments

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from string import ascii_uppercase
 
-from plumbline.monitoring.page.chart import Axis, Chart, Mark, Series, build
-from plumbline.monitoring.page.history import Past
+from plumbline.monitoring.page.chronicle import Instant
+from plumbline.monitoring.page.drawing import Axis, Drawing, Mark, Series, build
 from plumbline.monitoring.page.status import Status, WatchState
 from plumbline.monitoring.page.text import words
 
@@ -31,15 +31,15 @@ class Figures:
     """
 
     axis: Axis
-    charts: dict[str, Chart]
+    charts: dict[str, Drawing]
     marks: tuple[Mark, ...]
 
 
-def draw(status: Status, past: Sequence[Past], name: str) -> Figures:
+def draw(status: Status, past: Sequence[Instant], name: str) -> Figures:
     """Return the charts of a range of `RANGES`."""
     axis = Axis.of(name, past, status.time)
     watch = status.watch
-    charts: dict[str, Chart] = {}
+    charts: dict[str, Drawing] = {}
     if watch is not None and past:
         if watch.actions:
             charts["shares"] = _shares(watch, axis, past)
@@ -48,7 +48,7 @@ def draw(status: Status, past: Sequence[Past], name: str) -> Figures:
     return Figures(axis=axis, charts=charts, marks=tuple(_marks(status, axis)))
 
 
-def _shares(watch: WatchState, axis: Axis, past: Sequence[Past]) -> Chart:
+def _shares(watch: WatchState, axis: Axis, past: Sequence[Instant]) -> Drawing:
     series = [
         Series(
             name=name,
@@ -62,12 +62,12 @@ def _shares(watch: WatchState, axis: Axis, past: Sequence[Past]) -> Chart:
     return build("Share of each action", axis, past, series, top=1.0, percent=True)
 
 
-def _share(past: Past, place: int, actions: int) -> float | None:
+def _share(past: Instant, place: int, actions: int) -> float | None:
     """Return one action's share; None of a version that had other actions."""
     return past.point.shares[place] if len(past.point.shares) == actions else None
 
 
-def _spread(watch: WatchState, axis: Axis, past: Sequence[Past]) -> Chart:
+def _spread(watch: WatchState, axis: Axis, past: Sequence[Instant]) -> Drawing:
     spread = Series(
         name="spread",
         style="series-0",
@@ -78,7 +78,7 @@ def _spread(watch: WatchState, axis: Axis, past: Sequence[Past]) -> Chart:
     return build("Spread of the deciding output", axis, past, [spread])
 
 
-def _evidence(axis: Axis, past: Sequence[Past]) -> Chart:
+def _evidence(axis: Axis, past: Sequence[Instant]) -> Drawing:
     """Return a line for each of the five detectors that came closest to an alarm."""
     history = [each.point.evidence for each in past]
     names = sorted({name for evidence in history for name in evidence})

@@ -48,7 +48,7 @@ class DriftState(Record):
     columns: int
 
 
-class Measured(Record):
+class Measurement(Record):
     """One look at the stream: what was found, and the evidence of the same moment."""
 
     rows: int = Field(description="Predictions judged until then.")
@@ -77,7 +77,7 @@ class WatchState(Record):
     diagnosis: Diagnosis
     since: datetime = Field(description="Since when this has been the verdict.")
     evidence: tuple[EvidenceState, ...] = Field(description="Of now.")
-    measured: Measured = Field(
+    measured: Measurement = Field(
         description="The newest look: findings, and evidence as it was then."
     )
     shifts: tuple[Shift, ...] = Field((), description="Columns farthest from the reference.")

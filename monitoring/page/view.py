@@ -8,11 +8,11 @@ from datetime import datetime
 
 from plumbline.bundle.finding import Finding, Level, Verdict
 from plumbline.monitoring.page import reading
+from plumbline.monitoring.page.chronicle import RANGES, Instant
 from plumbline.monitoring.page.figures import draw
-from plumbline.monitoring.page.history import RANGES, Past
 from plumbline.monitoring.page.holdings import ReportLink
+from plumbline.monitoring.page.login import Login
 from plumbline.monitoring.page.overview import ModelLine
-from plumbline.monitoring.page.session import Session
 from plumbline.monitoring.page.status import Status, WatchState
 from plumbline.monitoring.page.template import environment
 from plumbline.store.incident import EventKind
@@ -35,7 +35,7 @@ class Visit:
     ----------
     range, chosen, past
         Of the charts: a name of `RANGES`, the same if the reader has chosen it, and its points.
-    session
+    login
         Who is signed in, if anybody.
     possible
         Whether somebody could sign in.
@@ -45,8 +45,8 @@ class Visit:
 
     range: str = FIRST_RANGE
     chosen: str = ""
-    past: tuple[Past, ...] = ()
-    session: Session | None = None
+    past: tuple[Instant, ...] = ()
+    login: Login | None = None
     possible: bool = False
     notice: str = ""
     refused: bool = False
@@ -109,7 +109,7 @@ def _render(template: str, status: Status, visit: Visit) -> str:
             findings=_findings(watch) if watch else (),
             figures=draw(status, visit.past, visit.range),
             ranges=tuple(RANGES),
-        range=visit.range,
+            range=visit.range,
             grave=_GRAVE,
         )
     )

@@ -12,7 +12,7 @@ from plumbline.monitoring.page.holdings import Holdings, ReportLink
 from plumbline.monitoring.page.status import (
     ChallengerState,
     EvidenceState,
-    Measured,
+    Measurement,
     Status,
     WatchState,
 )
@@ -54,7 +54,7 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         diagnosis=diagnosis,
         since=NOW,
         evidence=(gain,),
-        measured=Measured(rows=3, time=NOW, findings=(finding,), evidence=(gain,)),
+        measured=Measurement(rows=3, time=NOW, findings=(finding,), evidence=(gain,)),
         points=(),
     )
     event = IncidentEvent(time=NOW, kind=EventKind.CALLED, detail=text)

@@ -1,7 +1,7 @@
 """The past of the charts over time: fine for the last hour, coarser the further it reaches back.
 
-A ring for each range that a reader may choose, so that a year costs no more than an hour. The rings
-outlive a version: where another one was swapped in, the lines go on.
+A track for each range that a reader may choose, so that a year costs no more than an hour. The
+tracks outlive a version: where another one was swapped in, the lines go on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POINTS = 240
 
 
 @dataclass(frozen=True)
-class Past:
+class Instant:
     """One point, and the version it is about."""
 
     version: str
@@ -36,7 +36,7 @@ class Past:
         return self.point.time
 
 
-class Ring:
+class Track:
     """The newest points of one range, no nearer to each other than a step.
 
     Parameters
@@ -48,9 +48,9 @@ class Ring:
     def __init__(self, reach: timedelta | None) -> None:
         self._reach = reach
         self._step = timedelta(0) if reach is None else reach / POINTS
-        self._points: list[Past] = []
+        self._points: list[Instant] = []
 
-    def add(self, past: Past) -> None:
+    def add(self, past: Instant) -> None:
         """Add a point; the newest is always kept, the one before it only if it is a step away."""
         points = self._points
         nearby = (
@@ -71,16 +71,16 @@ class Ring:
             self._step = (thinned[-1].time - thinned[0].time) / POINTS
 
     @property
-    def points(self) -> tuple[Past, ...]:
+    def points(self) -> tuple[Instant, ...]:
         """Oldest first."""
         return tuple(self._points)
 
 
-class History:
-    """Every range's ring; filled by the control loop, read by whoever draws the page."""
+class Chronicle:
+    """Every range's track; filled by the control loop, read by whoever draws the page."""
 
     def __init__(self) -> None:
-        self._rings = {name: Ring(reach) for name, reach in RANGES.items()}
+        self._tracks = {name: Track(reach) for name, reach in RANGES.items()}
         self._lock = threading.Lock()
         self._watch: object = None
         self._row = 0
@@ -95,10 +95,10 @@ class History:
         self._row = new[-1].row
         with self._lock:
             for point in new:
-                for ring in self._rings.values():
-                    ring.add(Past(version, point))
+                for track in self._tracks.values():
+                    track.add(Instant(version, point))
 
-    def of(self, name: str) -> tuple[Past, ...]:
+    def of(self, name: str) -> tuple[Instant, ...]:
         """Return the points of a range, oldest first; raises `KeyError` if there is no such."""
         with self._lock:
-            return self._rings[name].points
+            return self._tracks[name].points

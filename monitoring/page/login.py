@@ -24,7 +24,7 @@ LASTING = timedelta(hours=8)
 
 
 @dataclass(frozen=True)
-class Session:
+class Login:
     """A person, until when, and the proof that their forms must carry."""
 
     actor: str
@@ -32,8 +32,8 @@ class Session:
     proof: str
 
 
-class Sessions:
-    """Opens and reads sessions.
+class Logins:
+    """Opens and reads logins.
 
     Parameters
     ----------
@@ -53,15 +53,15 @@ class Sessions:
         return self._token is not None
 
     def open(self, token: str, actor: str) -> str | None:
-        """Return the cookie of a new session, or None if the token is not the right one."""
+        """Return the cookie of a new login, or None if the token is not the right one."""
         if self._token is None or not hmac.compare_digest(token.encode(), self._token):
             return None
         until = int((self._clock() + LASTING).timestamp())
         said = json.dumps([actor, until, secrets.token_hex(8)]).encode()
-        return f"{base64.urlsafe_b64encode(said).decode()}.{self._sign(b'session', said)}"
+        return f"{base64.urlsafe_b64encode(said).decode()}.{self._sign(b'login', said)}"
 
-    def read(self, cookie: str | None) -> Session | None:
-        """Return the session of a cookie; None if it is not ours, or over."""
+    def read(self, cookie: str | None) -> Login | None:
+        """Return the login of a cookie; None if it is not ours, or over."""
         text, dot, signature = (cookie or "").partition(".")
         if self._token is None or not dot:
             return None
@@ -69,17 +69,17 @@ class Sessions:
             said = base64.urlsafe_b64decode(text.encode())
         except (ValueError, binascii.Error):
             return None
-        if not hmac.compare_digest(signature.encode(), self._sign(b"session", said).encode()):
+        if not hmac.compare_digest(signature.encode(), self._sign(b"login", said).encode()):
             return None
         actor, until, _ = json.loads(said)
         end = datetime.fromtimestamp(until, UTC)
         if end <= self._clock():
             return None
-        return Session(actor=actor, until=end, proof=self._sign(b"form", said))
+        return Login(actor=actor, until=end, proof=self._sign(b"form", said))
 
-    def proves(self, session: Session, proof: str) -> bool:
-        """Whether a form was made for this session."""
-        return hmac.compare_digest(proof.encode(), session.proof.encode())
+    def proves(self, login: Login, proof: str) -> bool:
+        """Whether a form was made for this login."""
+        return hmac.compare_digest(proof.encode(), login.proof.encode())
 
     def _sign(self, purpose: bytes, said: bytes) -> str:
         key = hashlib.sha256(b"plumbline|" + (self._token or b"")).digest()

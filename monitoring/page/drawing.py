@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from plumbline.monitoring.page.history import RANGES, Past
+from plumbline.monitoring.page.chronicle import RANGES, Instant
 from plumbline.monitoring.page.text import DAY
 from plumbline.monitoring.watching.chart import Band
 
@@ -46,7 +46,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Chart:
+class Drawing:
     """One chart.
 
     Attributes
@@ -89,7 +89,7 @@ class Axis:
     end: datetime
 
     @classmethod
-    def of(cls, name: str, past: Sequence[Past], now: datetime) -> Axis:
+    def of(cls, name: str, past: Sequence[Instant], now: datetime) -> Axis:
         """Return the axis of a range of `RANGES` that ends now."""
         reach = RANGES[name]
         if reach is not None:
@@ -120,12 +120,12 @@ class Axis:
 def build(
     title: str,
     axis: Axis,
-    past: Sequence[Past],
+    past: Sequence[Instant],
     series: Sequence[Series],
     *,
     top: float | None = None,
     percent: bool = False,
-) -> Chart:
+) -> Drawing:
     """Return a chart of series over the points that they are about.
 
     Parameters
@@ -154,7 +154,7 @@ def build(
     )
     ticks = [top * (1 - place / _TICKS) for place in range(_TICKS + 1)]
     highs = tuple(f"{tick:.0%}" if percent else f"{tick:.3g}" for tick in ticks)
-    return Chart(title=title, curves=curves, highs=highs)
+    return Drawing(title=title, curves=curves, highs=highs)
 
 
 def _largest(series: Sequence[Series]) -> float:
@@ -174,11 +174,11 @@ def _span(band: Band, top: float) -> tuple[float, float]:
     return upper, max(_height(band.low, top) - upper, 0.5)
 
 
-def _path(axis: Axis, past: Sequence[Past], values: Sequence[float | None], top: float) -> str:
+def _path(axis: Axis, past: Sequence[Instant], values: Sequence[float | None], top: float) -> str:
     """Return an SVG path, broken where a version ends, where nothing came, and where None is."""
     steps: list[str] = []
     longest = _longest_step(axis, past)
-    before: Past | None = None
+    before: Instant | None = None
     for each, value in zip(past, values, strict=True):
         if value is None or not math.isfinite(value) or each.time < axis.start:
             before = None
@@ -194,7 +194,7 @@ def _path(axis: Axis, past: Sequence[Past], values: Sequence[float | None], top:
     return "".join(steps)
 
 
-def _longest_step(axis: Axis, past: Sequence[Past]) -> timedelta:
+def _longest_step(axis: Axis, past: Sequence[Instant]) -> timedelta:
     steps = sorted(later.time - earlier.time for earlier, later in pairwise(past))
     usual = steps[len(steps) // 2] if steps else timedelta(0)
     return max(_GAP_TIMES * usual, _GAP_SHARE * timedelta(seconds=axis.seconds))
