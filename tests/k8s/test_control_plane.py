@@ -47,6 +47,9 @@ def applied(plane) -> Iterator[str]:
         namespace = stack.enter_context(plane.namespace())
         folder = stack.enter_context(plane.folder(DEV, namespace))
         plane.say("apply", "-k", folder)
+        who = f"--as=system:serviceaccount:{namespace}:plumbline-monitor"
+        asked = ("auth", "can-i", "get", "pods/log", "--namespace", namespace, who)
+        await_that(lambda: plane.run(*asked).stdout.strip() == "yes")
         yield namespace
 
 
@@ -76,7 +79,7 @@ def test_a_second_apply_changes_nothing(plane, applied):
 
 def test_nothing_is_left_but_claims(plane):
     """Whatever was applied goes with ``delete -k``, what it made as well."""
-    kinds = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,pdb,cronjobs"
+    kinds = "all,configmaps,secrets,serviceaccounts,roles,rolebindings"
     own = {"kube-root-ca.crt", "default"}
 
     def left() -> set[str]:
@@ -101,7 +104,7 @@ def test_accounts_may_do_this_and_nothing_else(plane, applied, account):
     allowed = set()
     for row in rows.splitlines():
         resource, _, rest = row.partition(" ")
-        urls, names, verbs = (part.rstrip("]").strip("[ ") for part in rest.split("[")[1:])
+        urls, names, verbs = (part.strip("[] ") for part in rest.split("[")[1:])
         if urls == "" and resource not in EVERYBODY:
             allowed.add((resource, names, " ".join(sorted(verbs.split()))))
 
@@ -149,7 +152,7 @@ def test_pods_pass_pod_security_and_a_quota(plane):
         accounts = of_kind(DEV, "ServiceAccount").values()
         plane.create(
             {**quota, "spec": {"hard": hard}},
-            *({**a, "metadata": {"name": a["metadata"]["name"], "namespace": namespace}} for a in accounts),
+            *(_moved(account, namespace) for account in accounts),
         )
         await_that(lambda: "hard" in plane.get("quota", "small", "-n", namespace).get("status", {}))
         for owner in ("service", "monitor", "retrain"):
@@ -168,6 +171,10 @@ def test_pod_security_is_in_force(plane):
         refused = plane.run("create", "-f", "-", "--dry-run=server", given=wrong)
 
     assert 'violates PodSecurity "restricted:latest"' in refused.stderr
+
+
+def _moved(manifest: dict, namespace: str) -> dict:
+    return {**manifest, "metadata": {"name": manifest["metadata"]["name"], "namespace": namespace}}
 
 
 def _pod(owner: str, namespace: str) -> dict:
