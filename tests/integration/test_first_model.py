@@ -46,7 +46,16 @@ def run(*arguments):
 
 def test_a_bundle_is_imported_and_promoted_once(store, packed):
     """The second time the model has a champion, and nothing happens."""
-    command = ("models", "import", packed(), "--model", MODEL, "--promote", "--if-missing", "--json")
+    command = (
+        "models",
+        "import",
+        packed(),
+        "--model",
+        MODEL,
+        "--promote",
+        "--if-missing",
+        "--json",
+    )
     first, second = (json.loads(run(*command)[1]) for _ in range(2))
     history = ModelRegistry(store, MODEL).history()
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.control_plane import ControlPlane, await_that, control_plane
-from tests.support.manifests import OVERLAYS, build, of_kind, pod
+from tests.support.manifests import OVERLAYS, build, of_kind, the_pod
 
 DEV = "overlays/dev"
 ACCOUNTS = {
@@ -55,7 +55,7 @@ def applied(plane) -> Iterator[str]:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_server_takes_every_object(plane, overlay):
-    """Without an error and without a warning, be it of Pod Security or of a field it does not know."""
+    """Without an error or a warning, be it of Pod Security or of a field it does not know."""
     if overlay not in ("base", DEV):
         crds = plane.say("get", "crds", "--output", "name")
         if "alertmanagerconfigs.monitoring.coreos.com" not in crds:
@@ -128,7 +128,7 @@ def test_accounts_may_do_nothing_elsewhere(plane, applied):
 
 
 def test_a_retrain_is_made_once(plane, applied):
-    """The monitor may make a Job of the template, under the incident's name; a second is a conflict."""
+    """The monitor may make a Job of the template, named by the incident; a second conflicts."""
     who = f"--as=system:serviceaccount:{applied}:plumbline-monitor"
     name = "plumbline-retrain-0123456789abcdef-1"
     command = ("create", "job", name, "--from=cronjob/plumbline-retrain", "--namespace", applied)
@@ -142,7 +142,7 @@ def test_a_retrain_is_made_once(plane, applied):
 
 
 def test_pods_pass_pod_security_and_a_quota(plane):
-    """Dev with a retrain fits 2 CPUs and 4 GiB, as admission counts; what is too much is refused."""
+    """Dev with a retrain fits 2 CPUs and 4 GiB, as admission counts; one more is refused."""
     if not plane.controlled:
         pytest.skip("no controllers here to count a quota")
     hard = {"requests.cpu": "2", "requests.memory": "4Gi", "limits.memory": "4Gi"}
@@ -178,7 +178,7 @@ def _moved(manifest: dict, namespace: str) -> dict:
 
 
 def _pod(owner: str, namespace: str) -> dict:
-    found = pod(DEV, f"plumbline-{owner}")
+    found = the_pod(DEV, f"plumbline-{owner}")
     metadata = {"name": owner, "namespace": namespace, "labels": found.labels}
     spec = {**found.spec, "securityContext": dict(found.spec["securityContext"])}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

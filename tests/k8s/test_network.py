@@ -1,4 +1,4 @@
-"""The NetworkPolicies, evaluated: they allow what the table in docs/kubernetes.md says, and no more."""
+"""The NetworkPolicies, evaluated: they allow what the table in docs/kubernetes.md says."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def parties(overlay: str, model: str) -> list[Party]:
     (namespace,) = {
         policy["metadata"]["namespace"] for policy in of_kind(overlay, "NetworkPolicy").values()
     }
-    ours = {
-        pod.role: pod.labels for pod in pods(overlay) if pod.labels[MODEL] == model
-    }
+    ours = {pod.role: pod.labels for pod in pods(overlay) if pod.labels[MODEL] == model}
     client = {"plumbline/client": "true"}
     return [
         *(Party(name, namespace, ours[f"plumbline-{name}"]) for name in OURS),

@@ -1,7 +1,7 @@
 """A Kubernetes API to test against: one that is named, or a control plane started for the tests.
 
 Looked for in this order: the cluster of ``KUBECONFIG``; the programs of ``KUBEBUILDER_ASSETS``, as
-envtest has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one. No pod needs to run.
+envtest has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one. No pod runs.
 """
 
 from __future__ import annotations
@@ -136,9 +136,7 @@ def _upped(tool: Path) -> Iterator[ControlPlane]:
             go_without(f"{command[0]}: {up.stderr.strip()}", dispensable="another" in up.stderr)
         try:
             words = dict(word.split("=", 1) for word in up.stdout.split() if "=" in word)
-            yield ControlPlane(
-                _kubectl(Path(words[ASSETS])), words["KUBECONFIG"], controlled=True
-            )
+            yield ControlPlane(_kubectl(Path(words[ASSETS])), words["KUBECONFIG"], controlled=True)
         finally:
             subprocess.run([str(tool / "down"), home], check=False, capture_output=True, timeout=90)
 
@@ -175,9 +173,7 @@ def _started(assets: Path) -> Iterator[ControlPlane]:
             )
             controlled = (assets / "kube-controller-manager").exists()
             plane = ControlPlane(_kubectl(assets), str(kubeconfig), controlled)
-            await_that(
-                lambda: plane.run("get", "--raw", "/readyz").returncode == 0, _START_SECONDS
-            )
+            await_that(lambda: plane.run("get", "--raw", "/readyz").returncode == 0, _START_SECONDS)
             if controlled:
                 start(
                     *("kube-controller-manager", "--kubeconfig", str(kubeconfig)),

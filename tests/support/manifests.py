@@ -87,7 +87,7 @@ def pods(overlay: str) -> list[Pod]:
     return found
 
 
-def pod(overlay: str, owner: str) -> Pod:
+def the_pod(overlay: str, owner: str) -> Pod:
     """Return the pod that one object makes."""
     (found,) = (pod for pod in pods(overlay) if pod.owner == owner)
     return found

@@ -1,7 +1,7 @@
 """What NetworkPolicies allow, by the rules of networking.k8s.io/v1; nothing is sent anywhere.
 
-A pod that no policy selects in a direction is open in it; one that is selected is open to what any of
-those policies allows. A connection needs both ends.
+A pod that no policy selects in a direction is open in it; one that is selected is open to what any
+of those policies allows. A connection needs both ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Policy = dict[str, Any]
 
 @dataclass(frozen=True)
 class Party:
-    """One end of a connection: a pod, or an address outside of the cluster if it has no namespace."""
+    """One end of a connection: a pod, or without a namespace an address outside of the cluster."""
 
     name: str
     namespace: str | None
@@ -63,8 +63,7 @@ def _passes(policies: list[Policy], direction: str, own: Party, other: Party, po
     rules = [rule for policy in selecting for rule in policy["spec"].get(direction.lower(), ())]
     peers = "to" if direction == "Egress" else "from"
     return not selecting or any(
-        _port(rule, port)
-        and (peers not in rule or any(_peer(p, own, other) for p in rule[peers]))
+        _port(rule, port) and (peers not in rule or any(_peer(p, own, other) for p in rule[peers]))
         for rule in rules
     )
 
