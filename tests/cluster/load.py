@@ -49,7 +49,7 @@ class Connection:
     writer: asyncio.StreamWriter | None = None
 
     async def post(self, body: bytes) -> str:
-        """Send one request and return the id of the row; raises `Refused`, `OSError`, `EOFError`."""
+        """Send one request; returns its row's id, raises `Refused`, `OSError` or `EOFError`."""
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
         assert self.reader is not None
