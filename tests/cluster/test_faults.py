@@ -1,4 +1,4 @@
-"""Pods, kubelets and nodes die under load: what failed is counted, what was acknowledged is there."""
+"""Pods, kubelets and nodes die under load: failures are counted, acknowledged rows are there."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def kill_pod(durable: Deployment) -> None:
     )
 
 
-def kill_server(durable: Deployment) -> None:
-    """Kill the server in a pod; the kubelet starts it again beside its spool."""
+def kill_workers(durable: Deployment) -> None:
+    """Kill all processes of a pod but the first, which starts them again."""
     (name, *_) = durable.ready(SERVICE)
     durable.cluster.kubectl(
         *("exec", name, "--", "sh", "-c", "kill -KILL -1"), namespace=SPACE, check=False
@@ -75,7 +75,7 @@ def power_off(durable: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [kill_pod, kill_server, kill_kubelet, cut_node, power_off], ids=lambda f: f.__name__
+    "fault", [kill_pod, kill_workers, kill_kubelet, cut_node, power_off], ids=lambda f: f.__name__
 )
 def test_no_acknowledged_row_is_lost(durable, note, fault):
     """Requests may fail while a node is gone; rows that were acknowledged are in the log, once."""
