@@ -1,0 +1,260 @@
+"""Incidents and the control loop: what is being repaired, how long that takes, who watches."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana import states
+from grafana.fleet import alerts
+from grafana.frame import PLACE, SCOPE, Page, Section
+from grafana.panels import (
+    AnyPanel,
+    ask,
+    ask_now,
+    bars,
+    lines,
+    number,
+    stacked,
+    timeline,
+)
+
+NOTHING = states.State("none", states.QUIET)
+MONITOR_FAULT = states.State("a verdict of a plug-in", states.OTHER)
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return Page(
+        uid="plumbline-incident",
+        title="Plumbline / Incident and loop",
+        description="What is being repaired, what comes next, and whether anybody watches.",
+        sections=[
+            Section("", [*_now(), *_course()]),
+            Section("How repairs ended", _ends()),
+            Section("The candidate in shadow", _shadow()),
+            Section("Who watches the watcher", _loop()),
+        ],
+    ).build()
+
+
+def _now() -> list[AnyPanel]:
+    started = f"plumbline_monitoring_incident_start_timestamp_seconds{{{SCOPE}}}"
+    lasted = f'plumbline_monitoring_incident_seconds_bucket{{{SCOPE}, result="resolved"}}'
+    return [
+        number(
+            "Incident",
+            "Where the open incident of each model stands.",
+            "none",
+            ask_now(f"max by (model) (\n{states.incident(SCOPE)}\n)", "{{model}}"),
+            words=states.mappings(states.STEPS, states.STEPS, states.State("none", states.GOOD)),
+            size=(10, 5),
+            empty="no monitor",
+            filled=True,
+        ),
+        number(
+            "Open for",
+            "Since the alarm.",
+            "s",
+            ask_now(f"time() - max by (model) ({started} > 0)", "{{model}}"),
+            size=(4, 5),
+            empty="none open",
+        ),
+        number(
+            "Usually resolved within",
+            "Nine in ten incidents of the last 30 days that were resolved took less.",
+            "s",
+            ask_now(f"histogram_quantile(0.9, sum by (le) (increase({lasted}[30d])))"),
+            size=(5, 5),
+            empty="none resolved yet",
+        ),
+        number(
+            "Attempts left",
+            "Retrains or refits that may still be tried before a person is called.",
+            "none",
+            ask_now(f"max by (model) (plumbline_monitoring_attempts_left{{{SCOPE}}})", "{{model}}"),
+            size=(5, 5),
+            colors={None: "red", 1: "orange", 2: "green"},
+            empty="none open",
+        ),
+    ]
+
+
+def _course() -> list[AnyPanel]:
+    verdict = states.verdict("model", SCOPE)
+    jobs = f"max by (model, kind) (plumbline_monitoring_job_running{{{SCOPE}}})"
+    return [
+        timeline(
+            "Verdict",
+            "What the monitor said of the version that served.",
+            ask(verdict, "{{model}}"),
+            words=states.mappings(states.VERDICTS, states.ordered_verdicts(), MONITOR_FAULT),
+        ),
+        timeline(
+            "Incident",
+            "What was being done; grey while none was open.",
+            ask(f"max by (model) (\n{states.incident(SCOPE)}\n)", "{{model}}"),
+            words=states.mappings(states.INCIDENTS, states.INCIDENTS, NOTHING),
+        ),
+        timeline(
+            "Job",
+            "When a job ran: a training, a refit, a report.",
+            ask(jobs, "{{model}}: {{kind}}"),
+            words=states.mappings(
+                {"running": states.State("running", states.MARKET)}, ["running"], NOTHING
+            ),
+            empty="no job yet",
+        ),
+    ]
+
+
+def _counted(
+    title: str, description: str, metric: str, label: str, size: tuple[int, int]
+) -> AnyPanel:
+    counter = f"plumbline_monitoring_{metric}_total{{{SCOPE}}}"
+    return stacked(
+        lines(
+            title,
+            f"{description} In each step of the plot.",
+            "short",
+            ask(f"sum by ({label}) (increase({counter}[$__rate_interval]))", f"{{{{{label}}}}}"),
+            size=size,
+            empty="none yet",
+        )
+    )
+
+
+def _took(title: str, description: str, metric: str, by: str, legend: str) -> AnyPanel:
+    sums = f"plumbline_monitoring_{metric}_seconds"
+    return bars(
+        title,
+        description,
+        "s",
+        ask_now(
+            f"sum by ({by}) (increase({sums}_sum{{{SCOPE}}}[$__range]))\n"
+            f"/ (sum by ({by}) (increase({sums}_count{{{SCOPE}}}[$__range])) > 0)",
+            legend,
+        ),
+        colors={None: "blue"},
+        size=(12, 6),
+        high=3600,
+        empty="none ended in this range of time",
+    )
+
+
+def _ends() -> list[AnyPanel]:
+    size = (6, 7)
+    return [
+        _counted("Incidents opened", "By verdict.", "incidents", "verdict", size),
+        _counted("Retrains", "By how they ended.", "retrains", "result", size),
+        _counted("Refits", "By how they ended.", "recalibrations", "result", size),
+        _counted("People called", "By the reason.", "calls", "reason", size),
+        _took(
+            "From alarm to end",
+            "Mean duration of the incidents that ended in the range of time that is shown.",
+            "incident",
+            "verdict, result",
+            "{{verdict}}, {{result}}",
+        ),
+        _took(
+            "How long jobs took",
+            "Mean duration of the jobs that ended in the range of time that is shown.",
+            "job",
+            "kind, result",
+            "{{kind}}, {{result}}",
+        ),
+    ]
+
+
+def _shadow() -> list[AnyPanel]:
+    return [
+        lines(
+            "Answers in shadow",
+            "Requests that a candidate answered unseen and that were judged.",
+            "short",
+            ask(
+                f"max by (model, version) (plumbline_monitoring_shadow_rows{{{SCOPE}}})",
+                "{{model}} {{version}}",
+            ),
+            size=(8, 7),
+            low=0,
+            empty="no candidate in shadow",
+        ),
+        lines(
+            "Agreement with the champion",
+            "Share of requests to which the candidate does as the champion does.",
+            "percentunit",
+            ask(
+                f"max by (model, version) (plumbline_monitoring_shadow_agreement_ratio{{{SCOPE}}})",
+                "{{model}} {{version}}",
+            ),
+            size=(8, 7),
+            low=0,
+            high=1,
+            empty="no candidate in shadow",
+        ),
+        _counted("Shadows", "By how they ended.", "shadows", "result", (8, 7)),
+    ]
+
+
+def _loop() -> list[AnyPanel]:
+    last = f"plumbline_monitoring_last_success_timestamp_seconds{{{SCOPE}}}"
+    judged = f"plumbline_monitoring_rows_total{{{SCOPE}}}"
+    answered = f"plumbline_service_predictions_total{{{SCOPE}}}"
+    webhooks = f"plumbline_monitoring_webhooks_total{{{PLACE}}}"
+    size = (6, 7)
+    return [
+        alerts(),
+        lines(
+            "Judged and answered per second",
+            "Both lines lie on each other while the monitor keeps up.",
+            "reqps",
+            ask(f"sum by (model) (rate({judged}[$__rate_interval]))", "{{model}}, judged", "A"),
+            ask(f"sum by (model) (rate({answered}[$__rate_interval]))", "{{model}}, answered", "B"),
+            size=(12, 7),
+            low=0,
+        ),
+        lines(
+            "Last round of the loop",
+            "How long ago the control loop last went round; an alert above the dashed line.",
+            "s",
+            ask(f"time() - max by (model) ({last})", "{{model}}"),
+            size=size,
+            low=0,
+            limits={120.0: "red"},
+            empty="no monitor",
+        ),
+        lines(
+            "Judged behind",
+            "From an answer to its being judged; an alert above the dashed line.",
+            "s",
+            ask(f"max by (model) (plumbline_monitoring_lag_seconds{{{SCOPE}}})", "{{model}}"),
+            size=size,
+            low=0,
+            limits={300.0: "red"},
+            empty="no monitor",
+        ),
+        lines(
+            "Leaders",
+            "Monitors that act, for each model: one, always.",
+            "none",
+            ask(f"sum by (model) (plumbline_monitoring_leader{{{SCOPE}}})", "{{model}}"),
+            size=size,
+            low=0,
+            high=2,
+            empty="no monitor",
+        ),
+        _counted("Rounds that failed", "An outage of the store, mostly.", "errors", "model", size),
+        _counted("Canaries", "By how they came back.", "canaries", "result", size),
+        _counted("Drift reports", "By how they ended.", "reports", "result", size),
+        _counted("Inputs computed again", "By what came of it.", "recomputations", "result", size),
+        stacked(
+            lines(
+                "Alerts received",
+                "Webhooks of Alertmanager, by what became of them. In each step of the plot.",
+                "short",
+                ask(f"sum by (result) (increase({webhooks}[$__rate_interval]))", "{{result}}"),
+                size=size,
+                empty="none yet",
+            )
+        ),
+    ]
