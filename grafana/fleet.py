@@ -6,20 +6,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import states
 from grafana.frame import PLACE, SCOPE, Page, Section
-from grafana.panels import (
-    AnyPanel,
-    Steps,
-    ask,
-    ask_now,
-    ask_rows,
-    lines,
-    linked,
-    measured,
-    number,
-    rows,
-    timeline,
-    worded,
-)
+from grafana.panels import AnyPanel, Steps, lines, number, timeline
+from grafana.query import ask, ask_now, ask_rows, events
+from grafana.tables import linked, measured, rows, worded
 
 FIRING = f'ALERTS{{alertstate="firing", {PLACE}}}'
 ONE_MODEL = (
@@ -46,7 +35,7 @@ def _counts() -> list[AnyPanel]:
     unwell = f'max by (namespace, model) ({verdicts}, verdict=~"{states.UNWELL}"}})'
     opened = f"max by (namespace, model) (plumbline_monitoring_open_incident{{{SCOPE}}})"
     watched = f"max by (namespace, model) (plumbline_monitoring_leader{{{SCOPE}}})"
-    called = f"increase(plumbline_monitoring_calls_total{{{SCOPE}}}[1h])"
+    called = events(f"plumbline_monitoring_calls_total{{{SCOPE}}}", "1h")
     none: Steps = {None: "green", 1: "red"}
     return [
         number(
@@ -111,33 +100,33 @@ def _models() -> AnyPanel:
         {
             "model": "Model",
             "Value #A": "Verdict",
-            "Value #B": "What the monitor does",
-            "Value #C": "Incident",
-            "Value #D": "Open for",
+            "Value #B": "What is the matter",
+            "Value #C": "What happens next",
+            "Value #D": "Incident for",
             "Value #E": "Sizes withheld",
             "Value #F": "Answers/s",
             "Value #G": "Newest bar",
         },
         ask_rows(verdict, "A"),
         ask_rows(verdict, "B"),
-        ask_rows(f"max by (model) (\n{states.incident(SCOPE)}\n)", "C"),
+        ask_rows(states.next_step(SCOPE), "C"),
         ask_rows(f"time() - ({started} > 0)", "D"),
         ask_rows(f"({withheld} or 0 * {predictions})\n/ {predictions}", "E"),
         ask_rows(predictions, "F"),
         ask_rows(f"time() - {newest}", "G"),
         by="model",
+        first="Verdict",
         size=(24, 7),
     )
     order = states.ordered_verdicts()
     unknown = states.State("a verdict of a plug-in", states.OTHER)
-    nothing = states.State("none", states.QUIET)
     worded(
-        table, "Verdict", states.mappings(states.VERDICTS, order, unknown), colored=True, width=170
+        table, "Verdict", states.mappings(states.VERDICTS, order, unknown), colored=True, width=150
     )
-    worded(table, "What the monitor does", states.mappings(states.REMEDIES, order, unknown))
-    worded(table, "Incident", states.mappings(states.STEPS, states.STEPS, nothing), width=280)
+    worded(table, "What is the matter", states.mappings(states.MEANINGS, order, unknown), width=450)
+    worded(table, "What happens next", states.next_words())
     linked(table, "Model", "Look at ${__value.text}", ONE_MODEL + "&var-model=${__value.text}")
-    measured(table, "Open for", "s", width=110)
+    measured(table, "Incident for", "s", width=110, empty="–")
     measured(
         table,
         "Sizes withheld",
@@ -223,7 +212,7 @@ def _signs() -> list[AnyPanel]:
             limits={3.0: "red"},
         ),
         lines(
-            "Answers per second",
+            "Answers per second, by model",
             "Predictions of each model.",
             "reqps",
             ask(

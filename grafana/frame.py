@@ -8,7 +8,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as schema
 from typing_extensions import override
 
-from grafana.panels import SOURCE, AnyPanel
+from grafana.panels import AnyPanel
+from grafana.query import SOURCE
 from grafana.states import FAULT, GOOD, MARKET
 
 RUNBOOKS = "https://github.com/plumbline/plumbline/blob/main/docs/runbooks"
@@ -143,25 +144,22 @@ class _Marker(schema.AnnotationQuery):
 
 def _annotations(choice: str) -> list[schema.AnnotationQuery]:
     where = PLACE if choice == "none" else SCOPE
-    promoted = f'plumbline_monitoring_retrains_total{{{where}, result="promoted"}}'
+    opened = f"plumbline_monitoring_open_incident{{{where}}}"
+    watching = f'plumbline_monitoring_open_incident{{{where}, status="watching"}}'
+    serving = f'plumbline_service_model_info{{{where}, role="champion"}}'
     marks = [
         (
             "Incidents",
             FAULT,
             "incident: {{model}}, {{verdict}}",
-            f"max by (model, verdict) (plumbline_monitoring_open_incident{{{where}}}) == 1",
+            f"max by (model, verdict) ({opened}) == 1",
         ),
-        (
-            "Promotions",
-            GOOD,
-            "promoted: {{model}}",
-            f"sum by (model) (increase({promoted}[1m])) > 0",
-        ),
+        ("Promotions", GOOD, "promoted: {{model}}", _newly(watching, "model")),
         (
             "Swaps",
             MARKET,
-            "swap {{result}}: {{model}}",
-            f"sum by (model, result) (increase(plumbline_service_swaps_total{{{where}}}[1m])) > 0",
+            "{{version}} serves {{model}}",
+            _newly(serving, "model, version, generation"),
         ),
     ]
     found: list[schema.AnnotationQuery] = []
@@ -170,6 +168,14 @@ def _annotations(choice: str) -> list[schema.AnnotationQuery]:
         mark.words = words
         found.append(mark)
     return found
+
+
+def _newly(series: str, by: str) -> str:
+    """Return an expression that holds for a moment when series appear; a restart is none."""
+    return (
+        f"group by ({by}) ({series})\n"
+        f"unless group by ({by}) (max_over_time({series}[1h] offset 1m))"
+    )
 
 
 def _links() -> list[schema.DashboardLink]:

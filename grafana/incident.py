@@ -7,16 +7,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana import states
 from grafana.fleet import alerts
 from grafana.frame import PLACE, SCOPE, Page, Section
-from grafana.panels import (
-    AnyPanel,
-    ask,
-    ask_now,
-    bars,
-    lines,
-    number,
-    stacked,
-    timeline,
-)
+from grafana.panels import AnyPanel, counts, lines, number, timeline
+from grafana.query import ask, ask_now, ask_rows
+from grafana.tables import measured, rows
 
 NOTHING = states.State("none", states.QUIET)
 MONITOR_FAULT = states.State("a verdict of a plug-in", states.OTHER)
@@ -50,6 +43,7 @@ def _now() -> list[AnyPanel]:
             size=(10, 5),
             empty="no monitor",
             filled=True,
+            letters=18,
         ),
         number(
             "Open for",
@@ -63,7 +57,7 @@ def _now() -> list[AnyPanel]:
             "Usually resolved within",
             "Nine in ten incidents of the last 30 days that were resolved took less.",
             "s",
-            ask_now(f"histogram_quantile(0.9, sum by (le) (increase({lasted}[30d])))"),
+            ask_now(f"histogram_quantile(0.9, sum by (le) (increase({lasted}[30d]))) >= 0"),
             size=(5, 5),
             empty="none resolved yet",
         ),
@@ -71,7 +65,7 @@ def _now() -> list[AnyPanel]:
             "Attempts left",
             "Retrains or refits that may still be tried before a person is called.",
             "none",
-            ask_now(f"max by (model) (plumbline_monitoring_attempts_left{{{SCOPE}}})", "{{model}}"),
+            ask_now(states.attempts_left(SCOPE), "{{model}}"),
             size=(5, 5),
             colors={None: "red", 1: "orange", 2: "green"},
             empty="none open",
@@ -84,19 +78,19 @@ def _course() -> list[AnyPanel]:
     jobs = f"max by (model, kind) (plumbline_monitoring_job_running{{{SCOPE}}})"
     return [
         timeline(
-            "Verdict",
+            "Verdict over time",
             "What the monitor said of the version that served.",
             ask(verdict, "{{model}}"),
             words=states.mappings(states.VERDICTS, states.ordered_verdicts(), MONITOR_FAULT),
         ),
         timeline(
-            "Incident",
+            "Incident over time",
             "What was being done; grey while none was open.",
             ask(f"max by (model) (\n{states.incident(SCOPE)}\n)", "{{model}}"),
             words=states.mappings(states.INCIDENTS, states.INCIDENTS, NOTHING),
         ),
         timeline(
-            "Job",
+            "Job over time",
             "When a job ran: a training, a refit, a report.",
             ask(jobs, "{{model}}: {{kind}}"),
             words=states.mappings(
@@ -108,59 +102,46 @@ def _course() -> list[AnyPanel]:
 
 
 def _counted(
-    title: str, description: str, metric: str, label: str, size: tuple[int, int]
+    title: str, description: str, metric: str, label: str, size: tuple[int, int] = (6, 7)
 ) -> AnyPanel:
     counter = f"plumbline_monitoring_{metric}_total{{{SCOPE}}}"
-    return stacked(
-        lines(
-            title,
-            f"{description} In each step of the plot.",
-            "short",
-            ask(f"sum by ({label}) (increase({counter}[$__rate_interval]))", f"{{{{{label}}}}}"),
-            size=size,
-            empty="none yet",
-        )
+    return counts(title, description, counter, label, size=size)
+
+
+def _took(title: str, description: str, metric: str, by: dict[str, str]) -> AnyPanel:
+    ended, summed = (
+        f"sum by ({', '.join(by)}) "
+        f"(increase(plumbline_monitoring_{metric}_seconds_{part}{{{SCOPE}}}[$__range]))"
+        for part in ("count", "sum")
     )
-
-
-def _took(title: str, description: str, metric: str, by: str, legend: str) -> AnyPanel:
-    sums = f"plumbline_monitoring_{metric}_seconds"
-    return bars(
+    table = rows(
         title,
         description,
-        "s",
-        ask_now(
-            f"sum by ({by}) (increase({sums}_sum{{{SCOPE}}}[$__range]))\n"
-            f"/ (sum by ({by}) (increase({sums}_count{{{SCOPE}}}[$__range])) > 0)",
-            legend,
-        ),
-        colors={None: "blue"},
+        {**by, "Value": "Mean duration"},
+        ask_rows(f"{summed}\n/ ({ended} > 0)"),
         size=(12, 6),
-        high=3600,
         empty="none ended in this range of time",
     )
+    return measured(table, "Mean duration", "s", width=160)
 
 
 def _ends() -> list[AnyPanel]:
-    size = (6, 7)
     return [
-        _counted("Incidents opened", "By verdict.", "incidents", "verdict", size),
-        _counted("Retrains", "By how they ended.", "retrains", "result", size),
-        _counted("Refits", "By how they ended.", "recalibrations", "result", size),
-        _counted("People called", "By the reason.", "calls", "reason", size),
+        _counted("Incidents opened", "By verdict.", "incidents", "verdict"),
+        _counted("Retrains", "By how they ended.", "retrains", "result"),
+        _counted("Refits", "By how they ended.", "recalibrations", "result"),
+        _counted("People called", "By the reason.", "calls", "reason"),
         _took(
             "From alarm to end",
             "Mean duration of the incidents that ended in the range of time that is shown.",
             "incident",
-            "verdict, result",
-            "{{verdict}}, {{result}}",
+            {"model": "Model", "verdict": "Verdict", "result": "Ended"},
         ),
         _took(
             "How long jobs took",
             "Mean duration of the jobs that ended in the range of time that is shown.",
             "job",
-            "kind, result",
-            "{{kind}}, {{result}}",
+            {"model": "Model", "kind": "Job", "result": "Ended"},
         ),
     ]
 
@@ -200,7 +181,6 @@ def _loop() -> list[AnyPanel]:
     last = f"plumbline_monitoring_last_success_timestamp_seconds{{{SCOPE}}}"
     judged = f"plumbline_monitoring_rows_total{{{SCOPE}}}"
     answered = f"plumbline_service_predictions_total{{{SCOPE}}}"
-    webhooks = f"plumbline_monitoring_webhooks_total{{{PLACE}}}"
     size = (6, 7)
     return [
         alerts(),
@@ -243,18 +223,14 @@ def _loop() -> list[AnyPanel]:
             high=2,
             empty="no monitor",
         ),
-        _counted("Rounds that failed", "An outage of the store, mostly.", "errors", "model", size),
-        _counted("Canaries", "By how they came back.", "canaries", "result", size),
-        _counted("Drift reports", "By how they ended.", "reports", "result", size),
-        _counted("Inputs computed again", "By what came of it.", "recomputations", "result", size),
-        stacked(
-            lines(
-                "Alerts received",
-                "Webhooks of Alertmanager, by what became of them. In each step of the plot.",
-                "short",
-                ask(f"sum by (result) (increase({webhooks}[$__rate_interval]))", "{{result}}"),
-                size=size,
-                empty="none yet",
-            )
+        _counted("Rounds that failed", "An outage of the store, mostly.", "errors", "model"),
+        _counted("Canaries", "By how they came back.", "canaries", "result"),
+        _counted("Drift reports", "By how they ended.", "reports", "result"),
+        _counted("Inputs computed again", "By what came of it.", "recomputations", "result"),
+        counts(
+            "Alerts received",
+            "Webhooks of Alertmanager, by what became of them.",
+            f"plumbline_monitoring_webhooks_total{{{PLACE}}}",
+            "result",
         ),
     ]

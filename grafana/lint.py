@@ -28,6 +28,9 @@ def _identities(page: Dashboard) -> Iterator[str]:
     numbers = [panel.get("id") for panel in page["panels"]]
     for number in sorted({each for each in numbers if numbers.count(each) > 1}, key=str):
         yield f"two panels have the id {number}"
+    titles = [panel.get("title") for panel in _shown(page)]
+    for title in sorted({each for each in titles if titles.count(each) > 1}, key=str):
+        yield f"two panels are called {title}"
     if not re.fullmatch(r"plumbline-\w+", page.get("uid", "")):
         yield f"the uid is {page.get('uid')!r}, expected plumbline-…"
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.frame import PLACE, SCOPE, Page, Section
-from grafana.panels import (
-    AnyPanel,
-    ask,
-    ask_now,
-    ask_rows,
-    lines,
-    measured,
-    number,
-    rows,
-    stacked,
-)
+from grafana.log import log, store
+from grafana.panels import AnyPanel, lines, number
+from grafana.query import ask, ask_now, ask_rows
+from grafana.tables import rows
 
 PREDICT = 'route="/predict"'
 
@@ -31,7 +24,7 @@ def build() -> Dashboard:
             Section("Requests", _requests()),
             Section("Objectives", _objectives()),
             Section("What runs", _running()),
-            Section("The prediction log and the store", [*_log(), *_store()]),
+            Section("The prediction log and the store", [*log(), *store()]),
         ],
     ).build()
 
@@ -130,14 +123,13 @@ def _requests() -> list[AnyPanel]:
             low=0,
             empty="no traffic",
         ),
-        stacked(
-            lines(
-                "Requests per second, by status",
-                "How they were answered.",
-                "reqps",
-                ask(f"sum by (code) (rate({counted}))", "{{code}}"),
-                empty="no traffic",
-            )
+        lines(
+            "Requests per second, by status",
+            "How they were answered.",
+            "reqps",
+            ask(f"sum by (code) (rate({counted}))", "{{code}}"),
+            low=0,
+            empty="no traffic",
         ),
         lines(
             "Refused, by reason",
@@ -205,11 +197,15 @@ def _requests() -> list[AnyPanel]:
 def _objectives() -> list[AnyPanel]:
     return [
         lines(
-            f"{name}: share of the requests that fell short",
-            f"{meaning} Over five minutes, an hour and three days.",
+            f"{name}: what fell short",
+            f"{meaning} Of the worst service or model, over five minutes, an hour and three days.",
             "percentunit",
             *(
-                ask(f'plumbline:slo_errors:ratio_rate{window}{{slo="{slo}", {PLACE}}}', words, ref)
+                ask(
+                    f'max(plumbline:slo_errors:ratio_rate{window}{{slo="{slo}", {PLACE}}})',
+                    words,
+                    ref,
+                )
                 for window, words, ref in (
                     ("5m", "5 min", "A"),
                     ("1h", "1 h", "B"),
@@ -217,12 +213,13 @@ def _objectives() -> list[AnyPanel]:
                 )
             ),
             low=0,
+            high=0.01,
             empty="no traffic",
         )
         for slo, name, meaning in (
-            ("availability", "Availability", "Answered with a 5xx."),
-            ("latency", "Latency", "Answered too late."),
-            ("freshness", "Freshness", "Answered about bars that are too old."),
+            ("availability", "Availability", "Share of the requests answered with a 5xx."),
+            ("latency", "Latency", "Share of the answers that came too late."),
+            ("freshness", "Freshness", "Share of the time in which the newest bar was too old."),
         )
     ]
 
@@ -230,15 +227,17 @@ def _objectives() -> list[AnyPanel]:
 def _running() -> list[AnyPanel]:
     builds = rows(
         "Builds",
-        "What each process was built from.",
+        "What the processes were built from; more than one line for each during a roll-out.",
         {
             "component": "Component",
-            "instance": "Instance",
             "version": "Version",
             "revision": "Revision",
             "python": "Python",
+            "Value": "Processes",
         },
-        ask_rows(f"plumbline_build_info{{{PLACE}}}"),
+        ask_rows(
+            f"count by (component, version, revision, python) (plumbline_build_info{{{PLACE}}})"
+        ),
         size=(12, 7),
     )
     served = rows(
@@ -290,123 +289,10 @@ def _running() -> list[AnyPanel]:
                 description,
                 unit,
                 ask(expression, "{{instance}}"),
-                size=(6, 7),
+                size=(6, 8),
                 low=0,
+                high=1,
                 empty="not exposed",
             )
         )
     return panels
-
-
-def _log() -> list[AnyPanel]:
-    spooled = f"plumbline_service_spooled_rows_total{{{PLACE}}}[$__rate_interval]"
-    shipped = f"plumbline_service_shipped_rows_total{{{PLACE}}}[$__rate_interval]"
-    dropped = f"plumbline_service_dropped_rows_total{{{PLACE}}}[$__rate_interval]"
-    judged = f"increase(plumbline_monitoring_rows_total{{{SCOPE}}}[1h])"
-    answered = f"increase(plumbline_service_predictions_total{{{SCOPE}}}[1h])"
-    tables = (
-        f'sum(increase(plumbline_service_spooled_rows_total{{{PLACE}, table="{table}"}}[1h]))'
-        for table in ("outcomes", "predictions")
-    )
-    return [
-        lines(
-            "Rows that wait",
-            "Durable on a replica's disk and not in the store yet.",
-            "short",
-            ask(
-                f"sum by (instance) (plumbline_service_spool_pending_rows{{{PLACE}}})",
-                "{{instance}}",
-            ),
-            low=0,
-            empty="no service",
-        ),
-        lines(
-            "Rows per second",
-            "Written to the replicas' disks, and sealed into the store.",
-            "wps",
-            ask(f"sum by (table) (rate({spooled}))", "{{table}}, kept", "A"),
-            ask(f"sum by (table) (rate({shipped}))", "{{table}}, in the store", "B"),
-            low=0,
-            empty="nothing kept yet",
-        ),
-        lines(
-            "Space for waiting rows",
-            "Bytes on each replica's disk; requests are refused above the dashed line's share.",
-            "percentunit",
-            ask(
-                f"sum by (instance) (plumbline_service_spool_bytes{{{PLACE}}})\n"
-                f"/ sum by (instance) (plumbline_service_spool_limit_bytes{{{PLACE}}})",
-                "{{instance}}",
-            ),
-            low=0,
-            high=1,
-            limits={1.0: "red"},
-            empty="no service",
-        ),
-        stacked(
-            lines(
-                "Rows lost",
-                "Answers that are missing from the log, by reason.",
-                "short",
-                ask(f"sum by (reason) (increase({dropped}))", "{{reason}}"),
-                empty="none was ever lost",
-            )
-        ),
-        lines(
-            "Judged, of what was answered",
-            "Over an hour; 100 % while the monitor sees the whole log.",
-            "percentunit",
-            ask(f"sum by (model) ({judged})\n/ sum by (model) ({answered})", "{{model}}"),
-            low=0,
-            high=1,
-            empty="no traffic",
-        ),
-        lines(
-            "Outcomes, of what was predicted",
-            "Over an hour; how much of what was said can be judged by what came true.",
-            "percentunit",
-            ask(" \n/ ".join(tables), "outcomes"),
-            low=0,
-            high=1,
-            empty="no outcomes yet",
-        ),
-    ]
-
-
-def _store() -> list[AnyPanel]:
-    seconds = f"plumbline_store_operation_seconds_bucket{{{PLACE}}}[$__rate_interval]"
-    errors = f"plumbline_store_errors_total{{{PLACE}}}[$__rate_interval]"
-    newest = f"max by (model) (plumbline_service_newest_prediction_timestamp_seconds{{{SCOPE}}})"
-    slowest = measured(
-        rows(
-            "Last answer",
-            "How long ago each model last answered.",
-            {"model": "Model", "Value": "Ago"},
-            ask_rows(f"time() - {newest}"),
-            size=(8, 8),
-        ),
-        "Ago",
-        "s",
-    )
-    return [
-        lines(
-            "How long the store takes",
-            "95 of a hundred operations within, by what is asked of it.",
-            "s",
-            ask(
-                f"histogram_quantile(0.95, sum by (component, operation, le) (rate({seconds})))",
-                "{{component}} {{operation}}",
-            ),
-            low=0,
-            empty="nothing was asked of the store",
-        ),
-        lines(
-            "Errors of the store",
-            "Operations per second that failed.",
-            "ops",
-            ask(f"sum by (component, operation) (rate({errors}))", "{{component}} {{operation}}"),
-            low=0,
-            empty="none ever",
-        ),
-        slowest,
-    ]

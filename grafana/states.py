@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMapping, ValueMappingResult
 
-from plumbline.bundle.verdict import Facts, Side, Verdict
+from plumbline.bundle.verdict import Facts, Remedy, Side, Verdict
 from plumbline.store.incident import IncidentStatus
 
 GOOD, FAULT, INPUT, MARKET, OTHER, QUIET = "green", "red", "orange", "blue", "purple", "#7a8087"
@@ -40,16 +40,20 @@ def _color(facts: Facts) -> str:
 
 
 _NEXT = {
-    IncidentStatus.OPEN: State("a remedy is about to start", INPUT),
+    IncidentStatus.OPEN: State("a remedy is about to start", "yellow"),
     IncidentStatus.RETRAINING: State("a candidate is trained, then its gate", INPUT),
     IncidentStatus.RECALIBRATING: State("the calibration is fitted again", INPUT),
-    IncidentStatus.SHADOWING: State("a candidate answers unseen, then it is promoted", INPUT),
-    IncidentStatus.WATCHING: State("a new version serves and is watched", MARKET),
+    IncidentStatus.SHADOWING: State("a candidate answers unseen, then it is promoted", MARKET),
+    IncidentStatus.WATCHING: State("a new version serves and is watched", "light-green"),
+    IncidentStatus.CALLED: State("a person was called, and it waits for one", FAULT),
 }
 """What goes on while an incident is open; the other statuses end one."""
 
 UNKNOWN = 0
 """The number of a state that has no word here: a verdict from a plug-in, or no incident."""
+
+_BEYOND = 100
+"""Added to the number of a verdict where it stands beside those of incidents."""
 
 VERDICTS = {each.value: State(each.value.replace("_", " "), _color(each.facts)) for each in Verdict}
 MEANINGS = {each.value: State(each.facts.meaning, _color(each.facts)) for each in Verdict}
@@ -58,6 +62,17 @@ REMEDIES = {
     for each in Verdict
 }
 DOINGS = {each.value: State(each.facts.doing, _color(each.facts)) for each in Verdict}
+_SHORT = {
+    Remedy.NONE: "nothing: sizes go on",
+    Remedy.RETRAIN: "sizes held back, a retrain is due",
+    Remedy.RECALIBRATE: "sizes held back, a refit is due",
+    Remedy.ROLL_BACK: "sizes held back, the last good version returns",
+    Remedy.CALL: "sizes held back, a person is called",
+    Remedy.REPORT: "sizes go on, a drift report is written",
+    Remedy.REFUSE: "sizes held back, a person is called",
+}
+FORECASTS = {each.value: State(_SHORT[each.facts.remedy], _color(each.facts)) for each in Verdict}
+"""What happens next, of a verdict, in a few words."""
 INCIDENTS = {each.value: State(each.value, look.color) for each, look in _NEXT.items()}
 STEPS = {each.value: look for each, look in _NEXT.items()}
 
@@ -108,6 +123,31 @@ def incident(where: str) -> str:
     return f"{opened}\nor {UNKNOWN} * {watched}"
 
 
+def attempts_left(where: str) -> str:
+    """Return a query for the attempts that are left, of models with an open incident."""
+    return (
+        f"max by (model) (plumbline_monitoring_attempts_left{{{where}}})\n"
+        f"and on (model) plumbline_monitoring_open_incident{{{where}}} == 1"
+    )
+
+
+def next_step(where: str) -> str:
+    """Return a query for what happens next with each model, in the numbers of `next_words`."""
+    return (
+        f"max by (model) ((\n{incident(where)}\n) > {UNKNOWN})\n"
+        f"or {_BEYOND} + (\n{verdict('model', where)}\n)"
+    )
+
+
+def next_words() -> list[ValueMapping]:
+    """Return the words of `next_step`: of the open incident's step, or else of the verdict."""
+    looks = dict(enumerate(STEPS.values(), start=1))
+    known = (FORECASTS[name] for name in ordered_verdicts())
+    looks |= {_BEYOND: State("as the plug-in says", OTHER)}
+    looks |= dict(enumerate(known, start=_BEYOND + 1))
+    return [_words(looks)]
+
+
 def mappings(
     states: Mapping[str, State], order: Iterable[str], unknown: State
 ) -> list[ValueMapping]:
@@ -125,11 +165,13 @@ def mappings(
     looks = {UNKNOWN: unknown} | {
         number: states[name] for number, name in enumerate(order, start=1)
     }
-    return [
-        ValueMap(
-            {
-                str(number): ValueMappingResult(text=look.text, color=look.color, index=number)
-                for number, look in looks.items()
-            }
-        )
-    ]
+    return [_words(looks)]
+
+
+def _words(looks: Mapping[int, State]) -> ValueMap:
+    return ValueMap(
+        {
+            str(number): ValueMappingResult(text=look.text, color=look.color, index=number)
+            for number, look in looks.items()
+        }
+    )

@@ -43,6 +43,13 @@ class Samples:
         each[0] = 0
         self.gauge(name, labels, np.cumsum(each), when)
 
+    def recorded(
+        self, name: str, labels: Labels, stamps: Sequence[float], values: Sequence[str]
+    ) -> None:
+        """Add what a rule gave: Prometheus' own numbers, at times since 1970."""
+        times = np.array(stamps, dtype=float).astype(int) - START
+        self.series.append((name, dict(labels), times, np.array(values, dtype=float)))
+
     def histogram(
         self, name: str, labels: Labels, bounds: Sequence[float], values: Sequence[np.ndarray]
     ) -> None:

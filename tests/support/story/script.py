@@ -30,6 +30,8 @@ FREEZE = 160 * MINUTE
 FROZEN_ALARM = 163 * MINUTE
 RECOVERED = 150 * MINUTE
 """A moment after: the new version is well; the window of an hour still has a little of the old."""
+TROUBLE = 20 * MINUTE
+"""When a few small things go wrong: see `telling`."""
 FROZEN = 185 * MINUTE
 """A moment when the feed of the other model stands still."""
 
@@ -66,9 +68,7 @@ class Model:
         return self.choices or ("value",)
 
 
-EURUSD = Model(
-    "eurusd-1m", 60, ("10.1.0.11:3002", "10.1.0.12:3002"), 60, versions=(OLD, NEW)
-)
+EURUSD = Model("eurusd-1m", 60, ("10.1.0.11:3002", "10.1.0.12:3002"), 60, versions=(OLD, NEW))
 BTCUSD = Model("btcusd-5m", 300, ("10.1.0.21:3002",), 30)
 GOLD = Model("gold-1h", 3600, ("10.1.0.31:3002",), 4, output="forecast", choices=())
 MODELS = (EURUSD, BTCUSD, GOLD)
@@ -111,7 +111,7 @@ _SCALE = 0.55
 @cache
 def answers(model: Model, instance: str) -> Answers:
     """Return what a replica said, all versions in turn; the same each time."""
-    rng = np.random.default_rng([len(model.name), int(instance.split(":")[0].split(".")[-1])])
+    rng = np.random.default_rng([MODELS.index(model), model.instances.index(instance)])
     shape = (len(TICKS), model.per_tick, len(model.coordinates))
     noise = rng.normal(size=shape)
     if not model.choices:
@@ -153,9 +153,7 @@ def verdicts(model: Model, version: str) -> list[str | None]:
     if model is GOLD:
         return ["healthy"] * len(TICKS)
     if version == OLD:
-        return [
-            None if at > PROMOTION else "flat" if at >= ALARM else "healthy" for at in TICKS
-        ]
+        return [None if at > PROMOTION else "flat" if at >= ALARM else "healthy" for at in TICKS]
     settled = PROMOTION + 3 * MINUTE
     return [
         None if at <= PROMOTION else "insufficient_data" if at < settled else "healthy"

@@ -1,9 +1,8 @@
 """A real Prometheus over the story: promtool writes its blocks, the project's rules among them.
 
-promtool evaluates recording rules over blocks that a running Prometheus answers from, and one rule
-does not see another of the same run. So the rules are taken in turns, those first that need no
-other, with a new Prometheus for each turn. Alerts it leaves out: they are evaluated here, with their
-``for`` and ``keep_firing_for``, and written as Prometheus itself would have recorded them.
+The rules are evaluated by Prometheus too, at every scrape: recording rules in turns, those first
+that need no other, with a new Prometheus over the blocks of the turns before; then the alerts, with
+their ``for`` and ``keep_firing_for``, written as Prometheus itself would have recorded them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import yaml
 
 from tests.support.declared import rules
 from tests.support.programs import require_program
@@ -60,9 +58,10 @@ def told(folder: Path) -> Iterator[Prometheus]:
     """Tell the story in a folder of its own, and run a Prometheus over it."""
     data = folder / "data"
     _import(folder, data, tell(), "scraped")
-    for turn, recorded in enumerate(_turns()):
+    for number, turn in enumerate(_turns()):
         with _serving(folder, data) as prometheus:
-            _record(folder, data, prometheus, turn, recorded)
+            recorded = _record(prometheus, turn)
+        _import(folder, data, recorded, f"turn-{number}")
     with _serving(folder, data) as prometheus:
         fired = _fire(prometheus)
     _import(folder, data, fired, "alerts")
@@ -88,7 +87,7 @@ def _turns() -> list[list[Row]]:
     turns: list[list[Row]] = []
     while waiting:
         names = {rule["record"] for rule in waiting}
-        ready = [rule for rule in waiting if not _named(rule["expr"]) & names]
+        ready = [rule for rule in waiting if not _named(rule["expr"]) & (names - {rule["record"]})]
         if not ready:
             raise ValueError(f"rules that need each other: {sorted(names)}")
         turns.append(ready)
@@ -100,16 +99,15 @@ def _named(expression: str) -> set[str]:
     return set(re.findall(r"plumbline:\w+:\w+", expression))
 
 
-def _record(
-    folder: Path, data: Path, prometheus: Prometheus, turn: int, recorded: list[Row]
-) -> None:
-    path = folder / f"turn-{turn}.yaml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": f"turn-{turn}", "rules": recorded}]}))
-    _promtool(
-        *("create-blocks-from", "rules", "--url", prometheus.url),
-        *("--start", str(START), "--end", str(START + int(TICKS[-1]))),
-        *("--eval-interval", f"{TICK}s", "--output-dir", str(data), str(path)),
-    )
+def _record(prometheus: Prometheus, turn: list[Row]) -> Samples:
+    """Return what recording rules give at every scrape."""
+    found = Samples()
+    for rule in turn:
+        for series in prometheus.range(rule["expr"]):
+            labels = {k: v for k, v in series["metric"].items() if k != "__name__"}
+            stamps, values = zip(*series["values"], strict=True)
+            found.recorded(rule["record"], labels | rule.get("labels", {}), stamps, values)
+    return found
 
 
 @contextmanager

@@ -42,22 +42,25 @@ def tell() -> Samples:
     return samples
 
 
-def _at(job: str, instance: str, **labels: str) -> dict[str, str]:
-    return {"namespace": NAMESPACE, "job": job, "instance": instance, **labels}
+def _at(job: str, instance: str, model: Model, labels: dict[str, str]) -> dict[str, str]:
+    target = {"namespace": NAMESPACE, "job": job, "service": f"{job}-{model.name}"}
+    return {**target, "instance": instance, **labels}
 
 
 def _expose_replica(samples: Samples, model: Model, instance: str) -> None:
     def at(**labels: str) -> dict[str, str]:
-        return _at("plumbline-service", instance, **labels)
+        return _at("plumbline-service", instance, model, labels)
 
     _expose_process(samples, at(), "service", memory=3.1e8)
     samples.gauge("up", at(), 1)
     for generation, version in enumerate(model.versions, start=1):
         serving = serves(model, version)
-        exposed = (TICKS <= script.PROMOTION + 3600) if version == OLD else serving
-        exposed = np.full(len(TICKS), True) if len(model.versions) == 1 else exposed
+        exposed = np.full(len(TICKS), True)
+        if model is EURUSD:
+            old = TICKS <= script.PROMOTION + 3600
+            exposed = old if version == OLD else TICKS >= script.PROMOTION
         of = at(model=model.name, version=version)
-        _count_answers(samples, model, instance, of, serving, exposed)
+        _count_answers(samples, model, instance, of, serving=serving, exposed=exposed)
         samples.gauge(
             "plumbline_service_model_info",
             {**of, "generation": str(generation), "role": "champion"},
@@ -90,9 +93,7 @@ def _withheld(model: Model) -> np.ndarray:
     return np.where((TICKS > script.ALARM) & (TICKS <= script.PROMOTION), 1.0, 0.0)
 
 
-def _expose_process(
-    samples: Samples, at: dict[str, str], component: str, *, memory: float
-) -> None:
+def _expose_process(samples: Samples, at: dict[str, str], component: str, *, memory: float) -> None:
     build = {**at, "component": component, "version": "0.3.0", "revision": "4f1c2ab"}
     samples.gauge("plumbline_build_info", {**build, "python": "3.11"}, 1)
     samples.counter("process_cpu_seconds_total", at, 0.2 * TICK)
@@ -105,6 +106,7 @@ def _count_answers(
     model: Model,
     instance: str,
     of: dict[str, str],
+    *,
     serving: np.ndarray,
     exposed: np.ndarray,
 ) -> None:
@@ -126,9 +128,7 @@ def _count_answers(
             ("output_square_total", (u**2).sum(axis=1)),
         ):
             samples.counter(name + metric, each, grown * one, exposed)
-        samples.gauge(
-            f"{name}reference_output_std_ratio", each, script.reference_std(), exposed
-        )
+        samples.gauge(f"{name}reference_output_std_ratio", each, script.reference_std(), exposed)
         for band, value in (("low", 0.8), ("middle", 1.0), ("high", 1.25)):
             samples.gauge(f"{name}reference_spread_ratio", {**each, "band": band}, value, exposed)
     if not model.choices:
@@ -152,7 +152,9 @@ def _count_answers(
                 PROBABILITIES[choice] + beside / 2,
                 exposed,
             )
-    top = [row if on else [] for row, on in zip(said.probabilities.max(axis=2), serving, strict=True)]
+    top = [
+        row if on else [] for row, on in zip(said.probabilities.max(axis=2), serving, strict=True)
+    ]
     samples.histogram(f"{name}confidence_ratio", out, CONFIDENCE, top)
 
 
@@ -167,19 +169,26 @@ def _count_requests(samples: Samples, model: Model, at) -> None:
         samples.counter(
             "plumbline_service_requests_total", at(route=route, code="200"), per_tick[route]
         )
+    trouble = TICKS == script.TROUBLE
     samples.counter("plumbline_service_requests_total", at(route="/predict", code="422"), 0.1)
+    samples.counter(
+        "plumbline_service_requests_total",
+        at(route="/predict", code="503"),
+        trouble if model is EURUSD else 0,
+    )
     samples.counter("plumbline_service_refused_total", at(reason="non_finite"), 0.1)
     samples.gauge("plumbline_service_requests_in_flight", at(), 2)
     samples.gauge("plumbline_service_requests_queued", at(), 0)
-    samples.counter("plumbline_service_worker_restarts_total", at(), 0)
+    samples.counter("plumbline_service_worker_restarts_total", at(), trouble)
 
 
 def _count_log(samples: Samples, model: Model, at) -> None:
     for table, per_tick in (("predictions", model.per_tick), ("outcomes", model.per_tick / 2)):
         samples.counter("plumbline_service_spooled_rows_total", at(table=table), per_tick)
         samples.counter("plumbline_service_shipped_rows_total", at(table=table), per_tick)
-    for reason in ("queue_full", "spool_full", "spool_failed"):
-        samples.counter("plumbline_service_dropped_rows_total", at(reason=reason), 0)
+    lost = {"queue_full": 2 * (TICKS == script.TROUBLE), "spool_full": 0, "spool_failed": 0}
+    for reason, rows in lost.items():
+        samples.counter("plumbline_service_dropped_rows_total", at(reason=reason), rows)
     samples.gauge("plumbline_service_spool_pending_rows", at(), 2 * model.per_tick)
     samples.gauge("plumbline_service_spool_bytes", at(), 3e7)
     samples.gauge("plumbline_service_spool_limit_bytes", at(), 1e9)
@@ -191,14 +200,15 @@ def _ask_store(samples: Samples, at, component: str, operation: str, seconds: fl
     samples.histogram(
         "plumbline_store_operation_seconds", labels, SECONDS, [[seconds] * 4] * len(TICKS)
     )
-    samples.counter("plumbline_store_errors_total", labels, 0)
+    failed = 5 * (TICKS == script.TROUBLE)
+    samples.counter("plumbline_store_errors_total", labels, failed)
 
 
 def _expose_monitor(samples: Samples, model: Model) -> None:
     instance = MONITORS[model]
 
     def at(**labels: str) -> dict[str, str]:
-        return _at("plumbline-monitor", instance, **labels)
+        return _at("plumbline-monitor", instance, model, labels)
 
     name, of = "plumbline_monitoring_", at(model=model.name)
     samples.gauge("up", at(), 1)
@@ -208,7 +218,7 @@ def _expose_monitor(samples: Samples, model: Model) -> None:
     samples.gauge(f"{name}last_success_timestamp_seconds", of, START + TICKS - 1)
     samples.gauge(f"{name}lag_seconds", of, 4)
     samples.counter(f"{name}rows_total", of, model.per_tick * len(model.instances))
-    samples.counter(f"{name}errors_total", of, 0)
+    samples.counter(f"{name}errors_total", of, TICKS == script.TROUBLE)
     samples.counter(f"{name}canaries_total", {**of, "result": "passed"}, 6)
     samples.counter(f"{name}reports_total", {**of, "result": "written"}, TICKS % 3600 == 0)
     samples.counter(f"{name}recomputations_total", {**of, "result": "equal"}, TICKS % 3600 == 0)
@@ -225,7 +235,7 @@ def _judge(samples: Samples, model: Model, version: str, of: dict[str, str]) -> 
         samples.gauge(f"{name}verdict", {**of, "verdict": verdict.value}, holds, judged)
     for detector, threshold in DETECTORS.items():
         each = {**of, "detector": detector, "output": "" if detector == "frozen" else model.output}
-        samples.gauge(f"{name}evidence_nats", each, _evidence(model, version, detector), judged)
+        samples.gauge(f"{name}evidence_nats", each, evidence_of(model, version, detector), judged)
         samples.gauge(f"{name}threshold_nats", each, threshold, judged)
     samples.gauge(f"{name}input_columns", of, 24, judged)
     samples.gauge(f"{name}drifted_columns", of, 3, judged)
@@ -234,9 +244,9 @@ def _judge(samples: Samples, model: Model, version: str, of: dict[str, str]) -> 
             f"{name}audited_rows_total", {**of, "check": check}, model.per_tick / 4, judged
         )
         for side in ("model", "client"):
-            samples.counter(
-                f"{name}audit_mismatches_total", {**of, "check": check, "side": side}, 0, judged
-            )
+            wrong = (TICKS == script.TROUBLE) if (check, side) == ("windows", "client") else 0
+            labels = {**of, "check": check, "side": side}
+            samples.counter(f"{name}audit_mismatches_total", labels, wrong, judged)
     skill = {**of, "output": model.output, "figure": "gain_constant"}
     for end, value in (("low", 0.004), ("value", 0.021), ("high", 0.038)):
         samples.gauge(f"{name}skill_value", {**skill, "end": end}, value, judged)
@@ -249,8 +259,8 @@ def _judge(samples: Samples, model: Model, version: str, of: dict[str, str]) -> 
     samples.gauge(f"{name}skill_outcomes_count", {**of, "result": "repeated"}, 12, judged)
 
 
-def _evidence(model: Model, version: str, detector: str) -> np.ndarray:
-    """A little noise for the model; what accuses grows by three nats a minute."""
+def evidence_of(model: Model, version: str, detector: str) -> np.ndarray:
+    """What a detector has gathered: noise, or three nats a minute where it accuses."""
     quiet = 0.6 + 0.4 * np.sin(TICKS / 900 + len(detector))
     begun = None
     if model is EURUSD and version == OLD and detector in ("spread", "gain", "action_share"):
@@ -272,30 +282,41 @@ def _repair(samples: Samples, model: Model, of: dict[str, str]) -> None:
         if holds.any():
             labels = {**of, "version": OLD, "verdict": "flat", "status": each}
             samples.gauge(f"{name}open_incident", labels, 1, holds)
-    opened = np.array([one is not None for one in status])
-    samples.gauge(f"{name}incident_start_timestamp_seconds", of, START + script.ALARM, opened)
+    if model is BTCUSD:
+        labels = {**of, "version": OLD, "verdict": "frozen_feed", "status": "called"}
+        samples.gauge(f"{name}open_incident", labels, 1, frozen)
+    opened = np.array([one is not None for one in status]) | frozen
+    began = START + (script.ALARM if ours else script.FROZEN_ALARM)
+    samples.gauge(f"{name}incident_start_timestamp_seconds", of, began, opened)
     attempts = np.select([TICKS >= script.SECOND, TICKS >= script.RETRAIN], [2.0, 1.0], 0.0)
+    attempts = attempts if ours else np.zeros(len(TICKS))
     samples.gauge(f"{name}incident_attempts", of, attempts, opened)
     left = np.where(opened, script.ATTEMPT_LIMIT - attempts, script.ATTEMPT_LIMIT)
     samples.gauge(f"{name}attempts_left", of, left)
     for verdict, when in (
-        ("flat", TICKS == script.ALARM if ours else 0),
-        ("frozen_feed", TICKS == script.FROZEN_ALARM if model is BTCUSD else 0),
+        ("flat", script.ALARM if ours else None),
+        ("frozen_feed", script.FROZEN_ALARM if model is BTCUSD else None),
     ):
-        samples.counter(f"{name}incidents_total", {**of, "verdict": verdict}, when)
+        if when is not None:
+            labels = {**of, "verdict": verdict}
+            samples.counter(f"{name}incidents_total", labels, when == TICKS, when <= TICKS)
     for result, at in (("refused", script.SECOND), ("promoted", script.PROMOTION)):
-        grown = (TICKS == at) if ours else 0
-        samples.counter(f"{name}retrains_total", {**of, "result": result}, grown)
-    samples.counter(f"{name}recalibrations_total", {**of, "result": "promoted"}, 0)
+        grown = at == TICKS
+        if ours:
+            samples.counter(f"{name}retrains_total", {**of, "result": result}, grown, at <= TICKS)
+    samples.counter(
+        f"{name}recalibrations_total", {**of, "result": "promoted"}, TICKS == script.TROUBLE
+    )
     called = np.concatenate([[False], frozen[1:] & ~frozen[:-1]])
-    samples.counter(f"{name}calls_total", {**of, "reason": "frozen_feed"}, called)
+    if model is BTCUSD:
+        samples.counter(f"{name}calls_total", {**of, "reason": "frozen_feed"}, called, frozen)
     _work(samples, of, ours=ours)
 
 
 def _work(samples: Samples, of: dict[str, str], *, ours: bool) -> None:
     name = "plumbline_monitoring_"
     promoted = TICKS == script.PROMOTION
-    training = (TICKS >= script.RETRAIN) & (TICKS < script.SHADOW)
+    training = (TICKS >= script.RETRAIN) & (TICKS < script.SHADOW) & (TICKS != script.SECOND)
     samples.gauge(f"{name}job_running", {**of, "kind": "retrain"}, training if ours else 0)
     ended = {script.SECOND: "refused", script.SHADOW: "finished"}
     for at, result in ended.items():
@@ -310,7 +331,9 @@ def _work(samples: Samples, of: dict[str, str], *, ours: bool) -> None:
     labels = {**of, "verdict": "flat", "result": "resolved"}
     samples.histogram(f"{name}incident_seconds", labels, LONG, lasted)
     samples.counter(f"{name}shadows_total", {**of, "result": "promoted"}, promoted if ours else 0)
-    samples.counter(f"{name}webhooks_total", _without(of, "model") | {"result": "accepted"}, 0)
+    heard = (TICKS == script.ALARM + TICK) if ours else 0
+    labels = {key: value for key, value in of.items() if key != "model"}
+    samples.counter(f"{name}webhooks_total", {**labels, "result": "accepted"}, heard)
     if not ours:
         return
     shadowing = (TICKS >= script.SHADOW) & (TICKS < script.PROMOTION)
@@ -318,7 +341,3 @@ def _work(samples: Samples, of: dict[str, str], *, ours: bool) -> None:
     challenger = {**of, "version": NEW}
     samples.gauge(f"{name}shadow_rows", challenger, rows, shadowing)
     samples.gauge(f"{name}shadow_agreement_ratio", challenger, 0.41, shadowing)
-
-
-def _without(labels: dict[str, str], name: str) -> dict[str, str]:
-    return {key: value for key, value in labels.items() if key != name}
