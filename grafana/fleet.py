@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import states
-from grafana.frame import PLACE, SCOPE, Page, Section
+from grafana.frame import PLACE, SCOPE, Board, Section
 from grafana.panels import AnyPanel, Steps, lines, number, timeline
 from grafana.query import ask, ask_now, ask_rows, events
 from grafana.tables import linked, measured, rows, worded
@@ -18,7 +18,7 @@ ONE_MODEL = (
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    return Page(
+    return Board(
         uid="plumbline-fleet",
         title="Plumbline / Fleet",
         description="All models: which one is not well, and what is being done about it.",
@@ -119,7 +119,7 @@ def _models() -> AnyPanel:
         size=(24, 7),
     )
     order = states.ordered_verdicts()
-    unknown = states.State("a verdict of a plug-in", states.OTHER)
+    unknown = states.Face("a verdict of a plug-in", states.OTHER)
     worded(
         table, "Verdict", states.mappings(states.VERDICTS, order, unknown), colored=True, width=150
     )
@@ -140,7 +140,7 @@ def _models() -> AnyPanel:
 
 
 def _verdicts() -> AnyPanel:
-    unknown = states.State("a verdict of a plug-in", states.OTHER)
+    unknown = states.Face("a verdict of a plug-in", states.OTHER)
     return timeline(
         "Verdict of each model",
         "What the monitor said of whichever version served.",
@@ -172,7 +172,7 @@ def _incidents() -> AnyPanel:
         "Where the incident of each model stood; grey while none was open.",
         ask(f"max by (model) (\n{states.incident(SCOPE)}\n)", "{{model}}"),
         words=states.mappings(
-            states.INCIDENTS, states.INCIDENTS, states.State("none", states.QUIET)
+            states.INCIDENTS, states.INCIDENTS, states.Face("none", states.QUIET)
         ),
         size=(12, 7),
         empty="no monitor",

@@ -30,7 +30,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Page:
+class Board:
     """One dashboard.
 
     Attributes

@@ -6,18 +6,18 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import states
 from grafana.fleet import alerts
-from grafana.frame import PLACE, SCOPE, Page, Section
+from grafana.frame import PLACE, SCOPE, Board, Section
 from grafana.panels import AnyPanel, counts, lines, number, timeline
 from grafana.query import ask, ask_now, ask_rows
 from grafana.tables import measured, rows
 
-NOTHING = states.State("none", states.QUIET)
-MONITOR_FAULT = states.State("a verdict of a plug-in", states.OTHER)
+NOTHING = states.Face("none", states.QUIET)
+MONITOR_FAULT = states.Face("a verdict of a plug-in", states.OTHER)
 
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    return Page(
+    return Board(
         uid="plumbline-incident",
         title="Plumbline / Incident and loop",
         description="What is being repaired, what comes next, and whether anybody watches.",
@@ -39,7 +39,7 @@ def _now() -> list[AnyPanel]:
             "Where the open incident of each model stands.",
             "none",
             ask_now(f"max by (model) (\n{states.incident(SCOPE)}\n)", "{{model}}"),
-            words=states.mappings(states.STEPS, states.STEPS, states.State("none", states.GOOD)),
+            words=states.mappings(states.STEPS, states.STEPS, states.Face("none", states.GOOD)),
             size=(10, 5),
             empty="no monitor",
             filled=True,
@@ -94,7 +94,7 @@ def _course() -> list[AnyPanel]:
             "When a job ran: a training, a refit, a report.",
             ask(jobs, "{{model}}: {{kind}}"),
             words=states.mappings(
-                {"running": states.State("running", states.MARKET)}, ["running"], NOTHING
+                {"running": states.Face("running", states.MARKET)}, ["running"], NOTHING
             ),
             empty="no job yet",
         ),

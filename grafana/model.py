@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import states
-from grafana.frame import SCOPE, Page, Section, hidden
+from grafana.frame import SCOPE, Board, Section, hidden
 from grafana.outputs import RECENT, outputs, recent
 from grafana.panels import AnyPanel, banded, bars, counts, faint, lines, number, timeline
 from grafana.query import ask, ask_now
@@ -15,7 +15,7 @@ SHARE_OF_THRESHOLD = {None: "green", 0.5: "orange", 1.0: "red"}
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    return Page(
+    return Board(
         uid="plumbline-model",
         title="Plumbline / One model",
         description="What is the matter with one model, what happens next, and why.",
@@ -35,7 +35,7 @@ def build() -> Dashboard:
 
 def _now() -> list[AnyPanel]:
     verdict = states.verdict("namespace, model", SCOPE)
-    unknown = states.State("a verdict of a plug-in", states.OTHER)
+    unknown = states.Face("a verdict of a plug-in", states.OTHER)
     order = states.ordered_verdicts()
     sentences = [
         number(
@@ -78,7 +78,7 @@ def _now() -> list[AnyPanel]:
 
 
 def _strip() -> list[AnyPanel]:
-    nothing = states.State("none open", states.GOOD)
+    nothing = states.Face("none open", states.GOOD)
     predictions = f"sum by (model) (rate(plumbline_service_predictions_total{{{SCOPE}}}[5m]))"
     withheld = f"sum by (model) (rate(plumbline_service_sizes_withheld_total{{{SCOPE}}}[5m]))"
     newest = f"plumbline_service_newest_bar_timestamp_seconds{{{SCOPE}}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.frame import PLACE, SCOPE, Page, Section
+from grafana.frame import PLACE, SCOPE, Board, Section
 from grafana.log import log, store
 from grafana.panels import AnyPanel, lines, number
 from grafana.query import ask, ask_now, ask_rows
@@ -15,7 +15,7 @@ PREDICT = 'route="/predict"'
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    return Page(
+    return Board(
         uid="plumbline-service",
         title="Plumbline / Service and log",
         description="Is it up, fast and fresh, and is every answer kept?",

@@ -26,7 +26,7 @@ _SIDES = {
 
 
 @dataclass(frozen=True)
-class State:
+class Face:
     """One state: what it is called, and how it looks."""
 
     text: str
@@ -40,12 +40,12 @@ def _color(facts: Facts) -> str:
 
 
 _NEXT = {
-    IncidentStatus.OPEN: State("a remedy is about to start", "yellow"),
-    IncidentStatus.RETRAINING: State("a candidate is trained, then its gate", INPUT),
-    IncidentStatus.RECALIBRATING: State("the calibration is fitted again", INPUT),
-    IncidentStatus.SHADOWING: State("a candidate answers unseen, then it is promoted", MARKET),
-    IncidentStatus.WATCHING: State("a new version serves and is watched", "light-green"),
-    IncidentStatus.CALLED: State("a person was called, and it waits for one", FAULT),
+    IncidentStatus.OPEN: Face("a remedy is about to start", "yellow"),
+    IncidentStatus.RETRAINING: Face("a candidate is trained, then its gate", INPUT),
+    IncidentStatus.RECALIBRATING: Face("the calibration is fitted again", INPUT),
+    IncidentStatus.SHADOWING: Face("a candidate answers unseen, then it is promoted", MARKET),
+    IncidentStatus.WATCHING: Face("a new version serves and is watched", "light-green"),
+    IncidentStatus.CALLED: Face("a person was called, and must act", FAULT),
 }
 """What goes on while an incident is open; the other statuses end one."""
 
@@ -55,13 +55,13 @@ UNKNOWN = 0
 _BEYOND = 100
 """Added to the number of a verdict where it stands beside those of incidents."""
 
-VERDICTS = {each.value: State(each.value.replace("_", " "), _color(each.facts)) for each in Verdict}
-MEANINGS = {each.value: State(each.facts.meaning, _color(each.facts)) for each in Verdict}
+VERDICTS = {each.value: Face(each.value.replace("_", " "), _color(each.facts)) for each in Verdict}
+MEANINGS = {each.value: Face(each.facts.meaning, _color(each.facts)) for each in Verdict}
 REMEDIES = {
-    each.value: State(each.facts.remedy.carried_out or "Sizes go on.", _color(each.facts))
+    each.value: Face(each.facts.remedy.carried_out or "Sizes go on.", _color(each.facts))
     for each in Verdict
 }
-DOINGS = {each.value: State(each.facts.doing, _color(each.facts)) for each in Verdict}
+DOINGS = {each.value: Face(each.facts.doing, _color(each.facts)) for each in Verdict}
 _SHORT = {
     Remedy.NONE: "nothing: sizes go on",
     Remedy.RETRAIN: "sizes held back, a retrain is due",
@@ -71,10 +71,10 @@ _SHORT = {
     Remedy.REPORT: "sizes go on, a drift report is written",
     Remedy.REFUSE: "sizes held back, a person is called",
 }
-FORECASTS = {each.value: State(_SHORT[each.facts.remedy], _color(each.facts)) for each in Verdict}
+FORECASTS = {each.value: Face(_SHORT[each.facts.remedy], _color(each.facts)) for each in Verdict}
 """What happens next, of a verdict, in a few words."""
-INCIDENTS = {each.value: State(each.value, look.color) for each, look in _NEXT.items()}
-STEPS = {each.value: look for each, look in _NEXT.items()}
+INCIDENTS = {each.value: Face(each.value, face.color) for each, face in _NEXT.items()}
+STEPS = {each.value: face for each, face in _NEXT.items()}
 
 UNWELL = "|".join(each.value for each in Verdict if not each.facts.sized)
 """Verdicts under which no size is suggested, as an expression for a label."""
@@ -141,37 +141,35 @@ def next_step(where: str) -> str:
 
 def next_words() -> list[ValueMapping]:
     """Return the words of `next_step`: of the open incident's step, or else of the verdict."""
-    looks = dict(enumerate(STEPS.values(), start=1))
+    faces = dict(enumerate(STEPS.values(), start=1))
     known = (FORECASTS[name] for name in ordered_verdicts())
-    looks |= {_BEYOND: State("as the plug-in says", OTHER)}
-    looks |= dict(enumerate(known, start=_BEYOND + 1))
-    return [_words(looks)]
+    faces |= {_BEYOND: Face("as the plug-in says", OTHER)}
+    faces |= dict(enumerate(known, start=_BEYOND + 1))
+    return [_words(faces)]
 
 
-def mappings(
-    states: Mapping[str, State], order: Iterable[str], unknown: State
-) -> list[ValueMapping]:
+def mappings(states: Mapping[str, Face], order: Iterable[str], unknown: Face) -> list[ValueMapping]:
     """Return the words and colours of numbers that `code` gave.
 
     Parameters
     ----------
     states
-        The looks, by name.
+        The faces, by name.
     order
         The names in the order of their numbers.
     unknown
-        The look of `UNKNOWN`.
+        The face of `UNKNOWN`.
     """
-    looks = {UNKNOWN: unknown} | {
+    faces = {UNKNOWN: unknown} | {
         number: states[name] for number, name in enumerate(order, start=1)
     }
-    return [_words(looks)]
+    return [_words(faces)]
 
 
-def _words(looks: Mapping[int, State]) -> ValueMap:
+def _words(faces: Mapping[int, Face]) -> ValueMap:
     return ValueMap(
         {
-            str(number): ValueMappingResult(text=look.text, color=look.color, index=number)
-            for number, look in looks.items()
+            str(number): ValueMappingResult(text=face.text, color=face.color, index=number)
+            for number, face in faces.items()
         }
     )

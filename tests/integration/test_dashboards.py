@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.support.dashboards import NAMES, questions
+from tests.support.preview import View, draw, require_preview
 from tests.support.story import expected
 from tests.support.story.server import told
 
 WORDS = {"namespace": "trading", "__rate_interval": "4m", "__interval": "5m", "__range": "4h"}
 MODELS = {"fleet": ".*", "incident": ".*", "model": "eurusd-1m", "service": ".*"}
+
+WHOLE = 205 * 60
+"""A moment at which everything in the story has happened and something still fires."""
 
 pytestmark = pytest.mark.tools
 
@@ -55,3 +59,29 @@ def test_a_broken_feed_is_told_from_a_broken_model(prometheus):
             shown = ask(prometheus, question, "btcusd-5m", at)
 
             assert shown == pytest.approx(answer, rel=1e-3), question.key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_panel_can_be_drawn(prometheus, tmp_path, name, theme):
+    """Over the whole story each has data, its legend fits, and nothing lies over anything."""
+    program = require_preview()
+    model = "btcusd-5m" if name == "model" else ""
+    view = View(name, WHOLE, minutes=WHOLE // 60 - 5, model=model, theme=theme)
+    status, said = draw(program, view, prometheus.url, tmp_path / "drawn.png")
+
+    assert status == 0, said
+    assert "warning" not in said
+    assert (tmp_path / "drawn.png").stat().st_size > 50_000
+
+
+@pytest.mark.slow
+def test_a_panel_without_data_is_noticed(prometheus, tmp_path):
+    """Before anything was exposed no dashboard can be drawn: the test above can fail."""
+    program = require_preview()
+    view = View("fleet", -3600, minutes=10)
+    status, said = draw(program, view, prometheus.url, tmp_path / "drawn.png")
+
+    assert status == 1
+    assert "no data" in said

@@ -35,6 +35,7 @@ class Prometheus:
     """Where one answers."""
 
     url: str
+    client: httpx.Client
 
     def query(self, expression: str, at: float) -> list[Row]:
         """Return the samples of an instant query, at so many seconds of the story."""
@@ -46,7 +47,7 @@ class Prometheus:
         return self._get("query_range", query=expression, step=step, **ends)
 
     def _get(self, path: str, **parameters: object) -> list[Row]:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
+        answer = self.client.get(f"{self.url}/api/v1/{path}", params=parameters).json()
         if answer["status"] != "success":
             raise ValueError(f"{answer['error']}: {parameters['query']}")
         found: list[Row] = answer["data"]["result"]
@@ -125,7 +126,8 @@ def _serving(folder: Path, data: Path) -> Iterator[Prometheus]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         _wait(f"http://127.0.0.1:{port}/-/ready", process, folder / "prometheus.log")
-        yield Prometheus(f"http://127.0.0.1:{port}")
+        with httpx.Client(timeout=30) as client:
+            yield Prometheus(f"http://127.0.0.1:{port}", client)
     finally:
         process.terminate()
         try:

@@ -22,7 +22,7 @@ def test_each_verdict_has_a_number_of_its_own():
         name: int(number)
         for number, name in re.findall(r'(\d+) \* max by \(model\) \(.*verdict="(\w+)"', asked)
     }
-    unknown = states.State("?", states.OTHER)
+    unknown = states.Face("?", states.OTHER)
 
     assert set(numbers) == {each.value for each in Verdict}
     assert len(set(numbers.values())) == len(Verdict)
