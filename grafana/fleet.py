@@ -123,8 +123,8 @@ def _models() -> AnyPanel:
     worded(
         table, "Verdict", states.mappings(states.VERDICTS, order, unknown), colored=True, width=150
     )
-    worded(table, "What is the matter", states.mappings(states.MEANINGS, order, unknown), width=450)
-    worded(table, "What happens next", states.next_words())
+    worded(table, "What is the matter", states.mappings(states.MEANINGS, order, unknown))
+    worded(table, "What happens next", states.next_words(), width=310)
     linked(table, "Model", "Look at ${__value.text}", ONE_MODEL + "&var-model=${__value.text}")
     measured(table, "Incident for", "s", width=110, empty="–")
     measured(
