@@ -21,6 +21,7 @@ ROOMS = (
     "drills",
     "cli",
     "plumbline/client",
+    "grafana",
 )
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
