@@ -1,0 +1,247 @@
+"""What is recorded of the outputs and inputs of every version, over four windows.
+
+Everything is added up over workers and replicas before anything is divided, so the numbers are those
+of the fleet: a pooled standard deviation is never the mean of the replicas' own.
+
+Each figure exists over 5 minutes, an hour and a day, for people, and over the window that fits the
+bars of the model, for alerts. How many bars there were decides, not how many minutes: an hour holds
+sixty answers about minutes and one about hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plumbline.rules.rule import Record
+
+VERSION = ("namespace", "model", "version")
+OUTPUT = (*VERSION, "output")
+COORDINATE = (*OUTPUT, "coordinate")
+FIXED = ("5m", "1h", "1d")
+FITTING = {
+    "1h": 60,
+    "6h": 300,
+    "1d": 900,
+    "7d": 3_600,
+    "30d": 14_400,
+    "90d": None,
+}
+"""The window that fits, and the longest bar interval it fits, in seconds: sixty bars at least."""
+
+_SECONDS = {"1h": 3_600, "6h": 21_600, "1d": 86_400}
+_SECONDS |= {"7d": 604_800, "30d": 2_592_000, "90d": 7_776_000}
+_PIECES = {"7d": "1h", "30d": "1d", "90d": "1d"}
+"""Longer windows are added up from sums over these: of a handful of series, at a handful of times."""
+
+
+
+@dataclass(frozen=True)
+class Total:
+    """A counter of the service that is added up over replicas.
+
+    Attributes
+    ----------
+    name
+        Of the recorded sum.
+    metric
+        The counter.
+    labels
+        What is kept apart.
+    """
+
+    name: str
+    metric: str
+    labels: tuple[str, ...]
+
+    def over(self, window: str) -> str:
+        """Return the sum over a window; ``fit`` is the one that fits, as recorded."""
+        if window in ("fit", "1h", "1d"):
+            return self.recorded(window)
+        if window in _PIECES:
+            piece = _PIECES[window]
+            return f"sum_over_time({self.recorded(piece)}[{window}:{piece}])"
+        return self._increase(window)
+
+    def _increase(self, window: str) -> str:
+        return f"sum by ({', '.join(self.labels)}) (increase({self.metric}[{window}]))"
+
+    def recorded(self, window: str) -> str:
+        """Return the name under which the sum is kept."""
+        return f"plumbline:{self.name}:sum_{window}"
+
+    def records(self) -> Iterator[Record]:
+        """Yield the sums of which longer ones are made, and the sum over the window that fits."""
+        yield from (Record(self.recorded(each), self._increase(each)) for each in ("1h", "1d"))
+        choices = [
+            f"{self.over(window)}\nand on ({_on()}) (plumbline:window:seconds == {_SECONDS[window]})"
+            for window in FITTING
+        ]
+        yield Record(self.recorded("fit"), "\nor\n".join(choices))
+
+
+def _on(labels: tuple[str, ...] = VERSION) -> str:
+    return ", ".join(labels)
+
+
+PREDICTIONS = Total("predictions", "plumbline_service_predictions_total", VERSION)
+DECISIONS = Total("decisions", "plumbline_service_decisions_total", (*VERSION, "action"))
+PROBABILITY = Total("probability", "plumbline_service_probability_total", (*OUTPUT, "choice"))
+ENTROPY = Total("entropy", "plumbline_service_entropy_nats_total", OUTPUT)
+CONFIDENCE = Total("confidence", "plumbline_service_confidence_ratio_sum", OUTPUT)
+POSITIVE = Total("output_positive", "plumbline_service_output_positive_total", COORDINATE)
+NEGATIVE = Total("output_negative", "plumbline_service_output_negative_total", COORDINATE)
+SQUARE = Total("output_square", "plumbline_service_output_square_total", COORDINATE)
+REPEATED = Total("repeated_inputs", "plumbline_service_repeated_inputs_total", VERSION)
+ZERO = Total("zero_columns", "plumbline_service_zero_columns_total", VERSION)
+TOTALS = (
+    PREDICTIONS,
+    DECISIONS,
+    PROBABILITY,
+    ENTROPY,
+    CONFIDENCE,
+    POSITIVE,
+    NEGATIVE,
+    SQUARE,
+    REPEATED,
+    ZERO,
+)
+
+
+def window_records() -> Iterator[Record]:
+    """Yield the length of the window that fits each version, and every sum over it."""
+    interval = f"max by ({_on()}) (plumbline_service_bar_interval_seconds)"
+    choices = [
+        f"({interval} <= {longest}) * 0 + {_SECONDS[window]}"
+        if longest
+        else f"{interval} * 0 + {_SECONDS[window]}"
+        for window, longest in FITTING.items()
+    ]
+    unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {_SECONDS['1h']}"
+    yield Record(
+        "plumbline:window:seconds",
+        "\nor\n".join([*choices, unknown]),
+        why="The window that holds sixty bars or more; an hour where the interval is not known.\n"
+        "Beyond a day it moves by whole hours, beyond a week by whole days: it is made of recorded sums.",
+    )
+    for total in TOTALS:
+        yield from total.records()
+
+
+def figure_records() -> Iterator[Record]:
+    """Yield every figure over every window."""
+    for window in (*FIXED, "fit"):
+        yield from Figures(window).records()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one window."""
+
+    window: str
+
+    def name(self, figure: str) -> str:
+        """Return the name of a figure; over the window that fits it has no ending."""
+        return f"plumbline:{figure}" + ("" if self.window == "fit" else f"_{self.window}")
+
+    def per_prediction(self, total: Total) -> str:
+        """Return a sum divided by the number of predictions; nothing where there were none."""
+        return (
+            f"{total.over(self.window)}\n"
+            f"/ on ({_on()}) group_left ()\n"
+            f"({self.name('predictions:window')} > 0)"
+        )
+
+    def records(self) -> Iterator[Record]:
+        """Yield the figures in an order in which each finds those it is made of."""
+        yield self._predictions()
+        yield Record(self.name("action_share:ratio"), self.per_prediction(DECISIONS))
+        yield self._action_entropy()
+        yield Record(self.name("mean_probability:ratio"), self.per_prediction(PROBABILITY))
+        yield self._mutual_information()
+        yield Record(self.name("confidence_mean:ratio"), self.per_prediction(CONFIDENCE))
+        yield from self._movement()
+        yield Record(self.name("repeated_inputs:ratio"), self.per_prediction(REPEATED))
+        yield Record(self.name("zero_columns:count"), self.per_prediction(ZERO))
+
+    def _predictions(self) -> Record:
+        count = PREDICTIONS.over(self.window)
+        name = self.name("predictions:window")
+        if self.window != "fit":
+            return Record(name, count)
+        return Record(
+            name,
+            f"{count}\nand on ({_on()}) plumbline:serving:info",
+            why="Of the version that serves. One that was replaced has no window, and so no alert,\n"
+            "whether or not anybody asks at the moment.",
+        )
+
+    def _action_entropy(self) -> Record:
+        share, by = self.name("action_share:ratio"), f"by ({_on()})"
+        return Record(
+            self.name("action_entropy:ratio"),
+            f"""\
+(
+  -1 * sum {by} (({share} > 0) * ln({share} > 0))
+  + on ({_on()})
+  (count {by} ({share} > 0) - 1) / on ({_on()}) (2 * {self.name("predictions:window")})
+)
+/ on ({_on()})
+ln(count {by} ({share}))""",
+            why="Entropy of the shares over that of equal shares. The filters make 0 ln 0 = 0, and the\n"
+            "second term corrects small windows (Miller 1955).",
+        )
+
+    def _mutual_information(self) -> Record:
+        mean = self.name("mean_probability:ratio")
+        return Record(
+            self.name("mutual_information:nats"),
+            f"""\
+clamp_min(
+  -1 * sum by ({_on(OUTPUT)}) (({mean} > 0) * ln({mean} > 0))
+  - on ({_on(OUTPUT)})
+  (
+    {_indented(self.per_prediction(ENTROPY))}
+  ),
+  0
+)""",
+            why="H(mean p) - mean H(p): how much the answer depends on the question. Zero for a flat\n"
+            "model and for a saturated one.",
+        )
+
+    def _movement(self) -> Iterator[Record]:
+        shift, spread = self.name("output_shift:ratio"), self.name("output_spread:ratio")
+        yield Record(
+            shift,
+            f"""\
+(
+  {POSITIVE.over(self.window)}
+  -
+  {NEGATIVE.over(self.window)}
+)
+/ on ({_on()}) group_left ()
+({self.name("predictions:window")} > 0)""",
+            why="Mean and pooled standard deviation of each coordinate of an output (log-ratio, value,\n"
+            "normal score). The sums are centred and scaled by the reference, so that a spread of 1e-5\n"
+            "survives.",
+        )
+        yield Record(
+            spread,
+            f"""\
+sqrt(
+  clamp_min(
+    {_indented(self.per_prediction(SQUARE), 4)}
+    - {shift} ^ 2,
+    0
+  )
+)""",
+        )
+        yield Record(
+            self.name("output_std:ratio"),
+            f"{spread}\n* on ({_on(COORDINATE)})\n"
+            f"max by ({_on(COORDINATE)}) (plumbline_service_reference_output_std_ratio)",
+        )
+
+
+def _indented(text: str, by: int = 4) -> str:
+    return text.replace("\n", "\n" + " " * by)

@@ -1,0 +1,110 @@
+"""What the service promises, and how fast the promise is being used up.
+
+An objective allows a share of bad events in thirty days, its budget. Two windows have to agree before
+anybody is called: the long one that it matters, the short one that it still goes on.
+
+References
+----------
+Beyer et al. (2018), "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plumbline.rules.rule import Record
+
+WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+FEWEST = 3
+"""Bad events that a burn needs: one failed request of a model that is asked once an hour is none."""
+
+_PREDICTING = 'route="/predict"'
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One promise.
+
+    Attributes
+    ----------
+    name
+        Value of the label ``slo``.
+    ratio
+        Share of events that must be good.
+    bad, events
+        Their number in a ``WINDOW``, in PromQL.
+    """
+
+    name: str
+    ratio: float
+    bad: str
+    events: str
+
+    def records(self) -> Iterator[Record]:
+        """Yield the objective, the bad events and their share over each window."""
+        labels = {"slo": self.name}
+        yield Record("plumbline:slo_objective:ratio", f"vector({self.ratio})", labels)
+        for window in WINDOWS:
+            bad, events = (text.replace("WINDOW", window) for text in (self.bad, self.events))
+            if window in ("1h", "6h", "3d"):
+                yield Record(f"plumbline:slo_bad:increase{window}", bad, labels)
+            name = f"plumbline:slo_errors:ratio_rate{window}"
+            yield Record(name, f"(\n  {_indented(bad)}\n)\n/\n{events}", labels)
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _count(metric: str, selector: str) -> str:
+    return f"sum by (namespace, service) (increase({metric}{{{selector}}}[WINDOW]))"
+
+
+_REQUESTS = _count("plumbline_service_requests_total", _PREDICTING)
+_TIMED = _count("plumbline_service_request_seconds_count", _PREDICTING)
+OBJECTIVES = (
+    Objective(
+        "availability",
+        0.999,
+        bad=f"""\
+{_count("plumbline_service_requests_total", _PREDICTING + ', code=~"5.."')}
+or
+{_REQUESTS} * 0""",
+        events=_REQUESTS,
+    ),
+    Objective(
+        "latency",
+        0.99,
+        bad=f"""\
+{_TIMED}
+-
+{_count("plumbline_service_request_seconds_bucket", _PREDICTING + ', le="0.1"')}""",
+        events=_TIMED,
+    ),
+    Objective(
+        "freshness",
+        0.99,
+        bad="sum_over_time(plumbline:bars_stale:bool[WINDOW])",
+        events="count_over_time(plumbline:bars_stale:bool[WINDOW])",
+    ),
+)
+"""Answers of ``/predict`` that are no 5xx; those within 0.1 s; moments at which the bars are fresh."""
+
+
+def objective_records() -> Iterator[Record]:
+    """Yield the records of all objectives."""
+    for objective in OBJECTIVES:
+        yield from objective.records()
+
+
+def burning(rate: float, long: str, short: str) -> str:
+    """Return the condition that the budget is used up at so many times the pace it allows.
+
+    While nothing happens the short window says nothing, and that is no recovery.
+    """
+    allowed = f"on (slo) group_left () ({rate:g} * (1 - plumbline:slo_objective:ratio))"
+    return f"""\
+plumbline:slo_errors:ratio_rate{long} > {allowed}
+unless plumbline:slo_errors:ratio_rate{short} <= {allowed}
+and plumbline:slo_bad:increase{long} >= {FEWEST}"""
