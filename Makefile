@@ -4,12 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 STORE ?= .state/store
+STATE ?= .state
 ONCE ?=
 
-.PHONY: run install test test-all lint bench clean help
+.PHONY: run observe install test test-all lint bench clean help
 
 run: $(STAMP)  ## set up, then train, serve, watch, break and repair a model (ONCE=1: end by itself)
 	$(BIN)/plumbline up --demo --state .state $(if $(ONCE),--once)
+
+observe: $(STAMP)  ## Prometheus and Alertmanager beside a running system (STATE=.state)
+	$(BIN)/python k8s/local/observe.py --state $(STATE)
 
 install: $(STAMP)  ## make .venv with everything
 

@@ -38,5 +38,7 @@ def rules(
 
     for option, url in (("--runbooks", runbooks), ("--grafana", grafana)):
         if not url.startswith(("http://", "https://")):
-            raise typer.BadParameter(f"expected an absolute http(s) URL, got {url!r}", param_hint=option)
+            raise typer.BadParameter(
+                f"expected an absolute http(s) URL, got {url!r}", param_hint=option
+            )
     typer.echo(render(Links(runbooks, grafana), form.value), nl=False)

@@ -1,4 +1,4 @@
-"""Which alert a verdict raises: read off its facts, so that a new verdict has one without a new rule."""
+"""Which alert a verdict raises: read off its facts, so that a new one has an alert at once."""
 
 from __future__ import annotations
 

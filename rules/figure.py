@@ -1,7 +1,7 @@
 """What is recorded of the outputs and inputs of every version, over four windows.
 
-Everything is added up over workers and replicas before anything is divided, so the numbers are those
-of the fleet: a pooled standard deviation is never the mean of the replicas' own.
+Everything is added up over workers and replicas before anything is divided, so the numbers are
+those of the fleet: a pooled standard deviation is never the mean of the replicas' own.
 
 Each figure exists over 5 minutes, an hour and a day, for people, and over the window that fits the
 bars of the model, for alerts. How many bars there were decides, not how many minutes: an hour holds
@@ -20,20 +20,18 @@ OUTPUT = (*VERSION, "output")
 COORDINATE = (*OUTPUT, "coordinate")
 FIXED = ("5m", "1h", "1d")
 FITTING = {
-    "1h": 60,
-    "6h": 300,
-    "1d": 900,
-    "7d": 3_600,
-    "30d": 14_400,
-    "90d": None,
+    "1h": (3_600, "<= 60"),
+    "6h": (21_600, "> 60 <= 300"),
+    "1d": (86_400, "> 300 <= 900"),
+    "7d": (604_800, "> 900 <= 3600"),
+    "30d": (2_592_000, "> 3600 <= 14400"),
+    "90d": (7_776_000, "> 14400"),
 }
-"""The window that fits, and the longest bar interval it fits, in seconds: sixty bars at least."""
+"""The windows, in seconds, and the bar intervals they fit: sixty bars at least."""
 
-_SECONDS = {"1h": 3_600, "6h": 21_600, "1d": 86_400}
-_SECONDS |= {"7d": 604_800, "30d": 2_592_000, "90d": 7_776_000}
-_PIECES = {"7d": "1h", "30d": "1d", "90d": "1d"}
-"""Longer windows are added up from sums over these: of a handful of series, at a handful of times."""
-
+_PIECES = {"7d": "hour", "30d": "day", "90d": "day"}
+"""Longer windows are added up from recorded sums over these, of all replicas together."""
+_STEPS = {"hour": "1h", "day": "1d"}
 
 
 @dataclass(frozen=True)
@@ -56,34 +54,40 @@ class Total:
 
     def over(self, window: str) -> str:
         """Return the sum over a window; ``fit`` is the one that fits, as recorded."""
-        if window in ("fit", "1h", "1d"):
-            return self.recorded(window)
-        if window in _PIECES:
-            piece = _PIECES[window]
-            return f"sum_over_time({self.recorded(piece)}[{window}:{piece}])"
-        return self._increase(window)
-
-    def _increase(self, window: str) -> str:
+        if window == "fit":
+            return self._recorded("fit")
         return f"sum by ({', '.join(self.labels)}) (increase({self.metric}[{window}]))"
 
-    def recorded(self, window: str) -> str:
-        """Return the name under which the sum is kept."""
-        return f"plumbline:{self.name}:sum_{window}"
+    def long_records(self) -> Iterator[Record]:
+        """Yield the pieces of which windows beyond a day are made, and the sums of these."""
+        yield from (
+            Record(self._recorded(piece), self.over(step)) for piece, step in _STEPS.items()
+        )
+        sums = (
+            f"sum_over_time({self._recorded(piece)}[{window}:{_STEPS[piece]}])\n"
+            f"and on ({_on()}) ({_INTERVAL} {FITTING[window][1]})"
+            for window, piece in _PIECES.items()
+        )
+        yield Record(self._recorded("long"), "\nor\n".join(sums))
 
-    def records(self) -> Iterator[Record]:
-        """Yield the sums of which longer ones are made, and the sum over the window that fits."""
-        yield from (Record(self.recorded(each), self._increase(each)) for each in ("1h", "1d"))
-        choices = [
-            f"{self.over(window)}\nand on ({_on()}) (plumbline:window:seconds == {_SECONDS[window]})"
-            for window in FITTING
+    def record(self) -> Record:
+        """Return the sum over the window that fits."""
+        sums = [
+            f"{self.over(window)}\nand on ({_on()}) (plumbline:window:seconds == {seconds})"
+            for window, (seconds, _) in FITTING.items()
+            if window not in _PIECES
         ]
-        yield Record(self.recorded("fit"), "\nor\n".join(choices))
+        return Record(self._recorded("fit"), "\nor\n".join([*sums, self._recorded("long")]))
+
+    def _recorded(self, window: str) -> str:
+        return f"plumbline:{self.name}:sum_{window}"
 
 
 def _on(labels: tuple[str, ...] = VERSION) -> str:
     return ", ".join(labels)
 
 
+_INTERVAL = f"max by ({_on()}) (plumbline_service_bar_interval_seconds)"
 PREDICTIONS = Total("predictions", "plumbline_service_predictions_total", VERSION)
 DECISIONS = Total("decisions", "plumbline_service_decisions_total", (*VERSION, "action"))
 PROBABILITY = Total("probability", "plumbline_service_probability_total", (*OUTPUT, "choice"))
@@ -108,24 +112,24 @@ TOTALS = (
 )
 
 
+def long_records() -> Iterator[Record]:
+    """Yield what is needed of models whose bars ask for more than a day."""
+    for total in TOTALS:
+        yield from total.long_records()
+
+
 def window_records() -> Iterator[Record]:
     """Yield the length of the window that fits each version, and every sum over it."""
-    interval = f"max by ({_on()}) (plumbline_service_bar_interval_seconds)"
-    choices = [
-        f"({interval} <= {longest}) * 0 + {_SECONDS[window]}"
-        if longest
-        else f"{interval} * 0 + {_SECONDS[window]}"
-        for window, longest in FITTING.items()
-    ]
-    unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {_SECONDS['1h']}"
+    choices = [f"({_INTERVAL} {fits}) * 0 + {seconds}" for seconds, fits in FITTING.values()]
+    unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {FITTING['1h'][0]}"
     yield Record(
         "plumbline:window:seconds",
         "\nor\n".join([*choices, unknown]),
-        why="The window that holds sixty bars or more; an hour where the interval is not known.\n"
-        "Beyond a day it moves by whole hours, beyond a week by whole days: it is made of recorded sums.",
+        why="The window that holds sixty bars or more; an hour where the interval is not known. "
+        "Beyond a day it moves by whole hours, beyond a week by whole days: it is made of "
+        "recorded sums.",
     )
-    for total in TOTALS:
-        yield from total.records()
+    yield from (total.record() for total in TOTALS)
 
 
 def figure_records() -> Iterator[Record]:
@@ -172,8 +176,8 @@ class Figures:
         return Record(
             name,
             f"{count}\nand on ({_on()}) plumbline:serving:info",
-            why="Of the version that serves. One that was replaced has no window, and so no alert,\n"
-            "whether or not anybody asks at the moment.",
+            why="Of the version that serves. One that was replaced has no window, and so no "
+            "alert, whether or not anybody asks at the moment.",
         )
 
     def _action_entropy(self) -> Record:
@@ -188,8 +192,8 @@ class Figures:
 )
 / on ({_on()})
 ln(count {by} ({share}))""",
-            why="Entropy of the shares over that of equal shares. The filters make 0 ln 0 = 0, and the\n"
-            "second term corrects small windows (Miller 1955).",
+            why="Entropy of the shares over that of equal shares. The filters make 0 ln 0 = 0, "
+            "and the second term corrects small windows (Miller 1955).",
         )
 
     def _mutual_information(self) -> Record:
@@ -205,8 +209,8 @@ clamp_min(
   ),
   0
 )""",
-            why="H(mean p) - mean H(p): how much the answer depends on the question. Zero for a flat\n"
-            "model and for a saturated one.",
+            why="H(mean p) - mean H(p): how much the answer depends on the question. Zero for a "
+            "flat model and for a saturated one.",
         )
 
     def _movement(self) -> Iterator[Record]:
@@ -221,9 +225,9 @@ clamp_min(
 )
 / on ({_on()}) group_left ()
 ({self.name("predictions:window")} > 0)""",
-            why="Mean and pooled standard deviation of each coordinate of an output (log-ratio, value,\n"
-            "normal score). The sums are centred and scaled by the reference, so that a spread of 1e-5\n"
-            "survives.",
+            why="Mean and pooled standard deviation of each coordinate of an output (log-ratio, "
+            "value, normal score). The sums are centred and scaled by the reference, so "
+            "that a spread of 1e-5 survives.",
         )
         yield Record(
             spread,

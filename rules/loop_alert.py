@@ -28,10 +28,10 @@ sum by (namespace, model, reason) (
 ) > 0""",
         severity="critical",
         summary="{{ $labels.model }}: the loop has given up ({{ $labels.reason }})",
-        description="""The automatic remedies did not help, and no more will be tried on this version:
-        a person has to look.""",
+        description="""The automatic remedies did not help, and no more will be tried on this
+        version: a person has to look.""",
         dashboard="incident",
-        why="A counter's first value is 1, and increase() needs two: the second half sees the newborn.",
+        why="A counter's first value is 1, and increase() needs two: the second half sees it born.",
     )
 
 
@@ -43,8 +43,8 @@ group by {_M} (plumbline:verdict:info{{verdict!~"{sized_verdicts()}"}}) == 1""",
         severity="critical",
         wait="30m",
         summary="{{ $labels.model }}: unhealthy for half an hour",
-        description="""No version has been found under which a size may be suggested; clients have been
-        told 0 all that time.""",
+        description="""No version has been found under which a size may be suggested; clients have
+        been told 0 all that time.""",
         dashboard="incident",
     )
 
@@ -70,7 +70,8 @@ unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
             description="""The model answers, and its monitor is absent, stuck, without a leader, or
             minutes behind. The verdict in the answers is old.""",
             dashboard="incident",
-            why="Minutes behind, and with one row after the other: a single late one is none of it.",
+            why="Minutes behind, and with one row after the other: a single late one is none of "
+            "it.",
         ),
         Alert(
             name="SeveralLeaders",
@@ -78,8 +79,8 @@ unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
             severity="warning",
             wait="2m",
             summary="{{ $labels.model }}: {{ $value }} monitors believe that they lead",
-            description="""Claims in the store still let one of them launch a retrain, but their clocks
-            differ by more than a lease lasts.""",
+            description="""Claims in the store still let one of them launch a retrain, but their
+            clocks differ by more than a lease lasts.""",
             dashboard="incident",
         ),
     )

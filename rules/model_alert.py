@@ -1,7 +1,8 @@
 """Alerts about what a model answers and what it is asked.
 
-Those over the monitor's verdict need not wait: its tests are sequential and have a false-alarm bound of
-their own. Those over counters work without a monitor, and look at the window that fits the bars.
+Those over the monitor's verdict need not wait: its tests are sequential and have a false-alarm
+bound of their own. Those over counters work without a monitor, and look at the window that fits
+the bars.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ def _judged() -> tuple[Alert, ...]:
             hold="10m",
             retrain=True,
             summary="{{ $labels.model }}: the model has collapsed ({{ $labels.verdict }})",
-            description="""Version {{ $labels.version }} no longer follows its inputs, and the inputs
-            are sound. Sizes are answered as 0 until a healthy version serves; a retrain is under way.""",
+            description="""Version {{ $labels.version }} no longer follows its inputs, and the
+            inputs are sound. Sizes are answered as 0 until a healthy version serves; a retrain is
+            under way.""",
         ),
         Alert(
             name="CalibrationOff",
@@ -51,7 +53,8 @@ def _judged() -> tuple[Alert, ...]:
             severity="warning",
             hold="10m",
             summary="{{ $labels.model }}: the calibration is off ({{ $labels.verdict }})",
-            description="""What version {{ $labels.version }} says points the right way and is too much
+            description="""What version {{ $labels.version }} says points the right way and is too
+            much
             or too little. Sizes are answered as 0; the calibration is being fitted again, without a
             retrain.""",
         ),
@@ -60,9 +63,9 @@ def _judged() -> tuple[Alert, ...]:
             expression=_said("SkillLost"),
             severity="critical",
             hold="10m",
-            summary="{{ $labels.model }}: the predictions are worth nothing ({{ $labels.verdict }})",
-            description="""Outcomes speak against version {{ $labels.version }}. Sizes are answered as
-            0; a retrain on the same data would not help, so a person is called.""",
+            summary="{{ $labels.model }}: the predictions have no worth ({{ $labels.verdict }})",
+            description="""Outcomes speak against version {{ $labels.version }}. Sizes are answered
+            as 0; a retrain on the same data would not help, so a person is called.""",
         ),
         Alert(
             name="OutputsUnexplained",
@@ -79,9 +82,9 @@ def _judged() -> tuple[Alert, ...]:
             severity="critical",
             hold="10m",
             summary="{{ $labels.model }}: the answers are not those of the version",
-            description="""Version {{ $labels.version }}: what is answered is not what its bundle says
-            of the same inputs. Its runtime, its scaler or its file is not the one that was tested. The
-            monitor rolls back.""",
+            description="""Version {{ $labels.version }}: what is answered is not what its bundle
+            says of the same inputs. Its runtime, its scaler or its file is not the one that was
+            tested. The monitor rolls back.""",
         ),
     )
 
@@ -98,8 +101,8 @@ and {_N} plumbline:predictions:window >= 50""",
             hold="10m",
             retrain=True,
             summary="{{ $labels.model }}: output {{ $labels.output }} does not move",
-            description="""In its window no coordinate of version {{ $labels.version }} varied by more
-            than {{ $value | printf "%.1e" }} (standard deviation, all replicas together).""",
+            description="""In its window no coordinate of version {{ $labels.version }} varied by
+            more than {{ $value | printf "%.1e" }} (standard deviation, all replicas together).""",
         ),
         Alert(
             name="OneClass",
@@ -121,8 +124,8 @@ unless {_N} plumbline:verdict:info{{verdict="regime"}}""",
             description="""Version {{ $labels.version }}, in its window, and more than its reference
             ever had. A quiet market looks the same: read the monitor's verdict before anything is
             done.""",
-            why="A share alone is no proof (a trend is not a fault), so this one only warns, and the\n"
-            'monitor\'s word "regime" silences it.',
+            why="A share alone is no proof (a trend is not a fault), so this one only warns, "
+            'and the monitor\'s word "regime" silences it.',
         ),
         Alert(
             name="Saturated",
@@ -153,7 +156,8 @@ max by (namespace, model, version, output, coordinate) (
             summary="{{ $labels.model }}: the answer hardly depends on the question",
             description="""{{ $value | printf "%.4f" }} nats between input and answer of output
             {{ $labels.output }} of version {{ $labels.version }}, in its window.""",
-            why="A weak model comes near zero by nature; one that moves as its reference did is let go.",
+            why="A weak model comes near zero by nature; one that moves as its reference did is "
+            "let go.",
         ),
     )
 
@@ -181,8 +185,8 @@ def input_alerts() -> tuple[Alert, ...]:
             wait="1m",
             hold="5m",
             summary="{{ $labels.model }}: broken inputs ({{ $labels.verdict }})",
-            description="""What the clients send is not what version {{ $labels.version }} was trained
-            on. A retrain cannot repair that, and none is started while it lasts.""",
+            description="""What the clients send is not what version {{ $labels.version }} was
+            trained on. A retrain cannot repair that, and none is started while it lasts.""",
         ),
         Alert(
             name="RepeatedInputs",
@@ -192,8 +196,8 @@ and {_N} plumbline:predictions:window >= 50""",
             severity="warning",
             wait="5m",
             hold="5m",
-            summary="{{ $labels.model }}: {{ $value | humanizePercentage }} of the windows repeat the "
-            "last",
+            summary="{{ $labels.model }}: {{ $value | humanizePercentage }} of the windows are "
+            "repeated",
             description="A frozen feed, or a client that asks the same question again and again.",
             why="Counted by the service itself, so it is seen without a monitor.",
         ),

@@ -1,11 +1,12 @@
 """What the service promises, and how fast the promise is being used up.
 
-An objective allows a share of bad events in thirty days, its budget. Two windows have to agree before
-anybody is called: the long one that it matters, the short one that it still goes on.
+An objective allows a share of bad events in thirty days, its budget. Two windows have to agree
+before anybody is called: the long one that it matters, the short one that it still goes on.
 
 References
 ----------
-Beyer et al. (2018), "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+Beyer et al. (2018), "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate
+Alerts".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from plumbline.rules.rule import Record
 
 WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 FEWEST = 3
-"""Bad events that a burn needs: one failed request of a model that is asked once an hour is none."""
+"""Bad events that a burn needs: one failed request of an hourly model is none."""
 
 _PREDICTING = 'route="/predict"'
 
@@ -50,7 +51,7 @@ class Objective:
             if window in ("1h", "6h", "3d"):
                 yield Record(f"plumbline:slo_bad:increase{window}", bad, labels)
             name = f"plumbline:slo_errors:ratio_rate{window}"
-            yield Record(name, f"(\n  {_indented(bad)}\n)\n/\n{events}", labels)
+            yield Record(name, f"(\n  {_indented(bad)}\n)\n/\n({events} > 0)", labels)
 
 
 def _indented(text: str) -> str:
@@ -89,7 +90,7 @@ or
         events="count_over_time(plumbline:bars_stale:bool[WINDOW])",
     ),
 )
-"""Answers of ``/predict`` that are no 5xx; those within 0.1 s; moments at which the bars are fresh."""
+"""Answers of ``/predict`` that are no 5xx; those within 0.1 s; moments at which bars are fresh."""
 
 
 def objective_records() -> Iterator[Record]:
@@ -101,10 +102,11 @@ def objective_records() -> Iterator[Record]:
 def burning(rate: float, long: str, short: str) -> str:
     """Return the condition that the budget is used up at so many times the pace it allows.
 
-    While nothing happens the short window says nothing, and that is no recovery.
+    While nothing happens the short window says what it said last: a pause is neither a fault nor a
+    recovery.
     """
     allowed = f"on (slo) group_left () ({rate:g} * (1 - plumbline:slo_objective:ratio))"
     return f"""\
 plumbline:slo_errors:ratio_rate{long} > {allowed}
-unless plumbline:slo_errors:ratio_rate{short} <= {allowed}
+and last_over_time(plumbline:slo_errors:ratio_rate{short}[{long}]) > {allowed}
 and plumbline:slo_bad:increase{long} >= {FEWEST}"""

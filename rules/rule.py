@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from textwrap import indent
+from textwrap import indent, wrap
 
 RUNBOOKS = "https://github.com/plumbline/plumbline/blob/main/docs/runbooks"
 GRAFANA = "http://127.0.0.1:3030"
@@ -117,19 +117,27 @@ Rule = Record | Alert
 
 @dataclass(frozen=True)
 class Group:
-    """Rules that are evaluated together, in this order."""
+    """Rules that are evaluated together, in this order.
+
+    Attributes
+    ----------
+    interval
+        Between two evaluations, if not Prometheus' own; less than the five minutes a value lasts.
+    """
 
     name: str
     rules: tuple[Rule, ...]
+    interval: str = ""
 
     def text(self, links: Links) -> str:
         """Return the group in YAML, as an item of the list of groups."""
         written = "".join(_item(rule, links) for rule in self.rules)
-        return f"- name: {self.name}\n  rules:\n{indent(written, '    ')}"
+        interval = f"  interval: {self.interval}\n" if self.interval else ""
+        return f"- name: {self.name}\n{interval}  rules:\n{indent(written, '    ')}"
 
 
 def _item(rule: Rule, links: Links) -> str:
-    why = "".join(f"# {line}\n" for line in rule.why.splitlines())
+    why = "".join(f"# {line}\n" for line in wrap(rule.why, 96))
     first, *others = rule.lines(links)
     return why + f"- {first}\n" + "".join(f"  {line}\n" for line in others)
 

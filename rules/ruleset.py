@@ -1,7 +1,7 @@
 """All rules, as Prometheus or its operator reads them.
 
-Who serves and what is said of it comes first, then the figures of its answers, then the alerts, which
-hold nothing but comparisons of what was recorded.
+Who serves and what is said of it comes first, then the figures of its answers, then the alerts,
+which hold nothing but comparisons of what was recorded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from textwrap import indent
 from typing import Literal
 
-from plumbline.rules.figure import figure_records, window_records
+from plumbline.rules.figure import figure_records, long_records, window_records
 from plumbline.rules.loop_alert import loop_alerts
 from plumbline.rules.model_alert import input_alerts, output_alerts
 from plumbline.rules.objective import objective_records
@@ -36,6 +36,7 @@ def rule_groups() -> tuple[Group, ...]:
     """Return the groups, in the order in which they build upon each other."""
     figures = (*serving_records(), *window_records(), *figure_records())
     return (
+        Group("plumbline-long-windows", tuple(long_records()), interval="4m"),
         Group("plumbline-figures", figures),
         Group("plumbline-state", (*verdict_records(), *freshness_records())),
         Group("plumbline-objectives", tuple(objective_records())),

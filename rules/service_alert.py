@@ -41,8 +41,8 @@ unless on (namespace, model) plumbline:serving:info""",
             severity="critical",
             wait="10m",
             summary="{{ $labels.model }}: the service runs and has no model to serve",
-            description="""Nothing was promoted under this name, or no replica could load it. Requests
-            get a 503.""",
+            description="""Nothing was promoted under this name, or no replica could load it.
+            Requests get a 503.""",
             dashboard="service",
         ),
         Alert(
@@ -60,6 +60,10 @@ sum by (namespace, model) (
     )
 
 
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
 def _budgets() -> tuple[Alert, ...]:
     of = "{{ $labels.service }}{{ $labels.model }}"
     return (
@@ -67,19 +71,19 @@ def _budgets() -> tuple[Alert, ...]:
             name="ErrorBudgetBurnsFast",
             expression=f"""\
 (
-  {burning(14.4, "1h", "5m")}
+  {_indented(burning(14.4, "1h", "5m"))}
 )
 or
 (
-  {burning(6, "6h", "30m")}
-)""".replace("\nunless", "\n  unless").replace("\nand", "\n  and"),
+  {_indented(burning(6, "6h", "30m"))}
+)""",
             severity="critical",
             wait="2m",
             hold="5m",
             summary=f"{of}: a month's budget of {{{{ $labels.slo }}}} is gone within days",
             description="""{{ $value | humanizePercentage }} of the events were bad. The promises:
-            999 of 1,000 answers are no server error; 99 of 100 come within 0.1 s; bars are fresh for 99
-            of 100 minutes.""",
+            999 of 1,000 answers are no server error; 99 of 100 come within 0.1 s; bars are fresh
+            for 99 of 100 minutes.""",
             dashboard="service",
         ),
         Alert(
@@ -88,8 +92,8 @@ or
             severity="warning",
             wait="15m",
             summary=f"{of}: the budget of {{{{ $labels.slo }}}} will not last the month",
-            description="""{{ $value | humanizePercentage }} of the events of three days were bad, which
-            is more than the promise allows.""",
+            description="""{{ $value | humanizePercentage }} of the events of three days were bad,
+            which is more than the promise allows.""",
             dashboard="service",
         ),
     )
@@ -119,8 +123,8 @@ and {refused} >= {fewest}"""
             hold="5m",
             summary="{{ $value | humanizePercentage }} of the requests are refused "
             "({{ $labels.reason }})",
-            description="""Each answer says what was expected. One reason that stands out is usually one
-            client that changed, or one disk that is full.""",
+            description="""Each answer says what was expected. One reason that stands out is
+            usually one client that changed, or one disk that is full.""",
             dashboard="service",
             why="The second half is for models that are asked once an hour.",
         ),
@@ -138,7 +142,7 @@ and on {replica}
 sum by {replica} (increase(plumbline_service_shipped_rows_total[10m])) == 0""",
             severity="warning",
             wait="10m",
-            summary="{{ $labels.instance }}: {{ $value | humanize }} durable rows wait to be shipped",
+            summary="{{ $labels.instance }}: {{ $value | humanize }} durable rows wait",
             description="""Nothing has reached the store for ten minutes. The rows are safe on this
             replica's disk, but nobody judges them; when the disk is full, requests are refused.""",
             dashboard="service",
@@ -167,7 +171,7 @@ sum by (namespace, service, reason) (
             severity="critical",
             summary="{{ $value | humanize }} predictions are missing from the log "
             "({{ $labels.reason }})",
-            description="The service runs in best-effort mode and answered without keeping the row.",
+            description="The service runs in best-effort mode and answered without keeping a row.",
             dashboard="service",
         ),
         Alert(

@@ -1,4 +1,4 @@
-"""What is recorded of the state of a model: who serves, what is said of it, how fresh its bars are."""
+"""What is recorded of the state of a model: who serves, what is said of it, how fresh bars are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from plumbline.rules.rule import Record
 
 LATE_BARS = 3
-"""A bar that begins this many intervals ago is late: two pass before it is closed and the next due."""
+"""A bar that began so many intervals ago is late: two pass until it is closed and the next due."""
+
+ASKING_BARS = 1.5
+"""Somebody is asking if the last prediction is younger than so many intervals: when a market
+closes, it is two old by the time its bar is late."""
 
 _HISTORY_SECONDS = 30 * 86_400
 
@@ -51,8 +55,8 @@ unless on (namespace, model, version)
   unless on (namespace, model, version) plumbline:serving:info
   and on (namespace, model) plumbline:serving:info
 )""",
-        why="The word of the monitor that leads; where none does, of all. Nothing is said of a version\n"
-        "while another one serves in its place.",
+        why="The word of the monitor that leads; where none does, of all. Nothing is said of a "
+        "version while another one serves in its place.",
     )
     yield Record(
         "plumbline:evidence_margin:nats",
@@ -77,20 +81,19 @@ def freshness_records() -> Iterator[Record]:
             if name == "bar_age"
             else "",
         )
-    late = (
-        f"({LATE_BARS} * max by (namespace, model) (plumbline_service_bar_interval_seconds))"
-    )
+    interval = "max by (namespace, model) (plumbline_service_bar_interval_seconds)"
     yield Record(
         "plumbline:bars_stale:bool",
         f"""\
-(plumbline:bar_age:seconds > bool on (namespace, model) {late})
+(plumbline:bar_age:seconds > bool on (namespace, model) ({LATE_BARS} * {interval}))
 and on (namespace, model) plumbline:bar_age:seconds < {_HISTORY_SECONDS}
 and on (namespace, model)
 (
-  plumbline:prediction_age:seconds <= on (namespace, model) {late}
+  plumbline:prediction_age:seconds <= on (namespace, model) ({ASKING_BARS} * {interval})
   or
   plumbline:bars_stale:bool offset 1w == 0
 )""",
-        why="Late bars count while predictions are asked for, and where they were fresh a week ago:\n"
-        "markets close at night and at weekends. Bars of more than thirty days ago are a replay.",
+        why="Late bars count while predictions are asked for, and where they were fresh a week "
+        "ago: markets close at night and at weekends. Bars of more than thirty days ago are "
+        "a replay.",
     )

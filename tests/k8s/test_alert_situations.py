@@ -1,4 +1,4 @@
-"""What must not mislead the rules: pauses, restarts, replicas, neighbours, newcomers and slow models."""
+"""What must not mislead the rules: pauses, restarts, replicas, neighbours, slow models."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ STILL = {"spread": 0.0, "shift": 2.0}
 def test_replicas_add_up(tmp_path):
     """Two replicas of one healthy model, one of which starts anew, give hand-computed figures.
 
-    The log-ratios of each have a standard deviation of 0.447 in units of the reference's, but their means
-    are one above and one below the reference: together it is sqrt(0.2 + 1) = 1.095.
+    The log-ratios of each have a standard deviation of 0.447 in units of the reference's, but
+    their means are one above and one below the reference: together it is sqrt(0.2 + 1) = 1.095.
     """
     count, rows = 76, [10] * 75
     one = served(rows, instance="a", shift=1.0, spread=0.2**0.5, since=1e9)
@@ -56,13 +56,15 @@ def test_replicas_add_up(tmp_path):
             ("1h15m", "round(plumbline:output_std:ratio, 1e-4)"): {coordinate: 0.1095},
             ("1h15m", "round(plumbline:confidence_mean:ratio, 1e-3)"): {output: 0.6},
             ("1h15m", "plumbline:window:seconds"): {f"plumbline:window:seconds{version}": HOUR},
-            ("1h15m", "plumbline:version_share:ratio"): {f"plumbline:version_share:ratio{version}": 1},
+            ("1h15m", "plumbline:version_share:ratio"): {
+                f"plumbline:version_share:ratio{version}": 1
+            },
         },
     ).check(tmp_path)
 
 
 def test_a_spread_of_a_hundred_thousandth_is_seen_after_a_billion_answers(tmp_path):
-    """The sums are those of differences from the reference, so that small ones are not rounded away."""
+    """The sums are of differences from the reference, so that small ones are not rounded away."""
     rows = [1000] * 20
     series = {
         **scraped(21),
@@ -77,7 +79,7 @@ def test_a_spread_of_a_hundred_thousandth_is_seen_after_a_billion_answers(tmp_pa
 
 
 def test_every_verdict_raises_its_alert_and_no_other(tmp_path):
-    """One model for each verdict, all in one namespace: what withholds sizes also calls somebody."""
+    """One model for each verdict, in one namespace: what withholds sizes also calls somebody."""
     count = 40
     series = scraped(count, namespace="n")
     said = {verdict.value: alert_about(verdict.facts) for verdict in Verdict}
@@ -95,8 +97,8 @@ def test_every_verdict_raises_its_alert_and_no_other(tmp_path):
 def test_a_replaced_version_says_nothing_and_stays_silent_in_a_pause(tmp_path):
     """Flat, judged collapsed and replaced at 15m; at 20m everybody stops asking for an hour.
 
-    Its counters are still there, a monitor that stands by still has its old word, and the alerts end with
-    their hold.
+    Its counters are still there, a monitor that stands by still has its old word, and the alerts
+    end with their hold.
     """
     count = 80
     old = served(
@@ -113,7 +115,9 @@ def test_a_replaced_version_says_nothing_and_stays_silent_in_a_pause(tmp_path):
         champion=[None] * 15 + [1.0] * (count - 15),
     )
     late = watched(count, version="old", verdicts="flat", instance="standby")
-    late[labelled("plumbline_monitoring_leader", {"instance": "standby", "model": "m"})] = [0.0] * count
+    late[labelled("plumbline_monitoring_leader", {"instance": "standby", "model": "m"})] = [
+        0.0
+    ] * count
     said = ["flat" if k < 15 else "" for k in range(count)]
     series = {**scraped(count), **old, **new, **late}
     series |= watched(count, version="old", verdicts=said)
@@ -183,14 +187,16 @@ FAULTS: dict[str, dict] = {
     ("interval", "step", "before", "after", "window", "models"),
     [
         (HOUR, 1800, "50h", "50h30m", 7 * DAY, tuple(FAULTS)),
-        (DAY, 6 * HOUR, "50d", "50d6h", 90 * DAY, ("Flat", "well")),
+        pytest.param(
+            *(DAY, 6 * HOUR, "50d", "50d6h", 90 * DAY, ("Flat", "well")), marks=pytest.mark.slow
+        ),
     ],
     ids=["hourly", "daily"],
 )
-def test_a_slow_model_raises_the_alerts_about_its_answers(
+def test_a_slow_model_raises_the_alerts_about_its_answers(  # noqa: PLR0917  # a table's columns
     tmp_path, interval, step, before, after, window, models
 ):
-    """One prediction a bar: after fifty bars, which is what an alert about a minute's model waits for."""
+    """One prediction a bar: after fifty bars, for which an alert about minutes waits, too."""
     rows = ([0] * (interval // step - 1) + [1]) * 51
     count = len(rows) + 1
     series = scraped(count)
@@ -207,47 +213,36 @@ def test_a_slow_model_raises_the_alerts_about_its_answers(
     ).check(tmp_path)
 
 
-def hourly_requests(bad: set[int], hours: int) -> tuple[list[float], list[float]]:
-    """Return counters of all and of the failed requests of a client that asks once an hour."""
+def test_a_client_that_asks_once_an_hour_is_heard(tmp_path):
+    """One failure is none; three in a row are a burn, which no pause ends, but a good answer does.
+
+    So are refusals: three in six hours, a third of what was asked at least.
+    """
+    hours = 30
     asked = [float(k % 6 == 5) for k in range(6 * hours)]
-    failed = [float(k % 6 == 5 and (k + 1) // 6 in bad) for k in range(6 * hours)]
-    return counter(asked), counter(failed)
-
-
-def test_one_failure_of_a_client_that_asks_once_an_hour_is_none(tmp_path):
-    """Three in a row are a burn, which a pause does not end and a good answer does."""
-    asked, failed = hourly_requests({20, 21, 22}, 30)
-    good = [a - f for a, f in zip(asked, failed, strict=True)]
-    requests = "plumbline_service_requests_total"
+    missed = [n * ((k + 1) // 6 in (12, 20, 21, 22)) for k, n in enumerate(asked)]
+    total, bad = counter(asked), counter(missed)
+    requests, seconds = "plumbline_service_requests_total", "plumbline_service_request_seconds"
     series = {
-        **scraped(len(asked)),
-        labelled(requests, {"route": "/predict", "code": "200"}): good,
-        labelled(requests, {"route": "/predict", "code": "503"}): failed,
+        **scraped(len(total)),
+        f'{requests}{{route="/predict", code="200"}}': counter(
+            a - b for a, b in zip(asked, missed, strict=True)
+        ),
+        f'{requests}{{route="/predict", code="503"}}': bad,
+        f'{seconds}_count{{route="/predict"}}': total,
+        f'{seconds}_bucket{{route="/predict", le="0.1"}}': total,
+        'plumbline_service_refused_total{reason="feature_mismatch"}': bad,
     }
-    fast, slow = "ErrorBudgetBurnsFast", "ErrorBudgetBurnsSlowly"
-    both = [f"{name} slo=availability" for name in (fast, slow)]
+    fast, slow = (f"ErrorBudgetBurns{pace} slo=availability" for pace in ("Fast", "Slowly"))
     Story(
         series,
         {
+            "12h30m": [],
             "20h50m": [],
-            "22h20m": both,
-            "22h50m": both,
-            "23h10m": both[1:],
+            "22h20m": [fast, slow, "PredictionsRefused"],
+            "22h50m": [fast, slow, "PredictionsRefused"],
+            "23h30m": [slow, "PredictionsRefused"],
             "29h": [],
         },
         interval="10m",
-    ).check(tmp_path)
-
-
-def test_a_client_that_is_refused_once_an_hour_is_heard(tmp_path):
-    """Three refusals in six hours, a third of what was asked at least; one is none."""
-    asked, refused = hourly_requests({10, 20, 21, 22}, 23)
-    series = {
-        **scraped(len(asked)),
-        'plumbline_service_request_seconds_count{route="/predict"}': asked,
-        'plumbline_service_request_seconds_bucket{route="/predict", le="0.1"}': asked,
-        'plumbline_service_refused_total{reason="feature_mismatch"}': refused,
-    }
-    Story(
-        series, {"10h30m": [], "21h50m": [], "22h10m": ["PredictionsRefused"]}, interval="10m"
     ).check(tmp_path)

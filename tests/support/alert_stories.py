@@ -1,7 +1,7 @@
 """One story for each alert: silent just before it is due, firing just after, and none else.
 
-Background is a service that is up, a monitor that leads and a model that is well; each story breaks one
-thing. A minute lies between two values.
+Background is a service that is up, a monitor that leads and a model that is well; each story
+breaks one thing. A minute lies between two values.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def flat() -> Story:
 def one_class() -> Story:
     """98 of 100 answers are HOLD: more than the reference of *m* and *quiet* ever had.
 
-    The reference of *trending* had as many, nothing is known of that of *unknown*, and of *quiet* the
-    monitor says that it is the market. Fifty answers at 1m, or five hundred at 10m; ten minutes.
+    The reference of *trending* had as many, nothing is known of that of *unknown*, and of *quiet*
+    the monitor says that it is the market. Fifty answers at 1m, or five hundred at 10m; ten
+    minutes.
     """
     count = 25
     series: Series = scraped(count)
@@ -150,7 +151,7 @@ def repeated_inputs() -> Story:
 
 
 def retrain_exhausted() -> Story:
-    """The counter is born with its first call at 10m; calls about inputs are InputBroken's business."""
+    """The counter is born with its first call at 10m; calls about inputs are not for this one."""
     count = 80
     calls = {
         labelled("plumbline_monitoring_calls_total", {"model": "m", "reason": reason}): steps(
@@ -183,7 +184,8 @@ def no_healthy_version() -> Story:
 def monitor_blind() -> Story:
     """*a* has no monitor, that of *b* is stuck since 10m, that of *c* falls behind since 20m.
 
-    *d* judged one row late and had no other since, and the monitors of *e* have no leader from 30m on.
+    *d* judged one row late and had no other since, and the monitors of *e* have no leader from 30m
+    on.
     """
     count = 40
     series: Series = scraped(count)
@@ -191,9 +193,7 @@ def monitor_blind() -> Story:
         series |= served([1] * (count - 1), model)
         series |= watched(count, model) if model != "a" else {}
     at = {"instance": "w"}
-    name = labelled(
-        "plumbline_monitoring_last_success_timestamp_seconds", {**at, "model": "b"}
-    )
+    name = labelled("plumbline_monitoring_last_success_timestamp_seconds", {**at, "model": "b"})
     series[name] = [60.0 * min(k, 10) for k in range(count)]
     lag = "plumbline_monitoring_lag_seconds"
     series[labelled(lag, {**at, "model": "c"})] = [
@@ -229,7 +229,8 @@ def several_leaders() -> Story:
 def service_down() -> Story:
     """Of three services in a namespace *a* is down from 10m on and *c* is gone, replicas and all.
 
-    The last sample of a target that is gone counts for five minutes where none says that it is stale.
+    The last sample of a target that is gone counts for five minutes where none says that it is
+    stale.
     """
     count, place = 25, {"namespace": "n"}
     series: Series = {}
@@ -251,9 +252,7 @@ def no_service_at_all() -> Story:
 def no_model_served() -> Story:
     """The service waits for *new*, of which nothing was promoted."""
     swaps = labelled("plumbline_service_swaps_total", {"model": "new", "result": "accepted"})
-    return Story(
-        {**well(20), swaps: [0.0] * 20}, {"9m": [], "10m": ["NoModelServed model=new"]}
-    )
+    return Story({**well(20), swaps: [0.0] * 20}, {"9m": [], "10m": ["NoModelServed model=new"]})
 
 
 def swap_refused() -> Story:
@@ -281,7 +280,10 @@ def predictions_refused() -> Story:
 def spool_backlog() -> Story:
     """*a* ships until 5m; then nothing for ten minutes, and ten more. *b* has nothing to ship."""
     count = 30
-    pending, shipped = "plumbline_service_spool_pending_rows", "plumbline_service_shipped_rows_total"
+    pending, shipped = (
+        "plumbline_service_spool_pending_rows",
+        "plumbline_service_shipped_rows_total",
+    )
     series = {
         **well(count),
         labelled(pending, {"instance": "a"}): [7.0] * count,
@@ -333,7 +335,7 @@ def _requests(good: list[float], bad: list[float], slow: list[float] | None = No
 
 
 def availability() -> Story:
-    """All requests fail from 10m on: two minutes to the fast alarm, a quarter of an hour to the slow."""
+    """All requests fail from 10m on: two minutes to the fast alarm, fifteen to the slow."""
     good, bad = [100.0] * 10 + [0.0] * 19, [0.0] * 10 + [100.0] * 19
     fast = "ErrorBudgetBurnsFast slo=availability"
     slow = "ErrorBudgetBurnsSlowly slo=availability"
@@ -344,7 +346,7 @@ def availability() -> Story:
 
 
 def latency() -> Story:
-    """Two answers in a hundred are slow: a third of what calls at night, twice what lasts a month."""
+    """Two answers in a hundred are slow: twice what lasts a month, and nobody is woken."""
     good = [100.0] * 29
     series = {**well(30), **_requests(good, [0.0] * 29, [2.0] * 29)}
     return Story(series, {"16m": [], "17m": ["ErrorBudgetBurnsSlowly slo=latency"]})
@@ -353,8 +355,8 @@ def latency() -> Story:
 def freshness() -> Story:
     """Bars of a minute stop at 30m, and the client goes on asking with the last one.
 
-    They are late when the last one began more than three minutes ago: at 34m. Three moments must be, and
-    one in seventeen of six hours; the alarm waits two minutes more.
+    They are late when the last one began more than three minutes ago: at 34m. Three moments must
+    be, and one in seventeen of six hours; the alarm waits two minutes more.
     """
     count = 45
     names = {"instance": "s", "model": "m", "version": "v"}

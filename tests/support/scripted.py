@@ -131,7 +131,9 @@ def restarted(series: Series, at: int) -> Series:
     again = {}
     for name, values in series.items():
         lost = values[at] if "_total{" in name or "_sum{" in name else 0.0
-        again[name] = [v - (lost or 0) if k >= at and v is not None else v for k, v in enumerate(values)]
+        again[name] = [
+            v - (lost or 0) if k >= at and v is not None else v for k, v in enumerate(values)
+        ]
     return again
 
 
