@@ -54,9 +54,8 @@ def _judged() -> tuple[Alert, ...]:
             hold="10m",
             summary="{{ $labels.model }}: the calibration is off ({{ $labels.verdict }})",
             description="""What version {{ $labels.version }} says points the right way and is too
-            much
-            or too little. Sizes are answered as 0; the calibration is being fitted again, without a
-            retrain.""",
+            much or too little. Sizes are answered as 0; the calibration is being fitted again,
+            without a retrain.""",
         ),
         Alert(
             name="SkillLost",
