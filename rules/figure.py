@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.rules.rule import Record
+from plumbline.rules.rule import RecordingRule
 
 VERSION = ("namespace", "model", "version")
 OUTPUT = (*VERSION, "output")
@@ -58,26 +58,26 @@ class Total:
             return self._recorded("fit")
         return f"sum by ({', '.join(self.labels)}) (increase({self.metric}[{window}]))"
 
-    def long_records(self) -> Iterator[Record]:
+    def long_records(self) -> Iterator[RecordingRule]:
         """Yield the pieces of which windows beyond a day are made, and the sums of these."""
         yield from (
-            Record(self._recorded(piece), self.over(step)) for piece, step in _STEPS.items()
+            RecordingRule(self._recorded(piece), self.over(step)) for piece, step in _STEPS.items()
         )
         sums = (
             f"sum_over_time({self._recorded(piece)}[{window}:{_STEPS[piece]}])\n"
             f"and on ({_on()}) ({_INTERVAL} {FITTING[window][1]})"
             for window, piece in _PIECES.items()
         )
-        yield Record(self._recorded("long"), "\nor\n".join(sums))
+        yield RecordingRule(self._recorded("long"), "\nor\n".join(sums))
 
-    def record(self) -> Record:
+    def record(self) -> RecordingRule:
         """Return the sum over the window that fits."""
         sums = [
             f"{self.over(window)}\nand on ({_on()}) (plumbline:window:seconds == {seconds})"
             for window, (seconds, _) in FITTING.items()
             if window not in _PIECES
         ]
-        return Record(self._recorded("fit"), "\nor\n".join([*sums, self._recorded("long")]))
+        return RecordingRule(self._recorded("fit"), "\nor\n".join([*sums, self._recorded("long")]))
 
     def _recorded(self, window: str) -> str:
         return f"plumbline:{self.name}:sum_{window}"
@@ -112,17 +112,17 @@ TOTALS = (
 )
 
 
-def long_records() -> Iterator[Record]:
+def long_records() -> Iterator[RecordingRule]:
     """Yield what is needed of models whose bars ask for more than a day."""
     for total in TOTALS:
         yield from total.long_records()
 
 
-def window_records() -> Iterator[Record]:
+def window_records() -> Iterator[RecordingRule]:
     """Yield the length of the window that fits each version, and every sum over it."""
     choices = [f"({_INTERVAL} {fits}) * 0 + {seconds}" for seconds, fits in FITTING.values()]
     unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {FITTING['1h'][0]}"
-    yield Record(
+    yield RecordingRule(
         "plumbline:window:seconds",
         "\nor\n".join([*choices, unknown]),
         why="The window that holds sixty bars or more; an hour where the interval is not known. "
@@ -132,7 +132,7 @@ def window_records() -> Iterator[Record]:
     yield from (total.record() for total in TOTALS)
 
 
-def figure_records() -> Iterator[Record]:
+def figure_records() -> Iterator[RecordingRule]:
     """Yield every figure over every window."""
     for window in (*FIXED, "fit"):
         yield from Figures(window).records()
@@ -156,33 +156,33 @@ class Figures:
             f"({self.name('predictions:window')} > 0)"
         )
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[RecordingRule]:
         """Yield the figures in an order in which each finds those it is made of."""
         yield self._predictions()
-        yield Record(self.name("action_share:ratio"), self.per_prediction(DECISIONS))
+        yield RecordingRule(self.name("action_share:ratio"), self.per_prediction(DECISIONS))
         yield self._action_entropy()
-        yield Record(self.name("mean_probability:ratio"), self.per_prediction(PROBABILITY))
+        yield RecordingRule(self.name("mean_probability:ratio"), self.per_prediction(PROBABILITY))
         yield self._mutual_information()
-        yield Record(self.name("confidence_mean:ratio"), self.per_prediction(CONFIDENCE))
+        yield RecordingRule(self.name("confidence_mean:ratio"), self.per_prediction(CONFIDENCE))
         yield from self._movement()
-        yield Record(self.name("repeated_inputs:ratio"), self.per_prediction(REPEATED))
-        yield Record(self.name("zero_columns:count"), self.per_prediction(ZERO))
+        yield RecordingRule(self.name("repeated_inputs:ratio"), self.per_prediction(REPEATED))
+        yield RecordingRule(self.name("zero_columns:count"), self.per_prediction(ZERO))
 
-    def _predictions(self) -> Record:
+    def _predictions(self) -> RecordingRule:
         count = PREDICTIONS.over(self.window)
         name = self.name("predictions:window")
         if self.window != "fit":
-            return Record(name, count)
-        return Record(
+            return RecordingRule(name, count)
+        return RecordingRule(
             name,
             f"{count}\nand on ({_on()}) plumbline:serving:info",
             why="Of the version that serves. One that was replaced has no window, and so no "
             "alert, whether or not anybody asks at the moment.",
         )
 
-    def _action_entropy(self) -> Record:
+    def _action_entropy(self) -> RecordingRule:
         share, by = self.name("action_share:ratio"), f"by ({_on()})"
-        return Record(
+        return RecordingRule(
             self.name("action_entropy:ratio"),
             f"""\
 (
@@ -196,9 +196,9 @@ ln(count {by} ({share}))""",
             "and the second term corrects small windows (Miller 1955).",
         )
 
-    def _mutual_information(self) -> Record:
+    def _mutual_information(self) -> RecordingRule:
         mean = self.name("mean_probability:ratio")
-        return Record(
+        return RecordingRule(
             self.name("mutual_information:nats"),
             f"""\
 clamp_min(
@@ -213,9 +213,9 @@ clamp_min(
             "flat model and for a saturated one.",
         )
 
-    def _movement(self) -> Iterator[Record]:
+    def _movement(self) -> Iterator[RecordingRule]:
         shift, spread = self.name("output_shift:ratio"), self.name("output_spread:ratio")
-        yield Record(
+        yield RecordingRule(
             shift,
             f"""\
 (
@@ -229,7 +229,7 @@ clamp_min(
             "value, normal score). The sums are centred and scaled by the reference, so "
             "that a spread of 1e-5 survives.",
         )
-        yield Record(
+        yield RecordingRule(
             spread,
             f"""\
 sqrt(
@@ -240,7 +240,7 @@ sqrt(
   )
 )""",
         )
-        yield Record(
+        yield RecordingRule(
             self.name("output_std:ratio"),
             f"{spread}\n* on ({_on(COORDINATE)})\n"
             f"max by ({_on(COORDINATE)}) (plumbline_service_reference_output_std_ratio)",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from plumbline.rules.blame import input_verdicts, sized_verdicts
-from plumbline.rules.rule import Alert
+from plumbline.rules.rule import AlertingRule
 
 _M = "(namespace, model)"
 
 
-def loop_alerts() -> tuple[Alert, ...]:
+def loop_alerts() -> tuple[AlertingRule, ...]:
     """Return them."""
     return (_exhausted(), _unhealthy(), *_watching())
 
 
-def _exhausted() -> Alert:
+def _exhausted() -> AlertingRule:
     calls = f'plumbline_monitoring_calls_total{{reason!~"{input_verdicts()}"}}'
-    return Alert(
+    return AlertingRule(
         name="RetrainExhausted",
         expression=f"""\
 sum by (namespace, model, reason) (
@@ -35,8 +35,8 @@ sum by (namespace, model, reason) (
     )
 
 
-def _unhealthy() -> Alert:
-    return Alert(
+def _unhealthy() -> AlertingRule:
+    return AlertingRule(
         name="NoHealthyVersion",
         expression=f"""\
 group by {_M} (plumbline:verdict:info{{verdict!~"{sized_verdicts()}"}}) == 1""",
@@ -49,9 +49,9 @@ group by {_M} (plumbline:verdict:info{{verdict!~"{sized_verdicts()}"}}) == 1""",
     )
 
 
-def _watching() -> tuple[Alert, ...]:
+def _watching() -> tuple[AlertingRule, ...]:
     return (
-        Alert(
+        AlertingRule(
             name="MonitorBlind",
             expression=f"""\
 time() - max by {_M} (plumbline_monitoring_last_success_timestamp_seconds) > 120
@@ -73,7 +73,7 @@ unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
             why="Minutes behind, and with one row after the other: a single late one is none of "
             "it.",
         ),
-        Alert(
+        AlertingRule(
             name="SeveralLeaders",
             expression=f"sum by {_M} (plumbline_monitoring_leader) > 1",
             severity="warning",

@@ -8,12 +8,12 @@ the bars.
 from __future__ import annotations
 
 from plumbline.rules.blame import verdicts_of
-from plumbline.rules.rule import Alert
+from plumbline.rules.rule import AlertingRule
 
 _N = "on (namespace, model, version)"
 
 
-def output_alerts() -> tuple[Alert, ...]:
+def output_alerts() -> tuple[AlertingRule, ...]:
     """Return the alerts about what a model answers."""
     return (*_judged(), *_counted(), _drift())
 
@@ -34,9 +34,9 @@ def _enough(alone: int, reference: str) -> str:
     )
 
 
-def _judged() -> tuple[Alert, ...]:
+def _judged() -> tuple[AlertingRule, ...]:
     return (
-        Alert(
+        AlertingRule(
             name="CollapseEvidence",
             expression=_said("CollapseEvidence"),
             severity="critical",
@@ -47,7 +47,7 @@ def _judged() -> tuple[Alert, ...]:
             inputs are sound. Sizes are answered as 0 until a healthy version serves; a retrain is
             under way.""",
         ),
-        Alert(
+        AlertingRule(
             name="CalibrationOff",
             expression=_said("CalibrationOff"),
             severity="warning",
@@ -57,7 +57,7 @@ def _judged() -> tuple[Alert, ...]:
             much or too little. Sizes are answered as 0; the calibration is being fitted again,
             without a retrain.""",
         ),
-        Alert(
+        AlertingRule(
             name="SkillLost",
             expression=_said("SkillLost"),
             severity="critical",
@@ -66,7 +66,7 @@ def _judged() -> tuple[Alert, ...]:
             description="""Outcomes speak against version {{ $labels.version }}. Sizes are answered
             as 0; a retrain on the same data would not help, so a person is called.""",
         ),
-        Alert(
+        AlertingRule(
             name="OutputsUnexplained",
             expression=_said("OutputsUnexplained"),
             severity="critical",
@@ -75,7 +75,7 @@ def _judged() -> tuple[Alert, ...]:
             description="""Version {{ $labels.version }} ({{ $labels.verdict }}). Sizes are answered
             as 0 and nothing is retrained until a person has looked.""",
         ),
-        Alert(
+        AlertingRule(
             name="ArtefactFault",
             expression=_said("ArtefactFault"),
             severity="critical",
@@ -88,9 +88,9 @@ def _judged() -> tuple[Alert, ...]:
     )
 
 
-def _counted() -> tuple[Alert, ...]:
+def _counted() -> tuple[AlertingRule, ...]:
     return (
-        Alert(
+        AlertingRule(
             name="Flat",
             expression=f"""\
 max by (namespace, model, version, output) (plumbline:output_std:ratio) < 1e-4
@@ -103,7 +103,7 @@ and {_N} plumbline:predictions:window >= 50""",
             description="""In its window no coordinate of version {{ $labels.version }} varied by
             more than {{ $value | printf "%.1e" }} (standard deviation, all replicas together).""",
         ),
-        Alert(
+        AlertingRule(
             name="OneClass",
             expression=f"""\
 plumbline:action_share:ratio > 0.95
@@ -126,7 +126,7 @@ unless {_N} plumbline:verdict:info{{verdict="regime"}}""",
             why="A share alone is no proof (a trend is not a fault), so this one only warns, "
             'and the monitor\'s word "regime" silences it.',
         ),
-        Alert(
+        AlertingRule(
             name="Saturated",
             expression=f"""\
 plumbline:confidence_mean:ratio >= 0.97
@@ -138,7 +138,7 @@ and {_N} plumbline:predictions:window >= 50""",
             description="""Output {{ $labels.output }} of version {{ $labels.version }} is nearly
             certain of everything it says. Markets are not.""",
         ),
-        Alert(
+        AlertingRule(
             name="MutualInformationLow",
             expression=f"""\
 plumbline:mutual_information:nats < 0.02
@@ -161,8 +161,8 @@ max by (namespace, model, version, output, coordinate) (
     )
 
 
-def _drift() -> Alert:
-    return Alert(
+def _drift() -> AlertingRule:
+    return AlertingRule(
         name="InputDrift",
         expression=_said("InputDrift"),
         severity="info",
@@ -174,10 +174,10 @@ def _drift() -> Alert:
     )
 
 
-def input_alerts() -> tuple[Alert, ...]:
+def input_alerts() -> tuple[AlertingRule, ...]:
     """Return the alerts about what a model is asked."""
     return (
-        Alert(
+        AlertingRule(
             name="InputBroken",
             expression=_said("InputBroken"),
             severity="critical",
@@ -187,7 +187,7 @@ def input_alerts() -> tuple[Alert, ...]:
             description="""What the clients send is not what version {{ $labels.version }} was
             trained on. A retrain cannot repair that, and none is started while it lasts.""",
         ),
-        Alert(
+        AlertingRule(
             name="RepeatedInputs",
             expression=f"""\
 plumbline:repeated_inputs:ratio > 0.5

@@ -28,7 +28,7 @@ class Links:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordingRule:
     """A number that is computed again and again and kept under a name.
 
     Attributes
@@ -54,7 +54,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alert:
+class AlertingRule:
     """A condition that somebody has to hear of.
 
     Attributes
@@ -112,11 +112,11 @@ class Alert:
         }
 
 
-Rule = Record | Alert
+Rule = RecordingRule | AlertingRule
 
 
 @dataclass(frozen=True)
-class Group:
+class RuleGroup:
     """Rules that are evaluated together, in this order.
 
     Attributes

@@ -9,11 +9,11 @@ from __future__ import annotations
 from textwrap import indent
 from typing import Literal
 
+from plumbline.rules.budget import budget_records
 from plumbline.rules.figure import figure_records, long_records, window_records
 from plumbline.rules.loop_alert import loop_alerts
 from plumbline.rules.model_alert import input_alerts, output_alerts
-from plumbline.rules.objective import objective_records
-from plumbline.rules.rule import Group, Links
+from plumbline.rules.rule import Links, RuleGroup
 from plumbline.rules.service_alert import service_alerts
 from plumbline.rules.state import freshness_records, serving_records, verdict_records
 
@@ -32,18 +32,18 @@ spec:
 """
 
 
-def rule_groups() -> tuple[Group, ...]:
+def rule_groups() -> tuple[RuleGroup, ...]:
     """Return the groups, in the order in which they build upon each other."""
     figures = (*serving_records(), *window_records(), *figure_records())
     return (
-        Group("plumbline-long-windows", tuple(long_records()), interval="4m"),
-        Group("plumbline-figures", figures),
-        Group("plumbline-state", (*verdict_records(), *freshness_records())),
-        Group("plumbline-objectives", tuple(objective_records())),
-        Group("plumbline-outputs", output_alerts()),
-        Group("plumbline-inputs", input_alerts()),
-        Group("plumbline-loop", loop_alerts()),
-        Group("plumbline-service", service_alerts()),
+        RuleGroup("plumbline-long-windows", tuple(long_records()), interval="4m"),
+        RuleGroup("plumbline-figures", figures),
+        RuleGroup("plumbline-state", (*verdict_records(), *freshness_records())),
+        RuleGroup("plumbline-budgets", tuple(budget_records())),
+        RuleGroup("plumbline-outputs", output_alerts()),
+        RuleGroup("plumbline-inputs", input_alerts()),
+        RuleGroup("plumbline-loop", loop_alerts()),
+        RuleGroup("plumbline-service", service_alerts()),
     )
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from plumbline.rules.objective import burning
-from plumbline.rules.rule import Alert
+from plumbline.rules.budget import burning
+from plumbline.rules.rule import AlertingRule
 
 _S = "(namespace, service)"
 _UP = 'up{job="plumbline-service"}'
 
 
-def service_alerts() -> tuple[Alert, ...]:
+def service_alerts() -> tuple[AlertingRule, ...]:
     """Return them."""
     return (*_there(), *_budgets(), *_refusing(), *_keeping())
 
 
-def _there() -> tuple[Alert, ...]:
+def _there() -> tuple[AlertingRule, ...]:
     return (
-        Alert(
+        AlertingRule(
             name="ServiceDown",
             expression=f"""\
 sum by (namespace, service, job) ({_UP}) == 0
@@ -33,7 +33,7 @@ absent(last_over_time({_UP}[1h]))""",
             dashboard="service",
             why="All replicas down, none left of those of the last hour, or none ever seen.",
         ),
-        Alert(
+        AlertingRule(
             name="NoModelServed",
             expression="""\
 group by (namespace, service, model) (plumbline_service_swaps_total)
@@ -45,7 +45,7 @@ unless on (namespace, model) plumbline:serving:info""",
             Requests get a 503.""",
             dashboard="service",
         ),
-        Alert(
+        AlertingRule(
             name="SwapRefused",
             expression="""\
 sum by (namespace, model) (
@@ -64,10 +64,10 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _budgets() -> tuple[Alert, ...]:
+def _budgets() -> tuple[AlertingRule, ...]:
     of = "{{ $labels.service }}{{ $labels.model }}"
     return (
-        Alert(
+        AlertingRule(
             name="ErrorBudgetBurnsFast",
             expression=f"""\
 (
@@ -86,7 +86,7 @@ or
             for 99 of 100 minutes.""",
             dashboard="service",
         ),
-        Alert(
+        AlertingRule(
             name="ErrorBudgetBurnsSlowly",
             expression=burning(1, "3d", "6h"),
             severity="warning",
@@ -99,7 +99,7 @@ or
     )
 
 
-def _refusing() -> tuple[Alert, ...]:
+def _refusing() -> tuple[AlertingRule, ...]:
     def share(window: str, fewest: int, limit: float) -> str:
         refused = (
             "sum by (namespace, service, reason) "
@@ -115,7 +115,7 @@ sum by {_S} (
 and {refused} >= {fewest}"""
 
     return (
-        Alert(
+        AlertingRule(
             name="PredictionsRefused",
             expression=f"{share('10m', 5, 0.05)}\nor\n{share('6h', 3, 0.3)}",
             severity="warning",
@@ -131,10 +131,10 @@ and {refused} >= {fewest}"""
     )
 
 
-def _keeping() -> tuple[Alert, ...]:
+def _keeping() -> tuple[AlertingRule, ...]:
     replica = "(namespace, service, pod, instance)"
     return (
-        Alert(
+        AlertingRule(
             name="SpoolBacklog",
             expression=f"""\
 sum by {replica} (plumbline_service_spool_pending_rows) > 0
@@ -147,7 +147,7 @@ sum by {replica} (increase(plumbline_service_shipped_rows_total[10m])) == 0""",
             replica's disk, but nobody judges them; when the disk is full, requests are refused.""",
             dashboard="service",
         ),
-        Alert(
+        AlertingRule(
             name="SpoolNearlyFull",
             expression=f"""\
 sum by {replica} (plumbline_service_spool_bytes)
@@ -162,7 +162,7 @@ sum by {replica} (plumbline_service_spool_limit_bytes)
             dropped.""",
             dashboard="service",
         ),
-        Alert(
+        AlertingRule(
             name="RowsDropped",
             expression="""\
 sum by (namespace, service, reason) (
@@ -174,7 +174,7 @@ sum by (namespace, service, reason) (
             description="The service runs in best-effort mode and answered without keeping a row.",
             dashboard="service",
         ),
-        Alert(
+        AlertingRule(
             name="StoreFailing",
             expression="""\
 sum by (namespace, component, operation) (

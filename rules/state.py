@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline.rules.rule import Record
+from plumbline.rules.rule import RecordingRule
 
 LATE_BARS = 3
 """A bar that began so many intervals ago is late: two pass until it is closed and the next due."""
@@ -16,15 +16,15 @@ closes, it is two old by the time its bar is late."""
 _HISTORY_SECONDS = 30 * 86_400
 
 
-def serving_records() -> Iterator[Record]:
+def serving_records() -> Iterator[RecordingRule]:
     """Yield which version serves, and what share of the answers each gave."""
-    yield Record(
+    yield RecordingRule(
         "plumbline:serving:info",
         """\
 group by (namespace, model, version) (plumbline_service_model_info{role="champion"} == 1)""",
         why="Which versions a replica serves, asked or not: during a swap two, else one.",
     )
-    yield Record(
+    yield RecordingRule(
         "plumbline:version_share:ratio",
         """\
 sum by (namespace, model, version) (increase(plumbline_service_predictions_total[5m]))
@@ -33,9 +33,9 @@ sum by (namespace, model) (increase(plumbline_service_predictions_total[5m]))"""
     )
 
 
-def verdict_records() -> Iterator[Record]:
+def verdict_records() -> Iterator[RecordingRule]:
     """Yield what the monitor says, and how far each detector is from its alarm."""
-    yield Record(
+    yield RecordingRule(
         "plumbline:verdict:info",
         """\
 group by (namespace, model, version, verdict) (
@@ -58,7 +58,7 @@ unless on (namespace, model, version)
         why="The word of the monitor that leads; where none does, of all. Nothing is said of a "
         "version while another one serves in its place.",
     )
-    yield Record(
+    yield RecordingRule(
         "plumbline:evidence_margin:nats",
         """\
 max by (namespace, model, version, detector, output) (
@@ -68,13 +68,13 @@ max by (namespace, model, version, detector, output) (
     )
 
 
-def freshness_records() -> Iterator[Record]:
+def freshness_records() -> Iterator[RecordingRule]:
     """Yield the ages of the newest bar and prediction, and whether the bars are late."""
     for name, metric in (
         ("bar_age", "plumbline_service_newest_bar_timestamp_seconds"),
         ("prediction_age", "plumbline_service_newest_prediction_timestamp_seconds"),
     ):
-        yield Record(
+        yield RecordingRule(
             f"plumbline:{name}:seconds",
             f"time() - max by (namespace, model) (max_over_time({metric}[4d]) > 0)",
             why="A replica that was restarted has seen nothing yet: what it knew before counts."
@@ -82,7 +82,7 @@ def freshness_records() -> Iterator[Record]:
             else "",
         )
     interval = "max by (namespace, model) (plumbline_service_bar_interval_seconds)"
-    yield Record(
+    yield RecordingRule(
         "plumbline:bars_stale:bool",
         f"""\
 (plumbline:bar_age:seconds > bool on (namespace, model) ({LATE_BARS} * {interval}))

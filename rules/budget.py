@@ -1,7 +1,7 @@
 """What the service promises, and how fast the promise is being used up.
 
-An objective allows a share of bad events in thirty days, its budget. Two windows have to agree
-before anybody is called: the long one that it matters, the short one that it still goes on.
+A promise to clients allows a share of bad events in thirty days, its budget. Two windows have to
+agree before anybody is called: the long one that it matters, the short one that it still goes on.
 
 References
 ----------
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.rules.rule import Record
+from plumbline.rules.rule import RecordingRule
 
 WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 FEWEST = 3
@@ -24,8 +24,8 @@ _PREDICTING = 'route="/predict"'
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One promise.
+class Budget:
+    """One promise to clients, and what it allows.
 
     Attributes
     ----------
@@ -42,16 +42,16 @@ class Objective:
     bad: str
     events: str
 
-    def records(self) -> Iterator[Record]:
-        """Yield the objective, the bad events and their share over each window."""
+    def records(self) -> Iterator[RecordingRule]:
+        """Yield what is promised, the bad events and their share over each window."""
         labels = {"slo": self.name}
-        yield Record("plumbline:slo_objective:ratio", f"vector({self.ratio})", labels)
+        yield RecordingRule("plumbline:slo_objective:ratio", f"vector({self.ratio})", labels)
         for window in WINDOWS:
             bad, events = (text.replace("WINDOW", window) for text in (self.bad, self.events))
             if window in ("1h", "6h", "3d"):
-                yield Record(f"plumbline:slo_bad:increase{window}", bad, labels)
+                yield RecordingRule(f"plumbline:slo_bad:increase{window}", bad, labels)
             name = f"plumbline:slo_errors:ratio_rate{window}"
-            yield Record(name, f"(\n  {_indented(bad)}\n)\n/\n({events} > 0)", labels)
+            yield RecordingRule(name, f"(\n  {_indented(bad)}\n)\n/\n({events} > 0)", labels)
 
 
 def _indented(text: str) -> str:
@@ -64,8 +64,8 @@ def _count(metric: str, selector: str) -> str:
 
 _REQUESTS = _count("plumbline_service_requests_total", _PREDICTING)
 _TIMED = _count("plumbline_service_request_seconds_count", _PREDICTING)
-OBJECTIVES = (
-    Objective(
+BUDGETS = (
+    Budget(
         "availability",
         0.999,
         bad=f"""\
@@ -74,7 +74,7 @@ or
 {_REQUESTS} * 0""",
         events=_REQUESTS,
     ),
-    Objective(
+    Budget(
         "latency",
         0.99,
         bad=f"""\
@@ -83,7 +83,7 @@ or
 {_count("plumbline_service_request_seconds_bucket", _PREDICTING + ', le="0.1"')}""",
         events=_TIMED,
     ),
-    Objective(
+    Budget(
         "freshness",
         0.99,
         bad="sum_over_time(plumbline:bars_stale:bool[WINDOW])",
@@ -93,10 +93,10 @@ or
 """Answers of ``/predict`` that are no 5xx; those within 0.1 s; moments at which bars are fresh."""
 
 
-def objective_records() -> Iterator[Record]:
-    """Yield the records of all objectives."""
-    for objective in OBJECTIVES:
-        yield from objective.records()
+def budget_records() -> Iterator[RecordingRule]:
+    """Yield the records of all budgets."""
+    for budget in BUDGETS:
+        yield from budget.records()
 
 
 def burning(rate: float, long: str, short: str) -> str:
