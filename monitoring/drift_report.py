@@ -3,26 +3,37 @@
 What counts as drift is learnt from the reference's own stretches (`monitoring.drift_threshold`).
 Run as ``python -m plumbline.monitoring.drift_report``, a process of its own: importing Evidently
 takes seconds and hundreds of megabytes, which the control loop must not wait for. This is the one
-module that knows Evidently.
+module that knows Evidently: its distances are taken, and the page is ours (`page.report`), since
+Evidently's own is four megabytes of scripts that no telephone shows.
 """
 
 from __future__ import annotations
 
 import argparse
-import html
 import json
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from plumbline.bundle.archive import Bundle
 from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.moment import moment_of
 from plumbline.monitoring.drift_threshold import DriftThresholds, fit_thresholds, in_time_order
+from plumbline.monitoring.page.report import (
+    Column,
+    Heading,
+    Share,
+    number_column,
+    render,
+    share_column,
+)
+from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import PredictionBatch
@@ -34,8 +45,10 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50_000
 MIN_ROWS = 30
-KEPT_REPORTS = 20
-"""Drift reports of a model that stay in the store; each is some megabytes."""
+KEPT_REPORTS = 200
+"""Drift reports of a model that stay in the store; each is about 100 kB."""
+
+ACTION = "action"
 
 
 @dataclass(frozen=True)
@@ -52,15 +65,32 @@ class DriftReport:
         What counted as drift.
     """
 
-    page: str
+    page: str = field(repr=False)
     drifted: tuple[str, ...]
     columns: int
     rows: int
     thresholds: DriftThresholds
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """The reference and the newest rows, with the same columns in the same order."""
+
+    numbers: tuple[str, ...]
+    actions: tuple[str, ...]
+    past: FloatArray
+    now: FloatArray
+    past_action: IntArray
+    now_action: IntArray
+
+
 def build_drift_report(
-    bundle: Bundle, rows: PredictionBatch, *, max_rows: int = MAX_ROWS
+    bundle: Bundle,
+    rows: PredictionBatch,
+    *,
+    max_rows: int = MAX_ROWS,
+    bulletin: Bulletin | None = None,
+    clock: datetime | None = None,
 ) -> DriftReport:
     """Hold the given predictions of a bundle against its reference.
 
@@ -72,6 +102,10 @@ def build_drift_report(
         Of the prediction log, oldest first.
     max_rows
         Of either side, the newest are taken.
+    bulletin
+        What the monitor says of this version, for people to read beside it.
+    clock
+        When the report is made; now, if it is not given.
 
     Raises
     ------
@@ -80,6 +114,42 @@ def build_drift_report(
     """
     if len(rows) < MIN_ROWS:
         raise ValueError(f"{len(rows)} predictions, a drift report needs {MIN_ROWS}")
+    newest = slice(-max_rows, None)
+    rows = rows.take(newest)
+    past = in_time_order(bundle.reference, np.unique(rows.symbol)).take(newest)
+    sides = _Sides(
+        numbers=_numeric_names(bundle),
+        actions=bundle.manifest.actions,
+        past=np.column_stack([past.features, past.centre]).astype(np.float64),
+        now=np.column_stack([rows.features, rows.centre]).astype(np.float64),
+        past_action=past.action,
+        now_action=rows.action,
+    )
+    limits = fit_thresholds(sides.past, past.action, len(rows))
+    columns = _columns(sides, limits, _distances(sides, limits))
+    heading = Heading(
+        model=bundle.manifest.name,
+        version=bundle.version,
+        made=clock or datetime.now(UTC),
+        rows=len(rows),
+        first=moment_of(int(rows.time[0])),
+        last=moment_of(int(rows.time[-1])),
+        reference_rows=len(past),
+        rule=limits.sentence,
+        source=f"Evidently {version('evidently')}",
+        bulletin=bulletin,
+    )
+    return DriftReport(
+        page=render(heading, columns),
+        drifted=tuple(column.name for column in columns if column.drifted),
+        columns=len(columns),
+        rows=len(rows),
+        thresholds=limits,
+    )
+
+
+def _distances(sides: _Sides, limits: DriftThresholds) -> list[float]:
+    """Return Evidently's distance of each column, the actions' last if there are any."""
     os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,80 +160,70 @@ def build_drift_report(
         )
         from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
-        numbers = _numeric_names(bundle)
-        actions = ["action"] if bundle.manifest.actions else []
-        definition = DataDefinition(numerical_columns=numbers, categorical_columns=actions)
-        newest = slice(-max_rows, None)
-        rows = rows.take(newest)
-        past = in_time_order(bundle.reference, np.unique(rows.symbol))
-        past = past.take(newest)
-        reference = _frame(bundle, past.features, past.centre, past.action)
-        current = _frame(bundle, rows.features, rows.centre, rows.action)
-        limits = fit_thresholds(reference[numbers].to_numpy(), past.action, len(rows))
+        # By place: names come from outside, and two of them may be the same to Evidently.
+        places = [str(place) for place in range(len(sides.numbers))]
+        actions = [ACTION] if sides.actions else []
+        definition = DataDefinition(numerical_columns=places, categorical_columns=actions)
         preset = DataDriftPreset(
             num_method="wasserstein",
             cat_method="jensenshannon",
             cat_threshold=limits.action,
-            per_column_threshold=dict(zip(numbers, limits.numbers.tolist(), strict=True)),
+            per_column_threshold=dict(zip(places, limits.numbers.tolist(), strict=True)),
         )
         snapshot = Report([preset]).run(
-            Dataset.from_pandas(current, data_definition=definition),
-            Dataset.from_pandas(reference, data_definition=definition),
+            Dataset.from_pandas(
+                _frame(sides.now, sides.now_action, places, actions), data_definition=definition
+            ),
+            Dataset.from_pandas(
+                _frame(sides.past, sides.past_action, places, actions), data_definition=definition
+            ),
         )
-        page = str(snapshot.get_html_str(as_iframe=False))
         results = snapshot.dict()["metrics"]
-    return DriftReport(
-        page=_with_note(page, limits.sentence),
-        drifted=tuple(_drifted(results)),
-        columns=len(current.columns),
-        rows=len(current),
-        thresholds=limits,
-    )
+    found = {
+        result["config"]["column"]: float(result["value"])
+        for result in results
+        if "column" in result["config"]
+    }
+    return [found[name] for name in (*places, *actions)]
 
 
-def _with_note(page: str, note: str) -> str:
-    """Return a page that begins with a sentence."""
-    head, body, rest = page.partition("<body")
-    attributes, end, content = rest.partition(">")
-    if not (body and end):
-        return page
-    paragraph = f'<p style="font:14px sans-serif;margin:1em 2em">{html.escape(note)}</p>'
-    return f"{head}{body}{attributes}{end}{paragraph}{content}"
+def _columns(sides: _Sides, limits: DriftThresholds, distances: list[float]) -> list[Column]:
+    """Return what the page shows of each column, in the bundle's order."""
+    made = [
+        number_column(name, sides.past[:, j], sides.now[:, j], distances[j], limits.numbers[j])
+        for j, name in enumerate(sides.numbers)
+    ]
+    if sides.actions:
+        kinds = len(sides.actions)
+        past, now = (
+            np.bincount(side[side >= 0], minlength=kinds) / max((side >= 0).sum(), 1)
+            for side in (sides.past_action, sides.now_action)
+        )
+        triples = zip(sides.actions, past.tolist(), now.tolist(), strict=True)
+        shares = [Share(name, before, after) for name, before, after in triples]
+        made.append(share_column(ACTION, shares, distance=distances[-1], threshold=limits.action))
+    return made
 
 
-def _drifted(results: list[dict[str, object]]) -> list[str]:
-    """Return the columns that Evidently calls drifted, by the thresholds it was given."""
-    found = []
-    for result in results:
-        config, value = result["config"], result["value"]
-        if isinstance(config, dict) and isinstance(value, float) and "column" in config:
-            # p-values alarm when they are small, distances when they are large.
-            small = "p_value" in config["method"]
-            if (value < config["threshold"]) if small else (value >= config["threshold"]):
-                found.append(html.unescape(config["column"]))
-    return found
-
-
-def _numeric_names(bundle: Bundle) -> list[str]:
-    """Return the numeric columns' names; markup in a feature's name stays text."""
+def _numeric_names(bundle: Bundle) -> tuple[str, ...]:
+    """Return the numeric columns' names: features, then the numbers of every output."""
     said = [
         f"{spec.name} {name}".strip()
         for spec in bundle.manifest.outputs
         for name in spec.choices or [""] * spec.width
     ]
     said = [name if said.count(name) == 1 else f"{name} {i}" for i, name in enumerate(said)]
-    return [html.escape(name) for name in (*bundle.manifest.feature_names, *said)]
+    return (*bundle.manifest.feature_names, *said)
 
 
 def _frame(
-    bundle: Bundle, features: FloatArray, centre: FloatArray, action: IntArray
+    numbers: FloatArray, action: IntArray, places: list[str], actions: list[str]
 ) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # as heavy as what it is for
 
-    numbers = np.column_stack([features, centre]).astype(np.float64)
-    frame = pd.DataFrame(numbers, columns=_numeric_names(bundle))
-    if names := bundle.manifest.actions:
-        frame["action"] = [html.escape(names[a]) for a in action]
+    frame = pd.DataFrame(numbers, columns=places)
+    for name in actions:
+        frame[name] = action.astype(str)
     return frame
 
 
@@ -177,8 +237,10 @@ def main(arguments: list[str] | None = None) -> int:
     objects = Objects(given.store)
     bundle = ModelRegistry(objects, given.model).open(given.version)
     rows = PredictionLog(objects, given.model).read(version=given.version, limit=given.rows)
+    said = verdict_board(objects, given.model).newest()
+    bulletin = said.value if said and said.value.version == bundle.version else None
     try:
-        report = build_drift_report(bundle, rows)
+        report = build_drift_report(bundle, rows, bulletin=bulletin)
     except ValueError as error:
         print(f"no report: {error}", file=sys.stderr)  # noqa: T201  # for the job's log
         return 1

@@ -2,6 +2,7 @@
 
 MonitoringError
 ├── SettingsError               a setting is unknown or out of range
+├── OrderError                  what a person ordered cannot be done
 └── PermanentError              trying again would end the same way
 """
 
@@ -14,6 +15,10 @@ class MonitoringError(Exception):
 
 class SettingsError(MonitoringError):
     """A setting is unknown, missing or out of range."""
+
+
+class OrderError(MonitoringError):
+    """What a person ordered cannot be done; says why, for whoever ordered it."""
 
 
 class PermanentError(MonitoringError):

@@ -31,6 +31,7 @@ from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.reporter import Reporter
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import Canary
+from plumbline.monitoring.watching.crowd import Crowd
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.observer import Observation, Observer
 from plumbline.monitoring.watching.shadow import ShadowObserver, ShadowState
@@ -90,7 +91,8 @@ class Monitor:
         self._said: Judgement | None = None
         self._in_shadow: ShadowState | None = None
         self._said_of = 0
-        self._builder = StatusBuilder(settings.model, objects, clock=clock)
+        self._builder = StatusBuilder(settings, clock=clock)
+        self.chronicle = self._builder.chronicle
         self.status = self._builder.empty()
         self.last_success: datetime | None = None
 
@@ -212,8 +214,28 @@ class Monitor:
                 skill=self._skill.report,
                 drift=self._reporter.last,
                 incidents=tuple(self.controller.docket.all),
+                recomputed=self._recompute.last,
+                last_retrain=self.controller.docket.last_retrain,
+                due=self._due(),
             )
         )
+
+    @property
+    def crowd(self) -> Crowd | None:
+        """Whose predictions those of the present version are; None while nothing is watched."""
+        watch = self._observer.watch
+        return None if watch is None else watch.crowd
+
+    def _due(self) -> dict[str, float]:
+        """Return in how many seconds what goes by the clock is due, by what it is."""
+        due = {}
+        if self.settings.service_url:
+            due["The next canary"] = self._canary.seconds_left
+        if self._leads:
+            due["The next drift report"] = self._reporter.seconds_left
+            if self._recompute.last is not None:
+                due["Inputs are computed again"] = self._recompute.seconds_left
+        return due
 
 
 def build_triggers(settings: MonitoringSettings) -> list[Trigger]:

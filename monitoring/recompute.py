@@ -107,6 +107,11 @@ class RecomputeWatch:
                 self._due = self._clock() + self._settings.recompute_seconds
                 self._job = self._launch(self._launcher, source)
 
+    @property
+    def seconds_left(self) -> float:
+        """Until inputs are computed again unasked."""
+        return max(0.0, self._due - self._clock())
+
     def close(self) -> None:
         """Stop the recomputation that goes on."""
         if self._launcher is not None:

@@ -79,6 +79,11 @@ class Reporter:
             self._due = self._clock() + self._settings.report_seconds
             self._job = self._launch(version)
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the next scheduled report; one that is asked for comes sooner."""
+        return max(0.0, self._due - self._clock())
+
     def close(self) -> None:
         """Stop the report that is being made."""
         self._launcher.close()

@@ -135,11 +135,11 @@ def window_records() -> Iterator[RecordingRule]:
 def figure_records() -> Iterator[RecordingRule]:
     """Yield every figure over every window."""
     for window in (*FIXED, "fit"):
-        yield from Figures(window).records()
+        yield from WindowRules(window).records()
 
 
 @dataclass(frozen=True)
-class Figures:
+class WindowRules:
     """The figures of one window."""
 
     window: str

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from plumbline.monitoring.page.shelf import RunShelf
+from plumbline.bundle.finding import Finding
+from plumbline.diagnosis.exact.recomputed import Recomputed
+from plumbline.monitoring.page.ahead import Prospect, look_ahead
+from plumbline.monitoring.page.chronicle import Chronicle
 from plumbline.monitoring.page.status import (
     MAX_INCIDENTS,
-    MAX_REPORTS,
     CanaryState,
     ChallengerState,
     DriftState,
-    ReportLink,
-    RunLink,
+    Measurement,
     Status,
     WatchState,
     evidence_states,
 )
 from plumbline.monitoring.reporter import ReportResult
+from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.canary import CanaryReport
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.observer import Observation, Watch
 from plumbline.monitoring.watching.shadow import ShadowState
 from plumbline.monitoring.watching.skill.report import SkillReport
 from plumbline.store.incident import Incident
-from plumbline.store.objects import Objects
-from plumbline.store.report import list_reports
 
-_REPORTS_PAUSE = timedelta(seconds=5)
+_PACED, _FEWEST = 20, 3
+"""Points of a chart that the pace is read from."""
+
+_SILENT, _PAUSE_SECONDS = 5, 60.0
+"""Usual pauses, and seconds, without a prediction after which there is no pace."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,12 @@ class Round:
         What outcomes have shown; None before a version is watched.
     incidents
         Newest first.
+    recomputed
+        What came of computing inputs again; None before that was done.
+    last_retrain
+        When a retrain was last started.
+    due
+        Seconds until what goes by the clock, by what it is.
     """
 
     leads: bool
@@ -64,41 +74,44 @@ class Round:
     skill: SkillReport | None
     drift: ReportResult | None
     incidents: tuple[Incident, ...]
+    recomputed: Recomputed | None = None
+    last_retrain: datetime | None = None
+    due: Mapping[str, float] = field(default_factory=dict)
 
 
 class StatusBuilder:
-    """Builds the status of one model, round by round.
+    """Builds the status of one model, round by round, and keeps the past of its charts.
 
     Parameters
     ----------
-    model, objects
-        Whose reports are listed, and where they lie.
+    settings
+        Whose status, and what the monitor has been told.
     clock
         Returns the present time, in UTC.
     """
 
-    def __init__(self, model: str, objects: Objects, *, clock: Callable[[], datetime]) -> None:
-        self._model = model
-        self._objects = objects
+    def __init__(self, settings: MonitoringSettings, *, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
         self._clock = clock
-        self._reports: tuple[ReportLink, ...] = ()
-        self._shelf = RunShelf(objects, model)
-        self._runs: tuple[RunLink, ...] = ()
-        self._reports_due = clock()
         self._last_row: datetime | None = None
         self._lag: float | None = None
+        self.chronicle = Chronicle()
 
     def empty(self) -> Status:
         """Return the status before the first round."""
-        return Status(model=self._model, time=self._clock(), leads=False)
+        return Status(model=self._settings.model, time=self._clock(), leads=False)
 
     def build(self, seen: Round) -> Status:
-        """Return the status after a round; raises `StoreError` if reports cannot be listed."""
+        """Return the status after a round."""
         observation, canary, drift = seen.observation, seen.canary, seen.drift
         if observation is not None and observation.lag_seconds is not None:
             self._lag, self._last_row = observation.lag_seconds, self._clock()
+        if seen.watch is not None:
+            self.chronicle.take(
+                seen.watch, seen.watch.bundle.version, tuple(seen.watch.chart.points)
+            )
         return Status(
-            model=self._model,
+            model=self._settings.model,
             time=self._clock(),
             leads=seen.leads,
             watch=_watch_state(seen),
@@ -113,21 +126,39 @@ class StatusBuilder:
                 else None
             ),
             skill=seen.skill,
+            recomputed=seen.recomputed,
             incidents=seen.incidents[:MAX_INCIDENTS],
-            reports=self._list_reports(),
-            runs=self._runs,
+            ahead=look_ahead(self._prospect(seen)),
         )
 
-    def _list_reports(self) -> tuple[ReportLink, ...]:
-        """Return the newest reports, runs with them; the store is asked now and then alone."""
-        if self._clock() >= self._reports_due:
-            self._reports_due = self._clock() + _REPORTS_PAUSE
-            found = list_reports(self._objects, self._model)[:MAX_REPORTS]
-            self._reports = tuple(
-                ReportLink(name=report.name, kind=report.kind, time=report.time) for report in found
-            )
-            self._runs = self._shelf.links()
-        return self._reports
+    def _prospect(self, seen: Round) -> Prospect:
+        now, shadow = self._clock(), seen.shadow
+        return Prospect(
+            now=now,
+            settings=self._settings,
+            rows=seen.said.rows if seen.said else 0,
+            next_look=seen.watch.next_look if seen.watch else None,
+            seconds_a_row=_pace(seen.watch, now),
+            shadow_rows=shadow.rows if shadow else 0,
+            shadow_since=shadow.challenger.value.time if shadow else None,
+            last_retrain=seen.last_retrain,
+            incidents=tuple(each for each in seen.incidents if not each.ended),
+            due={what: now + timedelta(seconds=left) for what, left in seen.due.items()},
+        )
+
+
+def _pace(watch: Watch | None, now: datetime) -> float | None:
+    """Return how many seconds there are from one of the newest predictions to the next.
+
+    None where there are too few, or where they have stopped coming.
+    """
+    points = list(watch.chart.points)[-_PACED:] if watch else []
+    if len(points) < _FEWEST or points[-1].row == points[0].row:
+        return None
+    seconds = (points[-1].time - points[0].time).total_seconds()
+    pace = seconds / (points[-1].row - points[0].row)
+    silent = (now - points[-1].time).total_seconds()
+    return pace if silent < max(_SILENT * pace, _PAUSE_SECONDS) else None
 
 
 def _challenger_state(shadow: ShadowState | None) -> ChallengerState | None:
@@ -155,7 +186,7 @@ def _watch_state(seen: Round) -> WatchState | None:
     if seen.observation is None or seen.watch is None or seen.said is None:
         return None
     champion, bundle, chart = seen.observation.champion, seen.watch.bundle, seen.watch.chart
-    target, reference = champion.value, bundle.reference
+    target, reference, measured = champion.value, bundle.reference, seen.watch.measured
     return WatchState(
         version=target.version,
         generation=champion.number,
@@ -167,11 +198,28 @@ def _watch_state(seen: Round) -> WatchState | None:
         reference_shares=chart.reference_shares,
         reference_spread=chart.reference_spread,
         reference_rows=len(reference),
+        share_bands=chart.share_bands,
+        spread_band=chart.spread_band,
         guaranteed=reference.guaranteed,
         rows=seen.said.rows,
         diagnosis=seen.said.diagnosis,
         since=seen.since,
         evidence=evidence_states(seen.said.evidence),
+        measured=Measurement(
+            rows=measured.rows,
+            time=seen.watch.measured_at,
+            findings=_findings(seen.said, seen.watch),
+            evidence=evidence_states(measured.evidence),
+        ),
+        shifts=chart.shifts(),
         points=tuple(chart.points),
         withheld=bundle.manifest.policy.withheld,
     )
+
+
+def _findings(said: Judgement, watch: Watch) -> tuple[Finding, ...]:
+    """Return the findings of the newest look, after those of a canary, of bars or of outcomes."""
+    looked = watch.measured.diagnosis.findings
+    if said.diagnosis is watch.judgement.diagnosis:
+        return looked
+    return (*said.diagnosis.findings, *looked)

@@ -8,15 +8,18 @@ from datetime import datetime
 
 from pydantic import Field
 
-from plumbline.bundle.finding import Diagnosis
+from plumbline.bundle.finding import Diagnosis, Finding
 from plumbline.bundle.record import Record
 from plumbline.diagnosis.evidence import Evidence, by_name
-from plumbline.monitoring.watching.chart import Point
+from plumbline.diagnosis.exact.recomputed import Recomputed
+from plumbline.monitoring.page.ahead import Ahead
+from plumbline.monitoring.page.holdings import Holdings
+from plumbline.monitoring.watching.chart import Band, Point, Shift
+from plumbline.monitoring.watching.crowd import Parties
 from plumbline.monitoring.watching.skill.report import SkillReport
 from plumbline.store.incident import Incident
 
 MAX_INCIDENTS = 20
-MAX_REPORTS = 20
 
 
 class EvidenceState(Record):
@@ -45,22 +48,13 @@ class DriftState(Record):
     columns: int
 
 
-class ReportLink(Record):
-    """A report in the store."""
+class Measurement(Record):
+    """One look at the stream: what was found, and the evidence of the same moment."""
 
-    name: str
-    kind: str
-    time: datetime
-
-
-class RunLink(Record):
-    """A training in the store, and how it ended."""
-
-    id: str
-    kind: str = "training"
-    time: datetime | None = None
-    end: str | None = Field(None, description="None while it goes on, or if it was killed.")
-    version: str | None = None
+    rows: int = Field(description="Predictions judged until then.")
+    time: datetime | None = Field(None, description="When the last of them was answered.")
+    findings: tuple[Finding, ...] = ()
+    evidence: tuple[EvidenceState, ...] = ()
 
 
 class WatchState(Record):
@@ -76,11 +70,17 @@ class WatchState(Record):
     reference_shares: tuple[float, ...]
     reference_spread: float | None
     reference_rows: int
+    share_bands: tuple[Band, ...] = Field((), description="Of stretches of the reference.")
+    spread_band: Band | None = None
     guaranteed: bool = Field(description="Whether a false-alarm bound can be given.")
     rows: int = Field(description="Predictions judged since it was promoted.")
     diagnosis: Diagnosis
     since: datetime = Field(description="Since when this has been the verdict.")
-    evidence: tuple[EvidenceState, ...]
+    evidence: tuple[EvidenceState, ...] = Field(description="Of now.")
+    measured: Measurement = Field(
+        description="The newest look: findings, and evidence as it was then."
+    )
+    shifts: tuple[Shift, ...] = Field((), description="Columns farthest from the reference.")
     points: tuple[Point, ...]
     withheld: str = Field("", description="Why sizes are zero by policy, whatever the verdict.")
 
@@ -115,9 +115,14 @@ class Status(Record):
     canary: CanaryState | None = None
     drift: DriftState | None = None
     skill: SkillReport | None = Field(None, description="What outcomes have shown.")
+    recomputed: Recomputed | None = Field(
+        None, description="What came of computing inputs again; None before that was done."
+    )
     incidents: tuple[Incident, ...] = Field((), description="Newest first.")
-    reports: tuple[ReportLink, ...] = Field((), description="Newest first.")
-    runs: tuple[RunLink, ...] = Field((), description="Newest first.")
+    ahead: tuple[Ahead, ...] = Field((), description="What happens next, the soonest first.")
+    symbols: Parties = Field(Parties(), description="The most unusual first.")
+    clients: Parties = Field(Parties(), description="The most unusual first.")
+    holdings: Holdings = Field(Holdings(), description="What the store has of this model.")
 
 
 def evidence_states(evidence: Sequence[Evidence]) -> tuple[EvidenceState, ...]:

@@ -1,11 +1,9 @@
-"""The monitor's port: the status page, what Alertmanager and people may ask, and metrics."""
+"""The monitor's port: what Alertmanager and programs may ask, metrics, and the pages of `Desk`."""
 
 from __future__ import annotations
 
 import hmac
-import uuid
 from datetime import timedelta
-from http import HTTPStatus
 from importlib.resources import files
 from typing import TypeVar
 
@@ -16,27 +14,20 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from plumbline.monitoring.monitor import Monitor
-from plumbline.monitoring.page.view import Page
+from plumbline.monitoring.page import reply
+from plumbline.monitoring.page.desk import ACTOR, Desk
+from plumbline.monitoring.page.orders import Orders
 from plumbline.monitoring.repair.alert import AlertGroup
 from plumbline.monitoring.repair.controller import utc_now
-from plumbline.monitoring.repair.request import Request, RequestKind
-from plumbline.store.errors import NotFoundError, StoreError
-from plumbline.store.report import read_report
-from plumbline.store.run import Runs
+from plumbline.store.errors import StoreError
 
-MAX_BODY_BYTES = 1 << 20
 _STALE_ROUNDS = 20
 _STALE_SECONDS = 30.0
-_PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"  # noqa: E501  # one header
-# Evidently's page brings its own scripts: they run, but apart from this site and from the network.
-_REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"  # noqa: E501  # one header
-# The page of a training has no scripts, and shall have none.
-_RUN_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 log = structlog.get_logger()
 T = TypeVar("T", bound=BaseModel)
@@ -47,7 +38,7 @@ class RetrainOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    actor: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f|]+$")
+    actor: str = Field(min_length=1, max_length=100, pattern=ACTOR)
     reason: str = Field(min_length=1, max_length=1_000)
 
 
@@ -59,18 +50,16 @@ class Web:
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
-        self._page = Page()
+        self._desk = Desk(monitor)
+        self._orders = Orders(monitor)
 
     def app(self) -> Starlette:
         """Build the application."""
         routes = [
-            Route("/", self.page),
-            Route("/live", self.live),
+            *self._desk.routes(),
             Route("/api/status", self.status),
             Route("/alerts", self.alerts, methods=["POST"]),
             Route("/retrain", self.retrain, methods=["POST"]),
-            Route("/reports/{name}", self.report),
-            Route("/runs/{run}", self.run),
             Route("/metrics", self.metrics),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
@@ -79,17 +68,10 @@ class Web:
         handlers = {HTTPException: _show_error, StoreError: _show_store_error}
         return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # each takes its own error
 
-    async def page(self, _: HttpRequest) -> Response:
-        """Serve the status page."""
-        return _html(self._page.render(self._monitor.status))
-
-    async def live(self, _: HttpRequest) -> Response:
-        """Serve the part of it that changes."""
-        return _html(self._page.render_live(self._monitor.status))
-
     async def status(self, _: HttpRequest) -> Response:
-        """Serve the same as JSON."""
-        return Response(self._monitor.status.to_json(), media_type="application/json")
+        """Serve all that the page shows as JSON."""
+        text = await run_in_threadpool(lambda: self._desk.status().to_json())
+        return Response(text, media_type="application/json")
 
     async def metrics(self, _: HttpRequest) -> Response:
         """Serve what Prometheus reads."""
@@ -108,26 +90,6 @@ class Web:
         ready = last is not None and utc_now() - last < timedelta(seconds=limit)
         why = None if ready else monitor.status.error or "the control loop has not gone round yet"
         return JSONResponse({"ready": ready, "reason": why}, status_code=200 if ready else 503)
-
-    async def report(self, request: HttpRequest) -> Response:
-        """Serve a drift report, apart from everything else."""
-        name, monitor = request.path_params["name"], self._monitor
-        try:
-            page = await run_in_threadpool(
-                read_report, monitor.objects, monitor.settings.model, name
-            )
-        except NotFoundError as error:
-            raise HTTPException(404, str(error)) from error
-        return HTMLResponse(page, headers={"content-security-policy": _REPORT_POLICY, **_COMMON})
-
-    async def run(self, request: HttpRequest) -> Response:
-        """Serve the page of a training; nothing in it can run."""
-        runs = Runs(self._monitor.objects, self._monitor.settings.model)
-        try:
-            page = await run_in_threadpool(runs.report, request.path_params["run"])
-        except NotFoundError as error:
-            raise HTTPException(404, str(error)) from error
-        return HTMLResponse(page, headers={"content-security-policy": _RUN_POLICY, **_COMMON})
 
     async def alerts(self, request: HttpRequest) -> Response:
         """Take in a delivery of Alertmanager; the same one again changes nothing."""
@@ -161,26 +123,8 @@ class Web:
             )
         _check_token(request, token)
         order = await _parse(request, RetrainOrder)
-        wish = Request(
-            id=uuid.uuid4().hex[:16],
-            kind=RequestKind.PERSON,
-            actor=order.actor,
-            reason=order.reason,
-            received=utc_now(),
-        )
-        await run_in_threadpool(self._monitor.controller.requests.put, wish)
-        return JSONResponse({"request": wish.id}, status_code=202)
-
-
-_COMMON = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
-
-
-def _html(text: str) -> Response:
-    return HTMLResponse(text, headers={"content-security-policy": _PAGE_POLICY, **_COMMON})
+        request_id = await run_in_threadpool(self._orders.retrain, order.actor, order.reason)
+        return JSONResponse({"request": request_id}, status_code=202)
 
 
 def _check_token(request: HttpRequest, token: SecretStr | None) -> None:
@@ -196,13 +140,10 @@ async def _parse(request: HttpRequest, kind: type[T]) -> T:
     """Read a JSON body of at most 1 MiB; 413, 415 or 422 say what was wrong with it."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "expected the content type application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"expected at most {MAX_BODY_BYTES} bytes")
     try:
-        return kind.model_validate_json(bytes(body))
+        return kind.model_validate_json(await reply.body_of(request))
+    except reply.TooLargeError as error:
+        raise HTTPException(413, str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the body"
@@ -210,15 +151,9 @@ async def _parse(request: HttpRequest, kind: type[T]) -> T:
 
 
 async def _show_error(_: HttpRequest, error: HTTPException) -> Response:
-    return _error(error.status_code, error.detail)
+    return reply.error(error.status_code, error.detail)
 
 
 async def _show_store_error(_: HttpRequest, error: StoreError) -> Response:
     log.warning("store_failed", reason=str(error))
-    return _error(503, "the store did not do it; send it again")
-
-
-def _error(status: int, message: str) -> Response:
-    return JSONResponse(
-        {"error": {"code": HTTPStatus(status).name.lower(), "message": message}}, status_code=status
-    )
+    return reply.error(503, "the store did not do it; send it again")

@@ -109,6 +109,11 @@ class Canary:
             return None
         return _diagnosis(self.last, self._settings.canary_tolerance, self._failures)
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the next one is due."""
+        return max(0.0, self._due - self._clock())
+
     def _send(self, bundle: Bundle | None, fault: str | None) -> None:
         if bundle is None:
             report = CanaryReport(CanaryResult.UNREADABLE, str(fault))

@@ -22,6 +22,7 @@ from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.others import other_versions
 from plumbline.monitoring.watching.chart import Chart
+from plumbline.monitoring.watching.crowd import Crowd
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Watcher
@@ -94,7 +95,15 @@ class Observation:
 
 
 class Watch:
-    """One version, watched since its promotion."""
+    """One version, watched since its promotion.
+
+    Attributes
+    ----------
+    bundle, chart, crowd
+        The version, its newest past, and whose rows they are.
+    measured, measured_at
+        The newest look at findings and evidence together, and when its last row was answered.
+    """
 
     def __init__(self, bundle: Bundle, *, live_rows: int, others: Others | None = None) -> None:
         self.bundle = bundle
@@ -102,11 +111,19 @@ class Watch:
         self._watcher = Watcher(bundle, others=others)
         self._sound: deque[int] = deque(maxlen=live_rows)
         self._last_bar = -1
+        self.crowd = Crowd(bundle)
+        self.measured = self._watcher.measured
+        self.measured_at: datetime | None = None
 
     @property
     def judgement(self) -> Judgement:
         """The present verdict and its evidence."""
         return self._watcher.judgement
+
+    @property
+    def next_look(self) -> int | None:
+        """How many more rows there must be before findings are made anew; None while none are."""
+        return self._watcher.next_look
 
     def accept_inputs(self, accepted: Acceptance) -> None:
         """Take the inputs that it covers as they are now for right."""
@@ -123,8 +140,11 @@ class Watch:
             yield from self._watcher.feed(some)
             self.chart.add(some, self.judgement)
             self._remember(some)
+        self.crowd.add(rows)
 
     def _remember(self, rows: PredictionBatch) -> None:
+        if self._watcher.measured is not self.measured:
+            self.measured, self.measured_at = self._watcher.measured, moment_of(int(rows.time[-1]))
         self._last_bar = max(self._last_bar, int(rows.bar_time.max()))
         if self.judgement.verdict.facts.of_input:
             self._sound.clear()

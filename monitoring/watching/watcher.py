@@ -96,6 +96,7 @@ class Watcher:
         self._input: Judgement | None = None
         self._model = waiting()
         self._innate: Judgement | None = None
+        self._looked = self._model
 
     @property
     def baseline(self) -> Baseline | None:
@@ -113,6 +114,21 @@ class Watcher:
         return replace(self._current, rows=self.rows, evidence=self._evidence())
 
     @property
+    def measured(self) -> Judgement:
+        """The newest look: findings and the evidence of the same moment, at its `rows`."""
+        return self._artefact or self._input or self._looked
+
+    @property
+    def next_look(self) -> int | None:
+        """How many more sound rows there must be before it looks again; None while it does not."""
+        if self._artefact is not None or self._episode is not None:
+            return None
+        if self._model.verdict.facts.of_model:
+            return None
+        due = self._due - self._since if self._alarmed else self._looks.due - self._sound
+        return max(due, 1)
+
+    @property
     def _current(self) -> Judgement:
         return self._artefact or self._input or self._model
 
@@ -128,7 +144,7 @@ class Watcher:
         """Hold nothing that came so far against the model: what it was shown was wrong."""
         self._stream.forget_sound()
         self._sound, self._asked_at, self._looks = 0, 0, Looks()
-        self._model = self._innate or waiting()
+        self._model = self._looked = self._innate or waiting()
         if self._panel is not None:
             self._panel.reset()
 
@@ -269,7 +285,7 @@ class Watcher:
             ):
                 self._end_episode(forget=False)
         else:
-            self._model = self._innate = self._of_notice(notice, prediction_id)
+            self._model = self._innate = self._looked = self._of_notice(notice, prediction_id)
 
     def _of_notice(self, notice: Notice, prediction_id: str) -> Judgement:
         findings = () if notice.finding is None else (notice.finding,)
@@ -311,7 +327,9 @@ class Watcher:
         self._asked_at = 0
         if self._sound >= max(self._looks.due, HEALTHY_ROWS):
             self._looks.taken(self._sound)
-            self._settle(self._diagnose(self._stream.sound(MOST_ROWS, self._row + 1)), 0)
+            found = self._diagnose(self._stream.sound(MOST_ROWS, self._row + 1))
+            self._looked = self._judgement(found, 0)
+            self._settle(found, 0)
 
     def _inquire(self) -> None:
         """Find out what an alarm is about."""
@@ -343,6 +361,7 @@ class Watcher:
         for rows in dict.fromkeys((min(since, MOST_ROWS), RECENT_ROWS)):
             sample = self._stream.sound(rows, self._row + 1, accused)
             diagnosis = self._diagnose(sample, self._auditor.exact(accused))
+            self._looked = self._judgement(diagnosis, since)
             if diagnosis.verdict.facts.of_model or diagnosis.verdict.facts.of_input:
                 self._settle(diagnosis, since, accused)
                 return None

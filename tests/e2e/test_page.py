@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from plumbline.bundle.archive import Bundle
 from plumbline.monitoring.monitor import Monitor
@@ -19,6 +20,7 @@ from tests.support.watched import build, published, stepping, until
 pytestmark = pytest.mark.tools
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+TOKEN = "let ada in"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
@@ -37,7 +39,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def control(tmp_path: Path) -> Control:
     """A store whose bundles have a long reference."""
-    made = Control(tmp_path)
+    made = Control(tmp_path, settings={"token": TOKEN})
     made.plan(seed=1, rows=900, seconds=1.0)
     return made
 
@@ -74,6 +76,12 @@ class Noticed:
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(url)
 
+    def sign_in(self, token: str = TOKEN) -> None:
+        """Fill in the form and send it."""
+        self.page.fill("#sign-in input[name=actor]", "ada")
+        self.page.fill("#sign-in input[name=token]", token)
+        self.page.click("#sign-in button")
+
     def verdict(self, text: str) -> None:
         """Wait until the page shows a verdict."""
         self.page.get_by_role("heading", name=text, level=2).wait_for(timeout=20_000)
@@ -101,7 +109,7 @@ def test_the_page_follows_an_episode_by_itself(noticed, control, bundle, tmp_pat
     page.get_by_text("retrain started").wait_for(timeout=20_000)
     page.get_by_text("passed its gate and serves").wait_for(timeout=20_000)
     version = control.registry.alias().value.version
-    page.locator("#verdict code", has_text=version).wait_for(timeout=20_000)
+    page.locator("#verdict .facts code", has_text=version).wait_for(timeout=20_000)
     log_rows(control.objects, control.registry.open(version), rows=300, ago_seconds=-1)
     noticed.verdict("healthy")
     page.locator("#incidents .status.resolved").wait_for(timeout=20_000)
@@ -177,6 +185,179 @@ def test_the_page_fits_a_telephone(browser, monitor):
         page.close()
 
     assert width <= 360
+
+
+def test_what_a_reader_selected_stays_selected(noticed, control, bundle):
+    """The version can be copied while everything around it goes on."""
+    log_rows(control.objects, bundle, rows=300, ago_seconds=-1)
+    noticed.verdict("healthy")
+    page = noticed.page
+    page.evaluate(
+        "getSelection().selectAllChildren(document.querySelector('#verdict .facts code'))"
+    )
+    judged = page.locator("#verdict dd").nth(1).inner_text()
+    log_rows(control.objects, bundle, rows=100, start=300, ago_seconds=-1)
+    page.wait_for_function(
+        "was => document.querySelectorAll('#verdict dd')[1].innerText !== was", arg=judged
+    )
+
+    assert page.evaluate("getSelection().toString()") == bundle.version
+
+
+@pytest.mark.slow
+def test_the_button_copies_the_version(noticed, control, bundle):
+    """To the clipboard, whole."""
+    log_rows(control.objects, bundle, rows=120, ago_seconds=-1)
+    noticed.verdict("healthy")
+    page = noticed.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#verdict .facts button.copy").click()
+    page.get_by_text(f"copied {bundle.version}").wait_for()
+
+    assert page.evaluate("navigator.clipboard.readText()") == bundle.version
+
+
+@pytest.mark.slow
+def test_a_range_is_chosen_without_loading_the_page(noticed, control, bundle):
+    """The axis changes, the address says so, and no update takes the choice back."""
+    log_rows(control.objects, bundle, rows=120, ago_seconds=-1)
+    noticed.verdict("healthy")
+    page = noticed.page
+    page.get_by_role("link", name="7 days").click()
+    page.locator("a[aria-current=true]", has_text="7 days").wait_for()
+    page.wait_for_timeout(2_200)
+
+    assert page.locator("a[aria-current=true]").inner_text() == "7 days"
+    assert page.url.endswith("?range=7d")
+    assert sum(address.endswith("/") for address in noticed.requests) == 1
+
+
+def test_a_person_acts_behind_a_login(noticed, control, bundle):
+    """Turned away with a wrong token; then a promotion under their name, with what they typed."""
+    other = control.registry.write(*small_bundle(MODEL, rows=900, seed=7)).version
+    page = noticed.page
+    noticed.sign_in("a guess")
+    page.get_by_text("that is not the monitor's token").wait_for()
+    noticed.sign_in()
+    page.get_by_text("You are signed in as ada.").wait_for()
+    page.locator(f"#order-promote option[value='{other}']").wait_for(state="attached")
+    page.select_option("#order-promote select", other)
+    page.fill("#order-promote input[name=reason]", "it is newer")
+    page.wait_for_timeout(2_200)
+    page.click("#order-promote button")
+    page.get_by_text(f"{other} is promoted").wait_for()
+    target = control.registry.alias().value
+
+    assert (target.version, target.actor, target.reason) == (other, "ada", "it is newer")
+    assert TOKEN not in page.url
+    assert not any(TOKEN in address for address in noticed.requests)
+
+
+@pytest.mark.slow
+def test_an_incident_is_acknowledged(noticed, control):
+    """In its timeline, with the note; the form is gone after it."""
+    from plumbline.bundle.finding import Verdict
+    from plumbline.store.incident import IncidentBook
+    from tests.support.control import judgement
+
+    IncidentBook(control.objects, MODEL).open(
+        _incident("0" * 16, judgement(Verdict.FLAT).diagnosis, control)
+    )
+    page = noticed.page
+    noticed.sign_in()
+    page.fill(f"#acknowledge-{'0' * 16} input[name=reason]", "I am on it")
+    page.click(f"#acknowledge-{'0' * 16} button")
+    page.get_by_text("by ada: I am on it").wait_for()
+
+    assert page.locator(f"#acknowledge-{'0' * 16}").count() == 0
+
+
+def test_every_model_of_the_store_is_on_one_page(noticed, control):
+    """With its verdict, whoever watches it; one that nobody does is marked."""
+    from plumbline.bundle.finding import Verdict
+    from plumbline.store.board import Bulletin, verdict_board
+    from plumbline.store.registry import ModelRegistry
+    from tests.support.control import judgement
+
+    registry = ModelRegistry(control.objects, "btc-1m")
+    version = registry.write(*small_bundle("btc-1m")).version
+    registry.promote(version, actor="bob", reason="a test")
+    bulletin = Bulletin(
+        version=version, diagnosis=judgement(Verdict.FLAT).diagnosis, time=control.clock(), rows=9
+    )
+    verdict_board(control.objects, "btc-1m").advance(bulletin, after=0)
+    page = noticed.page
+    page.get_by_role("link", name="all models").click()
+    page.locator("#models").wait_for()
+    said = [line.inner_text() for line in page.locator("#models > li").all()]
+
+    assert [text.splitlines()[0] for text in said] == ["btc-1m", MODEL]
+    assert "flat" in said[0]
+    assert "No monitor watches it now" in said[0]
+    assert "No monitor watches it now" not in said[1]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"width": 360, "scheme": "dark"},
+        pytest.param({"width": 1280, "scheme": "light"}, marks=pytest.mark.slow),
+        pytest.param({"width": 1280, "scheme": "dark"}, marks=pytest.mark.slow),
+        pytest.param({"width": 360, "scheme": "light"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_axe_finds_nothing(browser, control, bundle, monitor, seen):
+    """No violation of WCAG 2.2 A and AA, nor of axe's best practices, on any page."""
+    log_rows(control.objects, bundle, rows=300, ago_seconds=-1)
+    log_rows(control.objects, bundle, actions=[0] * 250, start=300, ago_seconds=-1)
+    found = {}
+    with published(monitor) as url:
+        size = {"width": seen["width"], "height": 900}
+        page = browser.new_page(color_scheme=seen["scheme"], viewport=size)
+        noticed = Noticed(page, url)
+        page.locator("#incidents details").first.wait_for(timeout=20_000)
+        found["signed out"] = violations(page)
+        noticed.sign_in()
+        page.locator("#sign-out").wait_for()
+        found["signed in"] = violations(page)
+        for path in ("models", "reports"):
+            page.goto(f"{url}/{path}")
+            found[path] = violations(page)
+        page.close()
+
+    assert {path: said for path, said in found.items() if said} == {}
+
+
+def violations(page: Any) -> list[str]:
+    """Return what axe holds against a page: the rule, and where."""
+    result = Axe().run(page)
+    assert len(result.response["passes"]) > 10
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in result.response["violations"]
+    ]
+
+
+def test_text_on_a_telephone_is_large_enough(browser, control, bundle, monitor):
+    """No letter below 12 pixels, those beside the charts too."""
+    log_rows(control.objects, bundle, rows=300, ago_seconds=-1)
+    with published(monitor) as url:
+        page = browser.new_page(viewport={"width": 360, "height": 740})
+        page.goto(url)
+        page.get_by_role("heading", name="healthy", level=2).wait_for(timeout=20_000)
+        page.locator("#shares path").first.wait_for()
+        small = page.evaluate(SMALL_TEXT)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        page.close()
+
+    assert small == []
+    assert width <= 360
+
+
+SMALL_TEXT = """() => [...document.querySelectorAll("body *")]
+  .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+  .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12)
+  .map((one) => one.outerHTML.slice(0, 100))"""
 
 
 def test_a_monitor_that_is_gone_is_said_to_be(browser, monitor):

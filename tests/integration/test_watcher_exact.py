@@ -113,6 +113,18 @@ def test_windows_that_are_not_the_streams_are_the_clients_fault(name: str) -> No
     assert ONSET < accused(found)[0].rows <= ONSET + 3 * EXACT
 
 
+@pytest.mark.parametrize("symbol", ["A", "M"])
+def test_columns_filled_with_zeros_for_a_few_rows_leave_nothing_behind(symbol: str) -> None:
+    """Whichever windows are logged whole, and so accuse the client too: sound rows end it."""
+    model = asked()
+    windows = model.windows[:ROWS].copy()
+    windows[ONSET : ONSET + 5, :, -3:] = 0.0
+    found, watcher = judged(model, model.log(windows, model.time[:ROWS], symbol=symbol))
+
+    assert {each.verdict for each in accused(found)} == {Verdict.SCHEMA_SKEW}
+    assert watcher.judgement.verdict.facts.well
+
+
 def test_one_symbol_of_four_is_named() -> None:
     """The others are sound, and stay out of it."""
     model, names = asked(), ("A", "B", "C", "D")

@@ -1,7 +1,6 @@
 """From suspicions to accusations: of a symbol, or of all that a client sends; each made once.
 
-An accusation stands until it is over. A history that was wrong for good is over when rows agree
-again; a change when another one undoes it, or when somebody accepts the new inputs.
+Each stands until it is over (`accusation.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.comparison import FEWEST, MOST, Scale, compare
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
+from plumbline.monitoring.watching.audit.accusation import Accusation, Heard
 from plumbline.monitoring.watching.audit.certainty import no_revision
 from plumbline.monitoring.watching.audit.client_fault import (
     ClientFault,
@@ -35,31 +35,11 @@ from plumbline.monitoring.watching.audit.scope import (
 from plumbline.monitoring.watching.audit.suspicion import Suspicion, kind_of
 from plumbline.monitoring.watching.audit.way_back import leads_back
 
-AGREED_ROWS = 20
-"""Rows in a row that must agree before a wrong history is right again."""
-
-AGREED_WINDOWS = 2
-"""The same in windows that were logged whole."""
-
 _RECENT = 20
 _CLIENTS = 64
 _FEW = 0.25
 _HEARD = 0.8
 _WITHIN = 4.0
-
-
-@dataclass
-class _Standing:
-    """An accusation that has been made."""
-
-    fault: ClientFault
-    agreed_from: int = -1
-    agreed_rows: int = 0
-    agreed_windows: int = 0
-
-    @property
-    def over(self) -> bool:
-        return self.agreed_rows >= AGREED_ROWS or self.agreed_windows >= AGREED_WINDOWS
 
 
 @dataclass
@@ -114,13 +94,13 @@ class Accusations(Faults):
         self._scale = scale
         self._steps = steps
         self._clients: dict[str, _Client] = {}
-        self._standing: dict[Scope, _Standing] = {}
+        self._made: dict[Scope, Accusation] = {}
         self._known: dict[tuple[tuple[str, int], ...], bool] = {}
         self._borders: dict[Scope, int] = {}
 
     def forget(self, covers: Covers = everybody) -> None:
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""
-        self._standing = without(self._standing, covers)
+        self._made = without(self._made, covers)
         for client, known in list(self._clients.items()):
             if covers((client, "")):
                 del self._clients[client]
@@ -132,7 +112,7 @@ class Accusations(Faults):
     @property
     def open(self) -> bool:
         """Whether anything stands."""
-        return bool(self._standing)
+        return bool(self._made)
 
     def settled(self, symbol: str, bar: int) -> bool:
         """Whether what is wrong with steps as old as this bar has been told already."""
@@ -146,20 +126,9 @@ class Accusations(Faults):
         if symbol not in right:
             make_room(right)
         right[symbol] = bar
-        if not self._standing:
-            return
-        for scope in _scopes(symbol):
-            standing = self._standing.get(scope)
-            if standing is None or standing.fault.kind != "history":
-                continue
-            if standing.agreed_from < 0:
-                standing.agreed_from = number
-            apart = scope[1] != ""
-            standing.agreed_rows = (
-                number - standing.agreed_from + 1 if apart else standing.agreed_rows + 1
-            )
-            standing.agreed_windows += window
-            if standing.over:
+        for scope, made in self._made_of(symbol):
+            made.agree(number, apart=scope[1] != "", window=window)
+            if made.over:
                 self._end(scope, row)
 
     def disagree(self, symbol: str, bar: int) -> None:
@@ -168,11 +137,42 @@ class Accusations(Faults):
         if symbol not in missed:
             make_room(missed)
         missed[symbol] = bar
-        for scope in _scopes(symbol) if self._standing else ():
-            standing = self._standing.get(scope)
-            if standing is not None:
-                standing.agreed_from = -1
-                standing.agreed_rows = standing.agreed_windows = 0
+        for _, made in self._made_of(symbol):
+            made.disagree()
+
+    def go_back(self, seen: Look, row: int) -> bool:
+        """Take note of a window; tell if it says of the bars before a change what was said then."""
+        back = [(scope, made) for scope, made in self._made_of(seen.symbol) if made.go_back(seen)]
+        for scope, made in back:
+            if made.over:
+                self._end(scope, row, until=seen.bar)
+        return bool(back)
+
+    def follow(self, symbol: str, bar: int, row: int) -> None:
+        """Take note of a row that goes on from its symbol's last whole window."""
+        for scope, made in self._made_of(symbol):
+            made.follow()
+            if made.over:
+                self._end(scope, row, until=bar)
+
+    @property
+    def listening(self) -> bool:
+        """Whether `hear` can end anything."""
+        return any(made.constants for made in self._made.values())
+
+    def hear(self, rows: Heard) -> None:
+        """Take note of last steps, in which columns that stood still may move again."""
+        scopes = [_scopes(name) for name in rows.names]
+        for scope, made in list(self._made.items()):
+            end = made.hear(rows, [scope in each for each in scopes], self._scale)
+            if end is not None:
+                self._end(scope, end, until=made.still_bar)
+
+    def _made_of(self, symbol: str) -> list[tuple[Scope, Accusation]]:
+        """Return what stands against a symbol, and against all of its client."""
+        if not self._made:
+            return []
+        return [(each, self._made[each]) for each in _scopes(symbol) if each in self._made]
 
     def _client(self, symbol: str) -> _Client:
         name = scope_of(symbol)[0]
@@ -223,8 +223,8 @@ class Accusations(Faults):
 
     def _leads_back(self, difference: Difference, wrong: Sequence[Look]) -> bool:
         """Whether it undoes a change that stands, as no revised bar does."""
-        before = [self._standing.get(scope) for scope in _scopes(wrong[0].symbol)]
-        known = [each.fault.difference for each in before if each and each.fault.difference]
+        made = [each.fault.difference for _, each in self._made_of(wrong[0].symbol)]
+        known = [each for each in made if each is not None]
         return any(self._undone(first, difference, wrong) for first in known)
 
     def _accuse(
@@ -240,7 +240,7 @@ class Accusations(Faults):
         make_room(self._borders)
         self._borders[scope] = max(each.newest_off for each in wrong)
         for before in (scope, (scope[0], "")):
-            standing = self._standing.get(before)
+            standing = self._made.get(before)
             if standing is None or standing.fault.difference is None:
                 continue
             first = standing.fault.difference
@@ -252,26 +252,30 @@ class Accusations(Faults):
             if same_kind and (kind == "history" or difference.equals(first)):
                 return
         fault = self._fault(scope, kind, difference, row=row, since=since)
-        other = self._standing.pop(scope, None)
+        other = self._made.pop(scope, None)
         if other is not None and other.fault.kind != kind:
             self._over.append(replace(other.fault, row=row))
-        make_room(self._standing)
-        self._standing[scope] = _Standing(fault)
+        make_room(self._made)
+        self._made[scope] = Accusation(fault, self._borders[scope])
         if scope[1]:
             self._client(wrong[0].symbol).drop(wrong[0].symbol)
         else:
             self._clients.pop(scope[0], None)
-            for client, symbol in list(self._standing):
+            for client, symbol in list(self._made):
                 if client == scope[0] and symbol:
-                    self._over.append(replace(self._standing.pop((client, symbol)).fault, row=row))
+                    self._over.append(replace(self._made.pop((client, symbol)).fault, row=row))
         self._found.append(fault)
 
-    def _end(self, scope: Scope, row: int) -> None:
-        """Close an accusation; one of a client closes those of its symbols."""
-        for client, symbol in list(self._standing):
+    def _end(self, scope: Scope, row: int, *, until: int = -1) -> None:
+        """Close an accusation; one of a client closes those of its symbols.
+
+        What was wrong with steps up to the bar ``until`` has then been told.
+        """
+        self._borders[scope] = max(self._borders[scope], until)
+        for client, symbol in list(self._made):
             if client == scope[0] and scope[1] in ("", symbol):
-                standing = self._standing.pop((client, symbol))
-                self._over.append(replace(standing.fault, row=row))
+                made = self._made.pop((client, symbol))
+                self._over.append(replace(made.fault, row=row))
         self._clients.pop(scope[0], None)
 
     def _undone(self, first: Difference, second: Difference, wrong: Sequence[Look]) -> bool:

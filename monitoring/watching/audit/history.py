@@ -15,6 +15,7 @@ from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import Scale
+from plumbline.monitoring.watching.audit.accusation import Heard
 from plumbline.monitoring.watching.audit.accusations import Accusations
 from plumbline.monitoring.watching.audit.client_fault import ClientFault
 from plumbline.monitoring.watching.audit.lateness import EVERY as CLOCK_EVERY
@@ -120,8 +121,10 @@ class History:
         if self._suspicions:
             ask |= np.isin(placed.slot, list(self._suspicions))
         todo: list[int] = np.flatnonzero(ask).tolist()
+        heard = 0
         while todo:
             i = todo.pop(0)
+            heard = self._hear(batch, start, heard, i, placed)
             at = At.of(self._rings, placed, i)
             doubted, curious = self._doubted(at), self._curious_until
             self._row = self._rows + i
@@ -133,8 +136,18 @@ class History:
                 more = placed.slot[i + 1 :] == at.slot
                 more[: max(self._curious_until - self._row - 1, 0)] = True
                 todo = sorted({*todo, *(np.flatnonzero(more) + i + 1).tolist()})
+        self._hear(batch, start, heard, len(placed), placed)
         self._clock(batch, start, placed)
         self._rows += len(placed)
+
+    def _hear(self, batch: PredictionBatch, start: int, heard: int, i: int, placed: Placed) -> int:
+        """Show the accusations the last steps from ``heard`` up to row ``i``, if they listen."""
+        if i > heard and self._accusations.listening:
+            rows = slice(start + heard, start + i)
+            names = [self._rings.names[slot] for slot in placed.slot[heard:i].tolist()]
+            told = Heard(rows.start, names, batch.bar_time[rows], batch.features[rows])
+            self._accusations.hear(told)
+        return i
 
     def _clock(self, batch: PredictionBatch, start: int, placed: Placed) -> None:
         """Hold some rows against the clock."""
@@ -207,15 +220,17 @@ class History:
         if data is not None:
             suspicion = self._compare(at, row, data, suspicion, continued=continued)
         else:
-            suspicion = self._count(at, suspicion, continued=continued, parted=tried.parted)
+            suspicion = self._count(at, row, suspicion, continued=continued, parted=tried.parted)
         window = data is not None
         if suspicion and self._accusations.judge(suspicion, row, at.number, window=window):
             self._suspicions.pop(slot, None)
 
     def _count(
-        self, at: At, suspicion: Suspicion | None, *, continued: bool, parted: bool
+        self, at: At, row: int, suspicion: Suspicion | None, *, continued: bool, parted: bool
     ) -> Suspicion | None:
         """Count a wrong hash, if it says something; returns what then speaks against the symbol."""
+        if continued:
+            self._accusations.follow(at.symbol, int(self._rings.bars[at.slot, at.place]), row)
         if suspicion is None and continued:
             self._rings.fitted[at.slot] = 1
             return None
@@ -267,6 +282,7 @@ class History:
             return suspicion
         newest = Newest(at.symbol, at.number, int(rings.bars[slot, at.place]), window)
         seen = look(newest, past, self._calendar, self._scale)
+        back = self._accusations.go_back(seen, row)
         if seen.off.any() and self._accusations.settled(at.symbol, seen.newest_off):
             return suspicion
         if seen.sound:
@@ -275,6 +291,9 @@ class History:
             self._suspicions.pop(slot, None)
             self._accusations.agree(at.symbol, seen.bar, row, at.number, window=True)
             return None
+        if suspicion is not None and suspicion.refuted(seen):
+            self._suspicions.pop(slot, None)
+            suspicion = None
         if seen.wrong:
             self._accusations.see(seen)
             if self._row >= self._curious_until:
@@ -284,7 +303,8 @@ class History:
             suspicion.add(seen)
             suspicion.misses += self._telling(at)
             suspicion.continued += continued
-            self._accusations.disagree(at.symbol, seen.bar)
+            if not back:
+                self._accusations.disagree(at.symbol, seen.bar)
         return suspicion
 
     def _telling(self, at: At) -> bool:

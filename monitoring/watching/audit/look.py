@@ -180,6 +180,11 @@ class Look:
         oldest = int(np.flatnonzero(self.off)[-1]) + 1
         return oldest >= TRACE and bool(self.off[:oldest].mean() >= MOSTLY)
 
+    def keeps(self, border: int) -> bool:
+        """Whether of several bars up to this one it says what was said of them then."""
+        before = (self.bars <= border) & self.sure
+        return bool(before.sum() >= TRACE and not self.off[before].any())
+
     @property
     def old(self) -> bool:
         """Whether its oldest steps are off: a bar revised within the window leaves them alone."""

@@ -72,6 +72,11 @@ class Suspicion:
             del self.wrong[1]
         self.wrong.append(seen)
 
+    def refuted(self, seen: Look) -> bool:
+        """Whether a later window says of the old bars what was said then: it is over."""
+        wrong = [each.newest_off for each in self.wrong if each.wrong]
+        return bool(wrong) and seen.keeps(max(wrong))
+
     def kind(self, certain: Certain) -> ClientFaultKind | None:
         """Return what it is once that is certain."""
         wrong = [each for each in self.wrong if each.wrong]

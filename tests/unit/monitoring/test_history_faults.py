@@ -196,6 +196,37 @@ def test_a_change_is_over_when_it_is_undone(name: str) -> None:
     assert ends >= 9
 
 
+@pytest.mark.parametrize("rows", [5, 10, 20])
+def test_columns_that_stood_still_for_a_few_rows_move_again(rows: int) -> None:
+    """However short it was and whichever windows are logged whole: over after 20 rows that move."""
+    blank = CHANGES["zero"][0]
+    opened = 0
+    for seed in SEEDS:
+        end = ONSET + rows
+        log = log_of(lambda w, b: blank(w, b) if b < end else w, seed, bars=end + 60)  # noqa: B023
+        found, over = audited(log)
+        opened += len(found)
+        assert len(found) == len(over) <= 1
+        assert all(row <= end - BEFORE + 40 for row, _ in over)
+
+    assert opened >= 4
+
+
+@pytest.mark.parametrize("name", ["factor", "order", "offset"])
+def test_a_change_of_a_few_rows_is_over_when_windows_hold_the_old_bars_again(name: str) -> None:
+    """As they were sent then: in two, or in one that four rows follow. Three in four show that."""
+    there = CHANGES[name][0]
+    opened = ends = 0
+    for seed in SEEDS:
+        found, over = audited(log_of(lambda w, b: there(w, b) if b < 120 else w, seed))
+        assert len(found) <= 1
+        opened += len(found)
+        ends += len(over)
+
+    assert opened >= 6
+    assert ends >= 0.75 * opened
+
+
 def test_another_change_on_top_is_told() -> None:
     """A client that goes from x 1.5 to x 3 has not come back."""
 

@@ -8,14 +8,16 @@ import pytest
 from markupsafe import escape
 
 from plumbline.bundle.finding import Diagnosis, Finding, Level, Verdict
+from plumbline.monitoring.page.holdings import Holdings, ReportLink
 from plumbline.monitoring.page.status import (
     ChallengerState,
     EvidenceState,
-    ReportLink,
+    Measurement,
     Status,
     WatchState,
 )
-from plumbline.monitoring.page.view import Page, ago, tone
+from plumbline.monitoring.page.text import ago
+from plumbline.monitoring.page.view import Visit, render, render_live, tone
 from plumbline.store.incident import EventKind, Incident, IncidentEvent, IncidentStatus
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,6 +30,14 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         name="spread", level=Level.FAIL, value=0.0, n=3, message=text, columns=(text,)
     )
     diagnosis = Diagnosis(verdict=verdict, cause=text, findings=(finding,), n=3)
+    gain = EvidenceState(
+        detector="gain",
+        subject="output",
+        log_e=15.0,
+        threshold=13.8,
+        alarmed=True,
+        columns=(text,),
+    )
     watch = WatchState(
         version="0123456789abcdef",
         generation=1,
@@ -43,16 +53,8 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         rows=3,
         diagnosis=diagnosis,
         since=NOW,
-        evidence=(
-            EvidenceState(
-                detector="gain",
-                subject="output",
-                log_e=15.0,
-                threshold=13.8,
-                alarmed=True,
-                columns=(text,),
-            ),
-        ),
+        evidence=(gain,),
+        measured=Measurement(rows=3, time=NOW, findings=(finding,), evidence=(gain,)),
         points=(),
     )
     event = IncidentEvent(time=NOW, kind=EventKind.CALLED, detail=text)
@@ -89,15 +91,17 @@ def status(verdict: Verdict = Verdict.HEALTHY, text: str = "a cause") -> Status:
         watch=watch,
         challenger=challenger,
         incidents=(incident,),
-        reports=(
-            ReportLink(name="20260101T000000000000Z-drift-00000000.html", kind=text, time=NOW),
+        holdings=Holdings(
+            reports=(
+                ReportLink(name="20260101T000000000000Z-drift-00000000.html", kind=text, time=NOW),
+            )
         ),
     )
 
 
 def test_every_text_is_escaped():
     """Model names, symbols, features, actors and causes come from outside."""
-    page = Page().render(status(text=HOSTILE))
+    page = render(status(text=HOSTILE), Visit())
 
     assert "<img src=x" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
@@ -106,7 +110,7 @@ def test_every_text_is_escaped():
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_is_shown_and_explained(verdict):
     """In words, with what it means and what is done about it."""
-    page = Page().render(status(verdict))
+    page = render(status(verdict), Visit())
 
     assert verdict.value.replace("_", " ") in page
     for text in (verdict.facts.meaning, verdict.facts.remedy.carried_out, verdict.facts.doing):
@@ -123,7 +127,7 @@ def test_colour_never_speaks_alone():
 
 def test_a_model_without_a_champion_is_waited_for():
     """The page says what to do."""
-    page = Page().render(Status(model="m", time=NOW, leads=True))
+    page = render(Status(model="m", time=NOW, leads=True), Visit())
 
     assert "has no champion that can be watched" in page
     assert "Train and promote one" in page
@@ -131,8 +135,8 @@ def test_a_model_without_a_champion_is_waited_for():
 
 def test_the_version_in_shadow_is_shown_while_there_is_one():
     """With its verdict, its rows, and how far it agrees with the champion."""
-    shown = Page().render(status(Verdict.FLAT))
-    alone = Page().render(status().model_copy(update={"challenger": None}))
+    shown = render(status(Verdict.FLAT), Visit())
+    alone = render(status().model_copy(update={"challenger": None}), Visit())
 
     for text in ("In shadow", "fedcba9876543210", "85% of 140", "0.125", "150"):
         assert text in shown
@@ -141,7 +145,7 @@ def test_the_version_in_shadow_is_shown_while_there_is_one():
 
 def test_the_page_loads_nothing_from_elsewhere():
     """No address but its own."""
-    page = Page().render(status())
+    page = render(status(), Visit())
 
     assert "http://" not in page
     assert "https://" not in page
@@ -149,7 +153,7 @@ def test_the_page_loads_nothing_from_elsewhere():
 
 def test_the_live_part_is_the_page_without_its_frame():
     """It is what the page fetches every second."""
-    assert Page().render_live(status()) in Page().render(status())
+    assert render_live(status(), Visit()) in render(status(), Visit())
 
 
 @pytest.mark.parametrize(
