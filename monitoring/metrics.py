@@ -15,99 +15,111 @@ class Metrics:
     """The metrics of one monitor process.
 
     Gauges describe the model as this monitor sees it; of several monitors, ask the one for which
-    ``monitoring_leader_ratio`` is 1.
+    ``plumbline_monitoring_leader`` is 1.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.verdict = self._gauge(
-            "monitoring_verdict_ratio",
+            "plumbline_monitoring_verdict",
             "1 for the present verdict, 0 for all others.",
             ("model", "version", "verdict"),
         )
         self.evidence = self._gauge(
-            "monitoring_evidence_nats",
+            "plumbline_monitoring_evidence_nats",
             "Evidence of a detector against a healthy model.",
             ("model", "version", "detector", "output"),
         )
         self.threshold = self._gauge(
-            "monitoring_threshold_nats",
+            "plumbline_monitoring_threshold_nats",
             "Evidence at which a detector alarms.",
             ("model", "version", "detector", "output"),
         )
         self.skill = self._gauge(
-            "monitoring_skill_value",
+            "plumbline_monitoring_skill_value",
             "What outcomes have shown of an output: a figure in its own unit, and its interval.",
             ("model", "version", "output", "figure", "end"),
         )
         self.skill_evidence = self._gauge(
-            "monitoring_skill_evidence_nats",
+            "plumbline_monitoring_skill_evidence_nats",
             "Evidence of outcomes for a verdict.",
             ("model", "version", "output", "verdict"),
         )
         self.skill_threshold = self._gauge(
-            "monitoring_skill_threshold_nats",
+            "plumbline_monitoring_skill_threshold_nats",
             "Evidence of outcomes at which that verdict is reached.",
             ("model", "version", "output", "verdict"),
         )
         self.skill_outcomes = self._gauge(
-            "monitoring_skill_outcomes_count",
+            "plumbline_monitoring_skill_outcomes_count",
             "Outcomes of the version read, by what became of them.",
             ("model", "version", "result"),
         )
         self.lag = self._gauge(
-            "monitoring_lag_seconds", "From an answer to its being judged.", ("model",)
+            "plumbline_monitoring_lag_seconds", "From an answer to its being judged.", ("model",)
         )
         self.last_success = self._gauge(
-            "monitoring_last_success_timestamp_seconds",
+            "plumbline_monitoring_last_success_timestamp_seconds",
             "When the control loop last went round without an error.",
             ("model",),
         )
         self.leader = self._gauge(
-            "monitoring_leader_ratio", "1 if this monitor acts, 0 if it stands by.", ("model",)
+            "plumbline_monitoring_leader", "1 if this monitor acts, 0 if it stands by.", ("model",)
         )
-        self.rows = self._counter("monitoring_rows_total", "Predictions judged.", ("model",))
+        self.rows = self._counter(
+            "plumbline_monitoring_rows_total", "Predictions judged.", ("model",)
+        )
         self.incidents = self._counter(
-            "monitoring_incidents_total", "Incidents opened.", ("model", "verdict")
+            "plumbline_monitoring_incidents_total", "Incidents opened.", ("model", "verdict")
         )
         self.retrains = self._counter(
-            "monitoring_retrains_total", "Retrains, by how they ended.", ("model", "result")
+            "plumbline_monitoring_retrains_total",
+            "Retrains, by how they ended.",
+            ("model", "result"),
         )
         self.recalibrations = self._counter(
-            "monitoring_recalibrations_total", "Refits, by how they ended.", ("model", "result")
+            "plumbline_monitoring_recalibrations_total",
+            "Refits, by how they ended.",
+            ("model", "result"),
         )
         self.calls = self._counter(
-            "monitoring_calls_total", "Times a person was called.", ("model", "reason")
+            "plumbline_monitoring_calls_total", "Times a person was called.", ("model", "reason")
         )
         self.webhooks = self._counter(
-            "monitoring_webhooks_total", "Alerts received, by what became of them.", ("result",)
+            "plumbline_monitoring_webhooks_total",
+            "Alerts received, by what became of them.",
+            ("result",),
         )
         self.canaries = self._counter(
-            "monitoring_canaries_total", "Canaries sent, by result.", ("model", "result")
+            "plumbline_monitoring_canaries_total", "Canaries sent, by result.", ("model", "result")
         )
         self.reports = self._counter(
-            "monitoring_reports_total", "Drift reports, by how they ended.", ("model", "result")
+            "plumbline_monitoring_reports_total",
+            "Drift reports, by how they ended.",
+            ("model", "result"),
         )
         self.recomputations = self._counter(
-            "monitoring_recomputations_total",
+            "plumbline_monitoring_recomputations_total",
             "Times the newest inputs were computed again, by what came of it.",
             ("model", "result"),
         )
         self.shadows = self._counter(
-            "monitoring_shadows_total", "Shadows, by how they ended.", ("model", "result")
+            "plumbline_monitoring_shadows_total", "Shadows, by how they ended.", ("model", "result")
         )
         self.shadow_rows = self._gauge(
-            "monitoring_shadow_rows",
+            "plumbline_monitoring_shadow_rows",
             "Answers of the version in shadow that were judged.",
             ("model", "version"),
         )
         self.shadow_agreement = self._gauge(
-            "monitoring_shadow_agreement_ratio",
+            "plumbline_monitoring_shadow_agreement_ratio",
             "Share of requests to which the version in shadow does as the champion does.",
             ("model", "version"),
         )
         self.errors = self._counter(
-            "monitoring_errors_total", "Rounds of the control loop that failed.", ("model",)
+            "plumbline_monitoring_errors_total",
+            "Rounds of the control loop that failed.",
+            ("model",),
         )
 
     def show_verdict(self, model: str, version: str, present: Verdict) -> None:

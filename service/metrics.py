@@ -92,76 +92,94 @@ class Metrics:
         version, action = ["model", "version"], ["model", "version", "action"]
         output = [*version, "output"]
         coordinate = [*output, "coordinate"]
-        self._predictions = self._counter("service_predictions", "Predictions answered.", version)
+        self._predictions = self._counter(
+            "plumbline_service_predictions", "Predictions answered.", version
+        )
         self._decisions = self._counter(
-            "service_decisions", "Actions taken, of policies that have actions.", action
+            "plumbline_service_decisions", "Actions taken, of policies that have actions.", action
         )
         self._epistemic = self._counter(
-            "service_epistemic", "Sum of the members' disagreement in each answer.", output
+            "plumbline_service_epistemic",
+            "Sum of the members' disagreement in each answer.",
+            output,
         )
         self._entropy = self._counter(
-            "service_entropy_nats", "Sum of the entropy of each answer's probabilities.", output
+            "plumbline_service_entropy_nats",
+            "Sum of the entropy of each answer's probabilities.",
+            output,
         )
         self._probability = self._counter(
-            "service_probability",
+            "plumbline_service_probability",
             "Sum of the calibrated probability of each choice.",
             [*output, "choice"],
         )
         shifted = "u = (x - reference mean) / reference standard deviation, within ±50"
         self._positive = self._counter(
-            "service_output_positive", f"Sum of the positive part of {shifted}.", coordinate
+            "plumbline_service_output_positive",
+            f"Sum of the positive part of {shifted}.",
+            coordinate,
         )
         self._negative = self._counter(
-            "service_output_negative", f"Sum of the negative part of {shifted}.", coordinate
+            "plumbline_service_output_negative",
+            f"Sum of the negative part of {shifted}.",
+            coordinate,
         )
-        self._square = self._counter("service_output_square", f"Sum of u², {shifted}.", coordinate)
+        self._square = self._counter(
+            "plumbline_service_output_square", f"Sum of u², {shifted}.", coordinate
+        )
         self._reference_std = Gauge(
-            "service_reference_output_std_ratio",
+            "plumbline_service_reference_output_std_ratio",
             "Standard deviation of each coordinate of an output in the reference.",
             coordinate,
             registry=self.registry,
             multiprocess_mode="livemax",
         )
         self._confidence = Histogram(
-            "service_confidence_ratio",
+            "plumbline_service_confidence_ratio",
             "Largest calibrated probability of each answer.",
             output,
             buckets=_CONFIDENCE,
             registry=self.registry,
         )
         self._repeated = self._counter(
-            "service_repeated_inputs",
+            "plumbline_service_repeated_inputs",
             "Predictions whose window equals the one before it of the same symbol.",
             version,
         )
         self._zero_columns = self._counter(
-            "service_zero_columns", "Columns that are zero throughout a window.", version
+            "plumbline_service_zero_columns", "Columns that are zero throughout a window.", version
         )
 
     def _declare_service(self) -> None:
-        self._refused = self._counter("service_refused", "Requests refused, by code.", ["reason"])
+        self._refused = self._counter(
+            "plumbline_service_refused", "Requests refused, by code.", ["reason"]
+        )
         self._seconds = Histogram(
-            "service_request_seconds",
+            "plumbline_service_request_seconds",
             "Time from the head of a request to its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._spooled = self._counter("service_spooled_rows", "Rows made durable.", ["table"])
+        self._spooled = self._counter(
+            "plumbline_service_spooled_rows", "Rows made durable.", ["table"]
+        )
         self._shipped = self._counter(
-            "service_shipped_rows", "Rows sealed into the store.", ["table"]
+            "plumbline_service_shipped_rows", "Rows sealed into the store.", ["table"]
         )
         self._dropped = self._counter(
-            "service_dropped_rows", "Rows lost (best effort).", ["reason"]
+            "plumbline_service_dropped_rows", "Rows lost (best effort).", ["reason"]
         )
         self._swaps = self._counter(
-            "service_swaps", "Model swaps, counted by each worker.", ["model", "result"]
+            "plumbline_service_swaps", "Model swaps, counted by each worker.", ["model", "result"]
         )
         self._withheld = self._counter(
-            "service_sizes_withheld", "Sizes answered as zero because of the verdict.", ["model"]
+            "plumbline_service_sizes_withheld",
+            "Sizes answered as zero because of the verdict.",
+            ["model"],
         )
         self._pending = Gauge(
-            "service_spool_pending_rows",
+            "plumbline_service_spool_pending_rows",
             "Durable rows that are not in the store yet.",
             registry=self.registry,
             multiprocess_mode="livesum",
@@ -169,17 +187,19 @@ class Metrics:
 
     def _declare_shadow(self) -> None:
         self._shadowed = self._counter(
-            "service_shadow_predictions",
+            "plumbline_service_shadow_predictions",
             "Predictions a challenger has made too, unseen by clients.",
             ["model", "version"],
         )
         self._shadow_dropped = self._counter(
-            "service_shadow_dropped",
+            "plumbline_service_shadow_dropped",
             "Predictions of the sample that no challenger was asked about, or not for long.",
             ["model", "reason"],
         )
         self._shadow_swaps = self._counter(
-            "service_shadow_swaps", "Loads of a challenger, by each worker.", ["model", "result"]
+            "plumbline_service_shadow_swaps",
+            "Loads of a challenger, by each worker.",
+            ["model", "result"],
         )
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:

@@ -148,8 +148,8 @@ def test_metrics_of_service_and_monitor_can_be_scraped(running):
     served = httpx.get(f"{running.service_url}/metrics", timeout=10).text
     watched = httpx.get(f"{running.monitor_url}/metrics", timeout=10).text
 
-    assert "service_predictions_total{" in served
-    assert "monitoring_verdict_ratio{" in watched
+    assert "plumbline_service_predictions_total{" in served
+    assert "plumbline_monitoring_verdict{" in watched
 
 
 def test_a_second_up_on_the_same_store_is_told(running):

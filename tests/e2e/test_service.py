@@ -95,8 +95,8 @@ def test_a_swap_to_another_kind_of_model_is_followed(tmp_path):
     assert [each["outputs"]["r6"]["kind"] for each in after["value"]] == ["value"] * 40
     assert sorted(each["outputs"]["s6"]["rank"] for each in after["score"])[-1] > 0.97
     assert {each["action"] for kind in after for each in after[kind]} == {None}
-    assert reading(metrics, "service_predictions_total{") == 81
-    assert reading(metrics, "service_decisions_total{") == 1
+    assert reading(metrics, "plumbline_service_predictions_total{") == 81
+    assert reading(metrics, "plumbline_service_decisions_total{") == 1
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_one_connection_serves_many_requests(served):
 
 def test_metrics_of_any_worker_are_those_of_all(served):
     """Counts add up over the workers, and every scrape sees the same whole."""
-    series = "service_predictions_total{"
+    series = "plumbline_service_predictions_total{"
 
     def scrape() -> float:
         return reading(served.get("/metrics").text, series)
@@ -222,10 +222,10 @@ def test_shipped_rows_are_counted_and_nothing_waits_for_long(served):
 
     def shipped() -> bool:
         text = served.get("/metrics").text
-        spooled = reading(text, 'service_spooled_rows_total{table="predictions"')
+        spooled = reading(text, 'plumbline_service_spooled_rows_total{table="predictions"')
         return (
-            reading(text, 'service_shipped_rows_total{table="predictions"') == spooled
-            and reading(text, "service_spool_pending_rows") == 0
+            reading(text, 'plumbline_service_shipped_rows_total{table="predictions"') == spooled
+            and reading(text, "plumbline_service_spool_pending_rows") == 0
         )
 
     served.wait_until(shipped, 10)
@@ -339,7 +339,7 @@ def test_swaps_under_load_fail_nobody(served):
                 expected[answer["version"]], abs=1e-6
             )
     metrics = served.get("/metrics").text
-    refused = reading(metrics, f'service_swaps_total{{model="{MODEL}",result="refused"}}')
+    refused = reading(metrics, f'plumbline_service_swaps_total{{model="{MODEL}",result="refused"}}')
     assert 2 <= refused <= 4
 
 
@@ -377,7 +377,7 @@ def test_killed_worker_loses_no_acknowledged_row_and_is_replaced(tmp_path):
             time.sleep(1)
         assert seen.failures == []
         metrics = served.get("/metrics").text
-        counted = reading(metrics, "service_predictions_total{")
+        counted = reading(metrics, "plumbline_service_predictions_total{")
         files = {p.name for p in (served.state / "bentoml/prometheus_multiproc_dir").iterdir()}
         processes = [served.process.pid, *(p.pid for p in served.workers())]
         below = psutil.Process(served.process.pid).children(recursive=True)

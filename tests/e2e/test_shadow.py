@@ -202,17 +202,17 @@ def test_a_crowd_is_answered_whatever_the_challenger_costs(served):
             float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name)
         )
         for name in (
-            "service_predictions_total",
-            "service_shadow_predictions_total",
-            "service_shadow_dropped_total",
+            "plumbline_service_predictions_total",
+            "plumbline_service_shadow_predictions_total",
+            "plumbline_service_shadow_dropped_total",
         )
     }
     shadowed, dropped = (
-        counted[f"service_shadow_{what}_total"] for what in ("predictions", "dropped")
+        counted[f"plumbline_service_shadow_{what}_total"] for what in ("predictions", "dropped")
     )
 
     assert asked.failures == []
-    assert counted["service_predictions_total"] >= len(asked.answers)
+    assert counted["plumbline_service_predictions_total"] >= len(asked.answers)
     assert shadowed > 0
     assert (shadowed + dropped) / len(given) < 0.6
     assert (shadowed + dropped + 2 * QUEUE_ROWS) / len(given) > 0.4

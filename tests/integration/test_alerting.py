@@ -139,7 +139,7 @@ def test_a_collapse_is_retrained_through_alertmanager(tmp_path):
         client = Client(connection, served.store)
         broken = collapse(served.store)
         wait_for(lambda: client.ask(1) == {broken}, seconds=20, what="the collapsed version")
-        born = f'service_predictions_total{{version="{broken}"}}'
+        born = f'plumbline_service_predictions_total{{version="{broken}"}}'
         wait_for(lambda: around.query(born), seconds=20, what="the first scrape of its counters")
         client.ask(300)
         firing = wait_for(
@@ -152,7 +152,7 @@ def test_a_collapse_is_retrained_through_alertmanager(tmp_path):
 
         wait_for(lambda: around.query(one_action), seconds=30, what="the share in Prometheus")
         wait_for(lambda: broken not in client.ask(20), seconds=60, what="a repaired version")
-        again = 'monitoring_webhooks_total{result="repeated"}'
+        again = 'plumbline_monitoring_webhooks_total{result="repeated"}'
         wait_for(lambda: around.query(f"{again} >= 3"), seconds=30, what="repeated deliveries")
         client.ask(100)
         (incident,) = incidents(served.store)

@@ -131,7 +131,7 @@ def test_a_true_service_passes(tmp_path, metrics, hands):
         assert send(canary, hands, 3) == [None] * 3
     assert impostor.headers == ("canary",) * 3
     assert canary.last.error < 1e-5
-    assert value(metrics, "monitoring_canaries_total", model=MODEL, result="passed") == 3
+    assert value(metrics, "plumbline_monitoring_canaries_total", model=MODEL, result="passed") == 3
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,11 @@ def test_the_real_service_passes_and_logs_nothing(tmp_path, metrics, hands):
         text = httpx.get(f"{served.url}/metrics").text
 
     assert canary.last.result is CanaryResult.PASSED
-    counted = [line for line in text.splitlines() if line.startswith("service_predictions_total{")]
+    counted = [
+        line
+        for line in text.splitlines()
+        if line.startswith("plumbline_service_predictions_total{")
+    ]
     assert counted
     assert all(line.endswith(" 0.0") for line in counted)
     assert len(PredictionLog(Control(tmp_path, made=True).objects, MODEL).read()) == 0

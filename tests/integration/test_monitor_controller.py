@@ -84,8 +84,13 @@ def test_a_collapse_is_retrained_checked_promoted_and_watched(control, controlle
     ]
     assert len(control.calls) == 1
     assert "--parent" not in control.calls[0]
-    assert value(metrics, "monitoring_retrains_total", model=MODEL, result="promoted") == 1
-    assert value(metrics, "monitoring_calls_total", model=MODEL, reason="attempts_used_up") == 0
+    assert (
+        value(metrics, "plumbline_monitoring_retrains_total", model=MODEL, result="promoted") == 1
+    )
+    assert (
+        value(metrics, "plumbline_monitoring_calls_total", model=MODEL, reason="attempts_used_up")
+        == 0
+    )
 
 
 def test_a_healthy_model_is_left_alone(control, controller):
@@ -112,7 +117,10 @@ def test_a_bias_is_refitted_and_never_retrained(control, controller, metrics, mo
     assert EventKind.RETRAIN_STARTED not in kinds(incident)
     assert [call[0] for call in control.calls] == ["calibrate"]
     assert control.calls[0][control.calls[0].index("--version") + 1] == version
-    assert value(metrics, "monitoring_recalibrations_total", model=MODEL, result="promoted") == 1
+    assert (
+        value(metrics, "plumbline_monitoring_recalibrations_total", model=MODEL, result="promoted")
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,9 @@ def test_broken_inputs_page_once_and_never_retrain(control, controller, metrics,
     assert len(control.incidents()) == 1
     assert incident.status is IncidentStatus.CALLED
     assert not incident.ended
-    assert value(metrics, "monitoring_calls_total", model=MODEL, reason=verdict.value) == 1
+    assert (
+        value(metrics, "plumbline_monitoring_calls_total", model=MODEL, reason=verdict.value) == 1
+    )
 
     controller.step(control.situation(Verdict.INSUFFICIENT_DATA))
     controller.step(control.situation(Verdict.HEALTHY))
@@ -225,8 +235,11 @@ def test_refused_candidates_use_up_the_attempts_and_call_once(control, controlle
     assert len(control.calls) == 2
     assert control.calls[0] != control.calls[1]
     assert control.registry.alias().value.version == broken
-    assert value(metrics, "monitoring_calls_total", model=MODEL, reason="attempts_used_up") == 1
-    assert value(metrics, "monitoring_retrains_total", model=MODEL, result="refused") == 2
+    assert (
+        value(metrics, "plumbline_monitoring_calls_total", model=MODEL, reason="attempts_used_up")
+        == 1
+    )
+    assert value(metrics, "plumbline_monitoring_retrains_total", model=MODEL, result="refused") == 2
 
 
 @pytest.mark.parametrize(
@@ -278,7 +291,7 @@ def test_a_retrain_that_dies_is_tried_again(control, controller, metrics):
     assert "exit code 137" in failures[0]
     assert "out of memory" in failures[0]
     assert incident.status is IncidentStatus.CALLED
-    assert value(metrics, "monitoring_retrains_total", model=MODEL, result="failed") == 2
+    assert value(metrics, "plumbline_monitoring_retrains_total", model=MODEL, result="failed") == 2
 
 
 def test_a_retrain_that_takes_too_long_is_killed(control, metrics):
@@ -326,7 +339,12 @@ def test_a_candidate_that_collapses_is_rolled_back_once(control, controller, met
     assert kinds(incident).count(EventKind.CALLED) == 1
     assert len(control.registry.history()) == 4
     assert len(control.calls) == 1
-    assert value(metrics, "monitoring_calls_total", model=MODEL, reason="candidate_collapsed") == 1
+    assert (
+        value(
+            metrics, "plumbline_monitoring_calls_total", model=MODEL, reason="candidate_collapsed"
+        )
+        == 1
+    )
 
 
 def test_a_candidate_that_collapses_stays_when_nothing_was_ever_healthy(control, controller):
@@ -592,7 +610,9 @@ def test_a_retrain_that_flips_the_action_is_an_oscillation(control, metrics):
     assert incident.version == second
     assert incident.status is IncidentStatus.CALLED
     assert len(control.calls) == 1
-    assert value(metrics, "monitoring_calls_total", model=MODEL, reason="oscillating") == 1
+    assert (
+        value(metrics, "plumbline_monitoring_calls_total", model=MODEL, reason="oscillating") == 1
+    )
 
 
 def test_a_candidate_the_registry_refuses_counts_as_refused(control, metrics):

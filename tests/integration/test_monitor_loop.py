@@ -49,7 +49,7 @@ def test_a_healthy_stream_is_called_healthy_and_published(control):
     assert [b.diagnosis.verdict for b in history] == [Verdict.INSUFFICIENT_DATA, Verdict.HEALTHY]
     assert {b.version for b in history} == {bundle.version}
     assert control.incidents() == []
-    assert value(monitor.metrics, "monitoring_rows_total", model=MODEL) == 300
+    assert value(monitor.metrics, "plumbline_monitoring_rows_total", model=MODEL) == 300
 
 
 def test_a_collapse_is_seen_retrained_and_recovered_from(control):
@@ -131,7 +131,7 @@ def test_an_outage_of_the_store_does_not_stop_the_monitor(control, monkeypatch):
         away = control.folder / "away"
         folder.rename(away)
         folder.write_text("not a folder")
-        until(lambda: value(monitor.metrics, "monitoring_errors_total", model=MODEL) >= 2)
+        until(lambda: value(monitor.metrics, "plumbline_monitoring_errors_total", model=MODEL) >= 2)
 
         assert "StoreError" in monitor.status.error
         folder.unlink()

@@ -45,7 +45,7 @@ def said(monitor: Monitor) -> str:
 
 def recomputed(monitor: Monitor, result: str) -> float:
     """Return how often that came of it."""
-    name = "monitoring_recomputations_total"
+    name = "plumbline_monitoring_recomputations_total"
     return value(monitor.metrics, name, model=MODEL, result=result)
 
 

@@ -121,7 +121,10 @@ def test_a_verdict_change_makes_a_report_and_the_loop_goes_on(tmp_path: Path):
 
     assert read_report(control.objects, MODEL, name).lstrip().startswith("<")
     assert monitor.status.drift.columns == 8
-    assert value(monitor.metrics, "monitoring_reports_total", model=MODEL, result="written") == 1
+    assert (
+        value(monitor.metrics, "plumbline_monitoring_reports_total", model=MODEL, result="written")
+        == 1
+    )
     assert ("evidently" in sys.modules) == loaded
 
 

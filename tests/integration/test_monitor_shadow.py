@@ -106,7 +106,7 @@ def test_a_candidate_is_promoted_once_it_was_well_in_shadow(control, controller,
         EventKind.PROMOTED,
         EventKind.RECOVERED,
     ]
-    assert value(metrics, "monitoring_shadows_total", model=MODEL, result="promoted") == 1
+    assert value(metrics, "plumbline_monitoring_shadows_total", model=MODEL, result="promoted") == 1
 
 
 def test_a_candidate_that_is_broken_in_shadow_is_never_promoted(control, controller, metrics):
@@ -125,8 +125,8 @@ def test_a_candidate_that_is_broken_in_shadow_is_never_promoted(control, control
     assert len(refusals) == 2
     assert "in shadow it was judged dominant_action after 45 rows" in refusals[0]
     assert [move.value.version for move in control.registry.history()] == [champion]
-    assert value(metrics, "monitoring_shadows_total", model=MODEL, result="refused") == 2
-    assert value(metrics, "monitoring_retrains_total", model=MODEL, result="refused") == 2
+    assert value(metrics, "plumbline_monitoring_shadows_total", model=MODEL, result="refused") == 2
+    assert value(metrics, "plumbline_monitoring_retrains_total", model=MODEL, result="refused") == 2
 
 
 def test_a_shadow_that_is_switched_off_goes_on_record(control):
@@ -334,9 +334,9 @@ def test_the_version_in_shadow_is_judged_by_its_own_rows(control):
 
         assert shadow.diagnosis.verdict is Verdict.HEALTHY
         assert shadow.pairs == 150
-        assert value(monitor.metrics, "monitoring_shadow_rows", **labels) == 150
+        assert value(monitor.metrics, "plumbline_monitoring_shadow_rows", **labels) == 150
         assert value(
-            monitor.metrics, "monitoring_shadow_agreement_ratio", **labels
+            monitor.metrics, "plumbline_monitoring_shadow_agreement_ratio", **labels
         ) == pytest.approx(shadow.agreement)
         assert control.incidents()[0].status is IncidentStatus.SHADOWING
 

@@ -86,7 +86,7 @@ def test_the_same_delivery_again_changes_nothing(client, monitor, control):
     client.post("/alerts", json=delivery("resolved"))
 
     assert monitor.controller.requests.pending(control.clock()) == ()
-    assert value(monitor.metrics, "monitoring_webhooks_total", result="repeated") == 2
+    assert value(monitor.metrics, "plumbline_monitoring_webhooks_total", result="repeated") == 2
 
 
 def test_alerts_about_other_models_are_ignored(client, monitor, control):
@@ -246,7 +246,7 @@ def test_the_page_of_a_training_is_served_where_nothing_runs(client, control):
 def test_metrics_can_be_scraped(client):
     """The verdict of the champion is 1, all others are 0."""
     text = client.get("/metrics").text
-    lines = [line for line in text.splitlines() if line.startswith("monitoring_verdict_ratio{")]
+    lines = [line for line in text.splitlines() if line.startswith("plumbline_monitoring_verdict{")]
 
     assert len(lines) == len(Verdict)
     assert [line for line in lines if line.endswith(" 1.0")] == [

@@ -141,7 +141,9 @@ def test_a_bundle_in_a_folder_is_taken_in_judged_and_promoted(control, metrics, 
     assert "PLUMBLINE_UNTIL" not in told
     assert not Path(told["PLUMBLINE_OUTPUT"]).exists()
     assert EventKind.RETRAIN_STARTED in kinds(incident)
-    assert value(metrics, "monitoring_retrains_total", model=MODEL, result="promoted") == 1
+    assert (
+        value(metrics, "plumbline_monitoring_retrains_total", model=MODEL, result="promoted") == 1
+    )
 
 
 def test_a_bias_is_told_to_the_same_trainer(control, metrics, running):

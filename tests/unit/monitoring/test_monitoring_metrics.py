@@ -33,7 +33,7 @@ def test_exactly_one_verdict_holds():
     metrics = Metrics()
     metrics.show_verdict("m", "v1", Verdict.HEALTHY)
     metrics.show_verdict("m", "v1", Verdict.FLAT)
-    values = shown(metrics, "monitoring_verdict_ratio")
+    values = shown(metrics, "plumbline_monitoring_verdict")
 
     assert len(values) == len(Verdict)
     assert {key for key, value in values.items() if value} == {("m", "v1", "flat")}
@@ -46,8 +46,8 @@ def test_versions_that_no_longer_serve_are_dropped():
         metrics.show_verdict("m", f"v{number}", Verdict.FLAT)
         metrics.show_evidence("m", f"v{number}", [evidence(1.0)])
 
-    assert {key[1] for key in shown(metrics, "monitoring_verdict_ratio")} == {"v49"}
-    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v49", "gain", "h6"): 1.0}
+    assert {key[1] for key in shown(metrics, "plumbline_monitoring_verdict")} == {"v49"}
+    assert shown(metrics, "plumbline_monitoring_evidence_nats") == {("m", "v49", "gain", "h6"): 1.0}
 
 
 def test_evidence_for_the_model_counts_as_none():
@@ -55,8 +55,8 @@ def test_evidence_for_the_model_counts_as_none():
     metrics = Metrics()
     metrics.show_evidence("m", "v", [evidence(-690.8)])
 
-    assert shown(metrics, "monitoring_evidence_nats") == {("m", "v", "gain", "h6"): 0.0}
-    assert shown(metrics, "monitoring_threshold_nats") == {("m", "v", "gain", "h6"): 13.8}
+    assert shown(metrics, "plumbline_monitoring_evidence_nats") == {("m", "v", "gain", "h6"): 0.0}
+    assert shown(metrics, "plumbline_monitoring_threshold_nats") == {("m", "v", "gain", "h6"): 13.8}
 
 
 def test_two_monitors_in_one_process_count_apart():
@@ -64,5 +64,5 @@ def test_two_monitors_in_one_process_count_apart():
     first, second = Metrics(), Metrics()
     first.rows.labels("m").inc(3)
 
-    assert "monitoring_rows_total" in first.exposition().decode()
-    assert shown(second, "monitoring_rows_total") == {}
+    assert "plumbline_monitoring_rows_total" in first.exposition().decode()
+    assert shown(second, "plumbline_monitoring_rows_total") == {}

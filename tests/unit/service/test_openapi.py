@@ -57,7 +57,7 @@ def test_every_endpoint_is_in_the_document_and_answers(settings, endpoint):
 
     assert operation["operationId"] == endpoint.name
     assert str(status) in operation["responses"]
-    assert f'service_request_seconds_count{{route="{endpoint.path}"}}' in metrics
+    assert f'plumbline_service_request_seconds_count{{route="{endpoint.path}"}}' in metrics
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -175,11 +175,15 @@ def test_canary_is_answered_but_leaves_no_trace(settings):
 
     assert [p["size"] for p in answer["predictions"]] == [0.0]
     assert len(logged(settings)) == 0
-    for series in ("service_predictions_total", "service_entropy", "service_spooled_rows_total"):
+    for series in (
+        "plumbline_service_predictions_total",
+        "plumbline_service_entropy",
+        "plumbline_service_spooled_rows_total",
+    ):
         assert [x for x in after.splitlines() if x.startswith(series)] == [
             x for x in before.splitlines() if x.startswith(series)
         ]
-    assert 'service_request_seconds_count{route="/predict"} 0.0' in after
+    assert 'plumbline_service_request_seconds_count{route="/predict"} 0.0' in after
 
 
 def sized_settings(settings, monkeypatch):
@@ -208,7 +212,7 @@ def test_sizes_are_withheld_while_the_verdict_is_bad(settings, monkeypatch, verd
     answer, metrics = ask(settings, scenario)
 
     assert (answer["verdict"], answer["predictions"][0]["size"]) == (verdict, size)
-    withheld = f'service_sizes_withheld_total{{model="{MODEL}"}}'
+    withheld = f'plumbline_service_sizes_withheld_total{{model="{MODEL}"}}'
     assert reading(metrics, withheld) == (1.0 if size == 0 else 0.0)
 
 
@@ -406,11 +410,12 @@ def test_full_spool_is_503_and_not_ready(settings):
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
     assert (ready.status_code, ready.json()["error"]["code"]) == (503, "not_ready")
     assert "log: spool" in ready.json()["error"]["message"]
-    answered = reading(metrics, "service_predictions_total{")
+    answered = reading(metrics, "plumbline_service_predictions_total{")
     assert answered == sum(
-        reading(metrics, f'service_decisions_total{{action="{action}"') for action in ACTIONS
+        reading(metrics, f'plumbline_service_decisions_total{{action="{action}"')
+        for action in ACTIONS
     )
-    assert answered == reading(metrics, 'service_spooled_rows_total{table="predictions"}')
+    assert answered == reading(metrics, 'plumbline_service_spooled_rows_total{table="predictions"}')
     assert len(logged(settings)) == answered
 
 
@@ -430,8 +435,8 @@ def test_best_effort_mode_answers_always_and_counts_what_it_loses(
             "log_queue_rows": queue_rows,
         }
     )
-    spooled = 'service_spooled_rows_total{table="predictions"}'
-    dropped = f'service_dropped_rows_total{{reason="{reason}"}}'
+    spooled = 'plumbline_service_spooled_rows_total{table="predictions"}'
+    dropped = f'plumbline_service_dropped_rows_total{{reason="{reason}"}}'
 
     async def scenario(client, worker):
         for _ in range(20):
@@ -483,13 +488,14 @@ def test_metrics_add_up_to_what_was_answered(settings):
     model, its_version = f'model="{MODEL}"', f'version="{answer["version"]}"'
     version, output = f"{model},{its_version}", f'{model},output="h6",{its_version}'
 
-    assert reading(metrics, f"service_predictions_total{{{version}}}") == 4
-    assert reading(metrics, f"service_epistemic_total{{{output}}}") == 0
+    assert reading(metrics, f"plumbline_service_predictions_total{{{version}}}") == 4
+    assert reading(metrics, f"plumbline_service_epistemic_total{{{output}}}") == 0
     for k, action in enumerate(ACTIONS):
         count = sum(row["action"] == action for row in answer["predictions"])
-        decided = f'service_decisions_total{{action="{action}",{version}}}'
+        decided = f'plumbline_service_decisions_total{{action="{action}",{version}}}'
         assert reading(metrics, decided) == count
-        chosen = f'service_probability_total{{choice="{action}",{model},output="h6",{its_version}}}'
+        labels = f'{{choice="{action}",{model},output="h6",{its_version}}}'
+        chosen = f"plumbline_service_probability_total{labels}"
         assert reading(metrics, chosen) == pytest.approx(p[:, k].sum())
         labels = f'{{coordinate="{action}",{model},output="h6",{its_version}}}'
         for name, values in (
@@ -497,16 +503,20 @@ def test_metrics_add_up_to_what_was_answered(settings):
             ("negative", np.maximum(-u, 0)),
             ("square", u**2),
         ):
-            found = reading(metrics, f"service_output_{name}_total{labels}")
+            found = reading(metrics, f"plumbline_service_output_{name}_total{labels}")
             assert found == pytest.approx(values[:, k].sum())
         std = serving.predictor.scales["h6"].std[k]
-        assert reading(metrics, f"service_reference_output_std_ratio{labels}") == pytest.approx(std)
+        assert reading(
+            metrics, f"plumbline_service_reference_output_std_ratio{labels}"
+        ) == pytest.approx(std)
     entropy = -(p * np.log(p)).sum()
-    assert reading(metrics, f"service_entropy_nats_total{{{output}}}") == pytest.approx(entropy)
-    assert reading(metrics, f"service_repeated_inputs_total{{{version}}}") == 1
-    assert reading(metrics, f"service_zero_columns_total{{{version}}}") == 1
-    assert reading(metrics, f"service_confidence_ratio_count{{{output}}}") == 4
-    assert reading(metrics, 'service_request_seconds_count{route="/predict"}') == 1
+    assert reading(metrics, f"plumbline_service_entropy_nats_total{{{output}}}") == pytest.approx(
+        entropy
+    )
+    assert reading(metrics, f"plumbline_service_repeated_inputs_total{{{version}}}") == 1
+    assert reading(metrics, f"plumbline_service_zero_columns_total{{{version}}}") == 1
+    assert reading(metrics, f"plumbline_service_confidence_ratio_count{{{output}}}") == 4
+    assert reading(metrics, 'plumbline_service_request_seconds_count{route="/predict"}') == 1
 
 
 def test_no_label_is_chosen_by_a_caller(settings):

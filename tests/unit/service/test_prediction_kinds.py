@@ -126,8 +126,10 @@ def check_counts(metrics, predictor, predicted):
     """Compare every counter of the outputs with the readings."""
     series = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if line[0] != "#")
     model, version = f'model="{MODEL}"', f'version="{predictor.version}"'
-    assert float(series[f"service_predictions_total{{{model},{version}}}"]) == len(predicted)
-    counted = [name for name in series if name.startswith("service_decisions_total{")]
+    assert float(series[f"plumbline_service_predictions_total{{{model},{version}}}"]) == len(
+        predicted
+    )
+    counted = [name for name in series if name.startswith("plumbline_service_decisions_total{")]
     assert len(counted) == len(predictor.manifest.actions)
     for spec in predictor.manifest.outputs:
         reading = predicted.readings[spec.name]
@@ -139,13 +141,13 @@ def check_counts(metrics, predictor, predicted):
                 ("negative", np.maximum(-u, 0)),
                 ("square", u**2),
             ):
-                found = float(series[f"service_output_{sort}_total{labels}"])
+                found = float(series[f"plumbline_service_output_{sort}_total{labels}"])
                 assert found == pytest.approx(values[:, k].sum())
         labels = f'{{{model},output="{spec.name}",{version}}}'
-        epistemic = float(series[f"service_epistemic_total{labels}"])
+        epistemic = float(series[f"plumbline_service_epistemic_total{labels}"])
         assert epistemic == pytest.approx(reading.epistemic.sum())
-        assert (f"service_entropy_nats_total{labels}" in series) == bool(spec.choices)
-        assert (f"service_confidence_ratio_count{labels}" in series) == bool(spec.choices)
+        assert (f"plumbline_service_entropy_nats_total{labels}" in series) == bool(spec.choices)
+        assert (f"plumbline_service_confidence_ratio_count{labels}" in series) == bool(spec.choices)
 
 
 def test_a_request_is_one_cross_section(serve):

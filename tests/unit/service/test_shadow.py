@@ -71,7 +71,7 @@ def test_the_challenger_is_asked_the_same_and_its_answer_is_logged_apart(always)
     async def scenario(client, worker):
         request = body(1, 2, 3, symbol="EURUSD", time="2017-06-01T12:00:00Z")
         answer = (await client.post("/predict", json=request)).json()
-        return answer, await counted(client, service_shadow_predictions_total=3)
+        return answer, await counted(client, plumbline_service_shadow_predictions_total=3)
 
     answer, metrics = ask(always, scenario)
     given, shadow = logged(always)
@@ -88,11 +88,13 @@ def test_the_challenger_is_asked_the_same_and_its_answer_is_logged_apart(always)
     assert shadow.action[order].tolist() == expected.decision.action.tolist()
     for name in ("symbol", "bar_time", "inputs_hash"):
         assert sorted(getattr(given, name)) == sorted(getattr(shadow, name))
-    answered = [name for name in metrics if name.startswith("service_predictions_total{")]
+    answered = [name for name in metrics if name.startswith("plumbline_service_predictions_total{")]
     assert [metrics[name] for name in answered] == [3.0]
-    assert metrics['service_spooled_rows_total{table="predictions"}'] == 3.0
-    assert metrics[f'service_swaps_total{{model="{MODEL}",result="accepted"}}'] == 1.0
-    assert metrics[f'service_shadow_swaps_total{{model="{MODEL}",result="accepted"}}'] == 1.0
+    assert metrics['plumbline_service_spooled_rows_total{table="predictions"}'] == 3.0
+    assert metrics[f'plumbline_service_swaps_total{{model="{MODEL}",result="accepted"}}'] == 1.0
+    assert (
+        metrics[f'plumbline_service_shadow_swaps_total{{model="{MODEL}",result="accepted"}}'] == 1.0
+    )
 
 
 def test_without_a_challenger_nothing_is_done_after_an_answer(always):
@@ -114,7 +116,7 @@ def test_a_retired_challenger_is_asked_no_more(always):
 
     async def scenario(client, worker):
         await client.post("/predict", json=body(1))
-        await counted(client, service_shadow_predictions_total=1)
+        await counted(client, plumbline_service_shadow_predictions_total=1)
         ModelRegistry(Objects(always.store), MODEL).retire(actor="test", reason="test")
         await asyncio.to_thread(worker.shadow.poll)
         await client.post("/predict", json=body(2))
@@ -134,7 +136,7 @@ def test_a_canary_is_not_shown(always):
         headers = {purpose.HEADER: purpose.CANARY}
         canary = await client.post("/predict", json=body(1), headers=headers)
         await client.post("/predict", json=body(2))
-        await counted(client, service_shadow_predictions_total=1)
+        await counted(client, plumbline_service_shadow_predictions_total=1)
         await asyncio.sleep(0.1)
         return canary.status_code
 
@@ -171,7 +173,7 @@ def test_a_challenger_that_cannot_answer_says_so_in_the_log(always, backend):
             slot.serving, predictor=replace(slot.serving.predictor, backend=backend)
         )
         answer = await client.post("/predict", json=body(1, 2))
-        await counted(client, service_shadow_predictions_total=2)
+        await counted(client, plumbline_service_shadow_predictions_total=2)
         return answer.status_code
 
     assert ask(always, scenario) == 200
@@ -191,11 +193,14 @@ def test_what_finds_the_queue_full_is_dropped_and_counted(always):
     async def scenario(client, worker):
         requests = [body(*range(i, i + rows)) for i in range(0, 8 * rows, rows)]
         answers = await asyncio.gather(*(client.post("/predict", json=one) for one in requests))
-        least = {"service_shadow_predictions_total": rows, "service_shadow_dropped_total": rows}
+        least = {
+            "plumbline_service_shadow_predictions_total": rows,
+            "plumbline_service_shadow_dropped_total": rows,
+        }
         return answers, await counted(client, **least)
 
     answers, metrics = ask(always, scenario)
-    dropped = metrics[f'service_shadow_dropped_total{{model="{MODEL}",reason="busy"}}']
+    dropped = metrics[f'plumbline_service_shadow_dropped_total{{model="{MODEL}",reason="busy"}}']
 
     assert {answer.status_code for answer in answers} == {200}
     assert 0 < dropped <= 7 * rows
@@ -209,11 +214,14 @@ def test_the_disk_is_left_to_the_clients_when_it_fills(always):
     async def scenario(client, worker):
         worker.shadow._log.pending = PENDING_ROWS + 1
         await client.post("/predict", json=body(1))
-        return await counted(client, service_shadow_dropped_total=1)
+        return await counted(client, plumbline_service_shadow_dropped_total=1)
 
     metrics = ask(always.model_copy(update={"poll_seconds": 60.0}), scenario)
 
-    assert metrics[f'service_shadow_dropped_total{{model="{MODEL}",reason="log_behind"}}'] == 1.0
+    assert (
+        metrics[f'plumbline_service_shadow_dropped_total{{model="{MODEL}",reason="log_behind"}}']
+        == 1.0
+    )
 
 
 def test_a_challenger_of_other_inputs_is_not_asked(always):
@@ -222,11 +230,14 @@ def test_a_challenger_of_other_inputs_is_not_asked(always):
 
     async def scenario(client, worker):
         await client.post("/predict", json=body(1))
-        return await counted(client, service_shadow_dropped_total=1)
+        return await counted(client, plumbline_service_shadow_dropped_total=1)
 
     metrics = ask(always, scenario)
 
-    assert metrics[f'service_shadow_dropped_total{{model="{MODEL}",reason="other_inputs"}}'] == 1.0
+    assert (
+        metrics[f'plumbline_service_shadow_dropped_total{{model="{MODEL}",reason="other_inputs"}}']
+        == 1.0
+    )
 
 
 def test_a_cross_section_is_shown_whole_or_not_at_all(tmp_path):
@@ -241,7 +252,7 @@ def test_a_cross_section_is_shown_whole_or_not_at_all(tmp_path):
     async def scenario(client, worker):
         for seed in range(40):
             await client.post("/predict", json=body(*range(seed, seed + 5)))
-        await counted(client, service_shadow_predictions_total=50)
+        await counted(client, plumbline_service_shadow_predictions_total=50)
         await asyncio.sleep(0.2)
 
     ask(settings, scenario)
