@@ -7,7 +7,10 @@ STORE ?= .state/store
 STATE ?= .state
 ONCE ?=
 
-.PHONY: run observe install test test-all lint bench clean help
+# A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
+export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))
+
+.PHONY: run observe install test test-all test-cluster lint bench clean help
 
 run: $(STAMP)  ## set up, then train, serve, watch, break and repair a model (ONCE=1: end by itself)
 	$(BIN)/plumbline up --demo --state .state $(if $(ONCE),--once)
@@ -18,10 +21,13 @@ observe: $(STAMP)  ## Prometheus and Alertmanager beside a running system (STATE
 install: $(STAMP)  ## make .venv with everything
 
 test: $(STAMP)  ## the default suite
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not cluster"
 
 test-all: $(STAMP)  ## the default suite and the slow tests
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not cluster"
+
+test-cluster: $(STAMP)  ## on the cluster of KUBECONFIG, or on one of its own; docs/kubernetes.md says more
+	$(BIN)/pytest -m cluster tests/cluster
 
 lint: $(STAMP)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

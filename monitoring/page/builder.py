@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from plumbline.bundle.finding import Finding
 from plumbline.diagnosis.exact.recomputed import Recomputed
 from plumbline.monitoring.page.ahead import Prospect, look_ahead
 from plumbline.monitoring.page.chronicle import Chronicle
@@ -107,9 +106,7 @@ class StatusBuilder:
         if observation is not None and observation.lag_seconds is not None:
             self._lag, self._last_row = observation.lag_seconds, self._clock()
         if seen.watch is not None:
-            self.chronicle.take(
-                seen.watch, seen.watch.bundle.version, tuple(seen.watch.chart.points)
-            )
+            self.chronicle.take(seen.watch, seen.watch.bundle.version, seen.watch.chart.points)
         return Status(
             model=self._settings.model,
             time=self._clock(),
@@ -186,7 +183,7 @@ def _watch_state(seen: Round) -> WatchState | None:
     if seen.observation is None or seen.watch is None or seen.said is None:
         return None
     champion, bundle, chart = seen.observation.champion, seen.watch.bundle, seen.watch.chart
-    target, reference, measured = champion.value, bundle.reference, seen.watch.measured
+    target, reference = champion.value, bundle.reference
     return WatchState(
         version=target.version,
         generation=champion.number,
@@ -205,21 +202,21 @@ def _watch_state(seen: Round) -> WatchState | None:
         diagnosis=seen.said.diagnosis,
         since=seen.since,
         evidence=evidence_states(seen.said.evidence),
-        measured=Measurement(
-            rows=measured.rows,
-            time=seen.watch.measured_at,
-            findings=_findings(seen.said, seen.watch),
-            evidence=evidence_states(measured.evidence),
-        ),
-        shifts=chart.shifts(),
+        measured=_measurement(seen.said, seen.watch),
+        shifts=chart.shifts,
         points=tuple(chart.points),
         withheld=bundle.manifest.policy.withheld,
     )
 
 
-def _findings(said: Judgement, watch: Watch) -> tuple[Finding, ...]:
-    """Return the findings of the newest look, after those of a canary, of bars or of outcomes."""
-    looked = watch.measured.diagnosis.findings
-    if said.diagnosis is watch.judgement.diagnosis:
-        return looked
-    return (*said.diagnosis.findings, *looked)
+def _measurement(said: Judgement, watch: Watch) -> Measurement:
+    """Return the newest look, after what a canary, bars or outcomes have found."""
+    looked = watch.measured
+    own = said.diagnosis is watch.judgement.diagnosis
+    others = () if own else said.diagnosis.findings
+    return Measurement(
+        rows=looked.rows,
+        time=watch.measured_at,
+        findings=(*others, *looked.diagnosis.findings),
+        evidence=evidence_states(looked.evidence),
+    )
