@@ -9,6 +9,8 @@ ONCE ?=
 
 # A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
 export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))
+# A program that draws Grafana's dashboards, likewise; docs/dashboards.md says how it is called.
+export PLUMBLINE_GRAFANA_PREVIEW ?= $(abspath $(wildcard ../shared/tools/grafana-preview/render))
 
 .PHONY: run observe install test test-all test-cluster lint bench clean help
 

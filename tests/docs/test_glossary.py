@@ -22,6 +22,7 @@ ROOMS = (
     "drills",
     "cli",
     "plumbline/client",
+    "grafana",
 )
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
