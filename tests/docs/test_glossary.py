@@ -16,6 +16,7 @@ ROOMS = (
     "store",
     "diagnosis",
     "training",
+    "rules",
     "service",
     "monitoring",
     "drills",
