@@ -41,7 +41,7 @@ def require_program(name: str) -> str:
     """
     found = shutil.which(name)
     if found is None:
-        _go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+        go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
     return found
 
 
@@ -56,10 +56,11 @@ def require_library(name: str, package: str) -> None:
     try:
         ctypes.CDLL(name)
     except OSError:
-        _go_without(f"{name} is not installed; apt-get install {package}", False)
+        go_without(f"{name} is not installed; apt-get install {package}", False)
 
 
-def _go_without(reason: str, dispensable: bool) -> NoReturn:
+def go_without(reason: str, dispensable: bool) -> NoReturn:
+    """Skip the test; fail it where what is missing is demanded and can be had."""
     if os.environ.get(REQUIRE) == "1" and not dispensable:
         pytest.fail(f"{reason} ({REQUIRE}=1 demands it)", pytrace=False)
     pytest.skip(reason)
