@@ -70,7 +70,7 @@ class History:
         self._curious_until = 0
 
     def take(self, batch: PredictionBatch) -> Rebuilt:
-        """Take rows, oldest in the log first, retries left out; return the windows known of them.
+        """Take rows, oldest in the log first, retries too; return the windows known of them.
 
         Late, disordered and repeated rows are put where their bar belongs; a row that does not say
         its bar comes after the row before it. What is found does not depend on how rows are cut
