@@ -34,6 +34,7 @@ from plumbline.service.process import ProcessTree
 from plumbline.service.settings import PREFIX, ServiceSettings
 from plumbline.store.disk import FileLock
 from plumbline.store.objects import Objects
+from plumbline.store.observed import ObservedObjects
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -169,10 +170,11 @@ class Server:
         from plumbline.service.metrics import Metrics  # noqa: PLC0415 -- prometheus_client reads its folder on import
         from plumbline.service.shipping import Shipping  # noqa: PLC0415 -- imports metrics
 
+        metrics = Metrics()
         shipping = Shipping(
             self._settings.spool_folder,
-            self._objects,
-            Metrics(),
+            ObservedObjects(self._settings.store, metrics),
+            metrics,
             self._settings.ship_seconds,
         )
         shipping.start()
