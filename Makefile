@@ -4,20 +4,32 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 STORE ?= .state/store
+STATE ?= .state
 ONCE ?=
 
-.PHONY: run install test test-all lint bench clean help
+# A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
+export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))
+# A program that draws Grafana's dashboards, likewise; docs/dashboards.md says how it is called.
+export PLUMBLINE_GRAFANA_PREVIEW ?= $(abspath $(wildcard ../shared/tools/grafana-preview/render))
+
+.PHONY: run observe install test test-all test-cluster lint bench clean help
 
 run: $(STAMP)  ## set up, then train, serve, watch, break and repair a model (ONCE=1: end by itself)
 	$(BIN)/plumbline up --demo --state .state $(if $(ONCE),--once)
 
+observe: $(STAMP)  ## Prometheus and Alertmanager beside a running system (STATE=.state)
+	$(BIN)/python k8s/local/observe.py --state $(STATE)
+
 install: $(STAMP)  ## make .venv with everything
 
 test: $(STAMP)  ## the default suite
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not cluster"
 
 test-all: $(STAMP)  ## the default suite and the slow tests
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not cluster"
+
+test-cluster: $(STAMP)  ## on the cluster of KUBECONFIG, or on one of its own; docs/kubernetes.md says more
+	$(BIN)/pytest -m cluster tests/cluster
 
 lint: $(STAMP)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ from plumbline.cli import diagnose, export, models, runs
 from plumbline.cli.accept_inputs import accept_inputs
 from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
+from plumbline.cli.import_bundle import import_bundle
 from plumbline.cli.monitor import monitor
 from plumbline.cli.pack import pack
 from plumbline.cli.plugin_option import takes_plugins
@@ -19,6 +20,7 @@ from plumbline.cli.predict import predict
 from plumbline.cli.recompute import recompute
 from plumbline.cli.replay_outcomes import replay_outcomes
 from plumbline.cli.retrain import retrain
+from plumbline.cli.rules import rules
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
@@ -53,12 +55,14 @@ for command in (
     monitor,
     recompute,
     drill,
+    rules,
     plugins,
 ):
     app.command()(takes_plugins(command))
 app.command("replay-data")(takes_plugins(replay_data))
 app.command("replay-outcomes")(takes_plugins(replay_outcomes))
 app.command("accept-inputs")(accept_inputs)
+models.app.command("import")(import_bundle)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(export.app, name="export")

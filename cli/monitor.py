@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.complete import complete_config, complete_model
-from plumbline.cli.output import StoreSetting, fail
+from plumbline.cli.output import AwaitOption, StoreSetting, fail
 from plumbline.cli.registry import await_models
 
 
@@ -40,6 +40,7 @@ def monitor(
         typer.Option(help="Folder of the jobs it starts.", show_default="./.state/monitor"),
     ] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file with all settings.")] = None,
+    await_model: AwaitOption = False,
 ) -> None:
     """Watch the champion of a model until Ctrl-C; the status page is on port 3001.
 
@@ -64,7 +65,7 @@ def monitor(
             state=state,
         )
         configure_logging()
-        await_models(loaded.store, [loaded.model])
+        await_models(loaded.store, [loaded.model], patient=await_model)
         run(loaded)
     except (MonitoringError, StoreError) as error:
         raise fail(str(error)) from error

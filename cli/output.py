@@ -48,6 +48,12 @@ StoreSetting: TypeAlias = Annotated[
 ModelOption: TypeAlias = Annotated[
     str, typer.Option("--model", help="Name of the model.", autocompletion=complete_model)
 ]
+AwaitOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--await-model", help="Start although the store has only other models yet, as in a cluster."
+    ),
+]
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout.")
 ]

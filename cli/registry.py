@@ -52,10 +52,17 @@ def require_models(objects: Objects, wanted: list[str]) -> None:
             )
 
 
-def await_models(store: str, wanted: list[str]) -> None:
+def await_models(store: str, wanted: list[str], *, patient: bool = False) -> None:
     """Refuse a store or a model that is not there; where the store is empty yet, say so and go on.
 
     A service or a monitor may be there before its first model: it takes it as soon as there is one.
+
+    Parameters
+    ----------
+    store, wanted
+        Where to look for which models.
+    patient
+        Go on as well where the store has other models but not these.
 
     Raises
     ------
@@ -65,9 +72,10 @@ def await_models(store: str, wanted: list[str]) -> None:
     from plumbline.store.registry import ModelRegistry
 
     objects = existing_store(store)
-    if ModelRegistry.names(objects):
+    names = ModelRegistry.names(objects)
+    if names and not patient:
         require_models(objects, wanted)
-    else:
+    elif not set(wanted) <= set(names):
         log.warning(
             "model_awaited", store=store, models=wanted, hint="make one with `plumbline train`"
         )

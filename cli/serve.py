@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.complete import complete_model
-from plumbline.cli.output import StoreSetting, fail
+from plumbline.cli.output import AwaitOption, StoreSetting, fail
 from plumbline.cli.registry import await_models
 
 
@@ -34,6 +34,7 @@ def serve(
         Path | None,
         typer.Option(help="Spool, metrics, admin token.", show_default="./.state/service"),
     ] = None,
+    await_model: AwaitOption = False,
 ) -> None:
     """Serve the champion of one or more models over HTTP, until Ctrl-C.
 
@@ -61,7 +62,7 @@ def serve(
         raise fail(str(error)) from error
     configure_logging()
     try:
-        await_models(settings.store, list(settings.models))
+        await_models(settings.store, list(settings.models), patient=await_model)
         run(settings)
     except (ServeError, StoreError) as error:
         raise fail(str(error)) from error

@@ -20,6 +20,7 @@ from plumbline.cli.resume import Resumed, resumed
 
 if TYPE_CHECKING:
     from plumbline.bundle.manifest import Manifest
+    from plumbline.store.objects import Objects
     from plumbline.store.registry import ModelRegistry
     from plumbline.training.config import Experiment
     from plumbline.training.live import Stretch
@@ -53,6 +54,9 @@ LiveUntilOption: TypeAlias = Annotated[
 ]
 PromoteOption: TypeAlias = Annotated[
     bool, typer.Option("--promote", help="Make it the champion if it passes its gate.")
+]
+IfMissingOption: TypeAlias = Annotated[
+    bool, typer.Option("--if-missing", help="Do nothing if the model has a champion already.")
 ]
 LikeOption: TypeAlias = Annotated[
     str | None,
@@ -121,6 +125,7 @@ def train(
     live_until: LiveUntilOption = None,
     parent: Annotated[str | None, typer.Option(help="Version to start from, if it fits.")] = None,
     promote: PromoteOption = False,
+    if_missing: IfMissingOption = False,
     settings: SetOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was interrupted.")
@@ -152,6 +157,8 @@ def train(
     old = None
     with reporting() as report, stoppable():
         objects = Objects(store)
+        if if_missing and is_there(objects, model, as_json):
+            return
         if resume:
             asked = resumed(context, checkpoints, run)
         else:
@@ -208,6 +215,19 @@ def replay_data(
         out.write_bytes(replay.to_bytes())
     summary = {"file": str(out), "bars": len(replay.bar_time), "held_out": replay.held_out}
     emit(summary, as_json, people=f"{out}: {replay.held_out} held-out bars")
+
+
+def is_there(objects: Objects, model: str, as_json: bool) -> bool:
+    """Say whether a model has a champion, and print which."""
+    from plumbline.store.registry import ModelRegistry
+
+    head = ModelRegistry(objects, model).alias()
+    if head is None:
+        return False
+    champion = head.value.version
+    said = f"{model} has a champion, {champion}: nothing to do"
+    emit({"model": model, "champion": champion, "done": False}, as_json, people=said)
+    return True
 
 
 def stretch(since: datetime | None, until: datetime | None) -> Stretch | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from plumbline.bundle.finding import Finding
 from plumbline.diagnosis.exact.recomputed import Recomputed
 from plumbline.monitoring.page.ahead import Prospect, look_ahead
 from plumbline.monitoring.page.chronicle import Chronicle
@@ -95,6 +94,7 @@ class StatusBuilder:
         self._clock = clock
         self._last_row: datetime | None = None
         self._lag: float | None = None
+        self._drawn: tuple[object, WatchState] | None = None
         self.chronicle = Chronicle()
 
     def empty(self) -> Status:
@@ -107,14 +107,12 @@ class StatusBuilder:
         if observation is not None and observation.lag_seconds is not None:
             self._lag, self._last_row = observation.lag_seconds, self._clock()
         if seen.watch is not None:
-            self.chronicle.take(
-                seen.watch, seen.watch.bundle.version, tuple(seen.watch.chart.points)
-            )
+            self.chronicle.take(seen.watch, seen.watch.bundle.version, seen.watch.chart.points)
         return Status(
             model=self._settings.model,
             time=self._clock(),
             leads=seen.leads,
-            watch=_watch_state(seen),
+            watch=self._watch_state(seen),
             challenger=_challenger_state(seen.shadow),
             error=observation.fault if observation else None,
             lag_seconds=self._lag,
@@ -130,6 +128,17 @@ class StatusBuilder:
             incidents=seen.incidents[:MAX_INCIDENTS],
             ahead=look_ahead(self._prospect(seen)),
         )
+
+    def _watch_state(self, seen: Round) -> WatchState | None:
+        """Return what is known of the version that is watched; the same while nothing is new."""
+        if seen.observation is None or seen.watch is None or seen.said is None:
+            return None
+        said = seen.said
+        judged = said.diagnosis, said.rows, said.evidence, seen.since, seen.watch.chart.newest
+        known = (seen.observation.champion, seen.watch, seen.watch.measured, *judged)
+        if self._drawn is None or self._drawn[0] != known:
+            self._drawn = known, _watch_state(seen.observation, seen.watch, said, seen.since)
+        return self._drawn[1]
 
     def _prospect(self, seen: Round) -> Prospect:
         now, shadow = self._clock(), seen.shadow
@@ -181,12 +190,12 @@ def _challenger_state(shadow: ShadowState | None) -> ChallengerState | None:
     )
 
 
-def _watch_state(seen: Round) -> WatchState | None:
-    """Return what is known of the version that is watched, if one is."""
-    if seen.observation is None or seen.watch is None or seen.said is None:
-        return None
-    champion, bundle, chart = seen.observation.champion, seen.watch.bundle, seen.watch.chart
-    target, reference, measured = champion.value, bundle.reference, seen.watch.measured
+def _watch_state(
+    observation: Observation, watch: Watch, said: Judgement, since: datetime
+) -> WatchState:
+    """Return what is known of the version that is watched."""
+    champion, bundle, chart = observation.champion, watch.bundle, watch.chart
+    target, reference = champion.value, bundle.reference
     return WatchState(
         version=target.version,
         generation=champion.number,
@@ -201,25 +210,25 @@ def _watch_state(seen: Round) -> WatchState | None:
         share_bands=chart.share_bands,
         spread_band=chart.spread_band,
         guaranteed=reference.guaranteed,
-        rows=seen.said.rows,
-        diagnosis=seen.said.diagnosis,
-        since=seen.since,
-        evidence=evidence_states(seen.said.evidence),
-        measured=Measurement(
-            rows=measured.rows,
-            time=seen.watch.measured_at,
-            findings=_findings(seen.said, seen.watch),
-            evidence=evidence_states(measured.evidence),
-        ),
-        shifts=chart.shifts(),
+        rows=said.rows,
+        diagnosis=said.diagnosis,
+        since=since,
+        evidence=evidence_states(said.evidence),
+        measured=_measurement(said, watch),
+        shifts=chart.shifts,
         points=tuple(chart.points),
         withheld=bundle.manifest.policy.withheld,
     )
 
 
-def _findings(said: Judgement, watch: Watch) -> tuple[Finding, ...]:
-    """Return the findings of the newest look, after those of a canary, of bars or of outcomes."""
-    looked = watch.measured.diagnosis.findings
-    if said.diagnosis is watch.judgement.diagnosis:
-        return looked
-    return (*said.diagnosis.findings, *looked)
+def _measurement(said: Judgement, watch: Watch) -> Measurement:
+    """Return the newest look, after what a canary, bars or outcomes have found."""
+    looked = watch.measured
+    own = said.diagnosis is watch.judgement.diagnosis
+    others = () if own else said.diagnosis.findings
+    return Measurement(
+        rows=looked.rows,
+        time=watch.measured_at,
+        findings=(*others, *looked.diagnosis.findings),
+        evidence=evidence_states(looked.evidence),
+    )

@@ -89,9 +89,9 @@ class Chronicle:
         """Take in what is new of a watch's points; ``watch`` tells one watch from the next."""
         if watch is not self._watch:
             self._watch, self._row = watch, 0
-        new = [point for point in points if point.row > self._row]
-        if not new:
+        if not points or points[-1].row <= self._row:
             return
+        new = [point for point in points if point.row > self._row]
         self._row = new[-1].row
         with self._lock:
             for point in new:

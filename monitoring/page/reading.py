@@ -53,7 +53,9 @@ def _sentences(watch: WatchState) -> Iterator[str]:
     rows = min(watch.rows, WINDOW)
     if watch.actions and newest.shares:
         yield _answers(watch, rows)
-    if newest.spread is not None and watch.reference_spread:
+    # A collapse is younger than the window: its cause says what the spread is, and of which rows.
+    settled = watch.diagnosis.verdict.facts.sized
+    if settled and newest.spread is not None and watch.reference_spread:
         yield _spread(newest.spread, watch.reference_spread, watch.spread_band)
     yield _inputs(watch)
 

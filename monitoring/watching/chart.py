@@ -31,6 +31,7 @@ WINDOW = 200
 POINTS = 240
 _STRETCHES = 200
 _ENDS = (1, 99)
+_MOST_SHIFTS = 3
 
 
 class Point(Record):
@@ -92,6 +93,7 @@ class Chart:
         self._row = 0
         self._action: IntArray = np.empty(0, np.int8)
         self._primary: Reading | None = None
+        self._shifts: tuple[Shift, ...] | None = None
         self._measure(reference)
 
     def _measure(self, reference: ReferenceProfile) -> None:
@@ -113,6 +115,7 @@ class Chart:
     def add(self, rows: PredictionBatch, judgement: Judgement) -> None:
         """Add one point: the state after these rows, whose cross-sections are whole."""
         self._row += len(rows)
+        self._shifts = None
         self._action = np.concatenate([self._action, rows.action])[-WINDOW:]
         self._features = np.concatenate([self._features, rows.features])[-WINDOW:]
         primary = self._outputs.primary
@@ -132,8 +135,19 @@ class Chart:
             )
         )
 
-    def shifts(self, most: int = 3) -> tuple[Shift, ...]:
-        """Return the columns whose newest rows are farthest from the reference, farthest first."""
+    @property
+    def newest(self) -> Point | None:
+        """The newest point."""
+        return self.points[-1] if self.points else None
+
+    @property
+    def shifts(self) -> tuple[Shift, ...]:
+        """The columns whose newest rows are farthest from the reference, the farthest first."""
+        if self._shifts is None:
+            self._shifts = self._find_shifts()
+        return self._shifts
+
+    def _find_shifts(self) -> tuple[Shift, ...]:
         moving = np.flatnonzero(self._deviation > 0)
         if len(self._features) == 0 or len(moving) == 0:
             return ()
@@ -141,7 +155,7 @@ class Chart:
         away = (means - self._mean[moving]) / self._deviation[moving]
         return tuple(
             Shift(column=self._names[moving[place]], deviations=float(away[place]))
-            for place in np.argsort(-np.abs(away))[:most].tolist()
+            for place in np.argsort(-np.abs(away))[:_MOST_SHIFTS].tolist()
         )
 
 

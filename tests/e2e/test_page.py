@@ -360,6 +360,33 @@ SMALL_TEXT = """() => [...document.querySelectorAll("body *")]
   .map((one) => one.outerHTML.slice(0, 100))"""
 
 
+def test_a_drift_report_can_be_read_on_a_telephone(browser, control, monitor, bundle):
+    """Nothing reaches beyond the edge, no letter is small, axe finds nothing, and it leads back."""
+    from plumbline.monitoring.drift_report import build_drift_report
+    from plumbline.store.log import PredictionLog
+    from plumbline.store.report import write_report
+
+    log_rows(control.objects, bundle, rows=200)
+    rows = PredictionLog(control.objects, MODEL).read()
+    report = build_drift_report(bundle, rows)
+    key = write_report(control.objects, MODEL, report.page, control.clock())
+    with published(monitor) as url:
+        page = browser.new_page(viewport={"width": 360, "height": 740})
+        page.goto(f"{url}/reports/{key.rsplit('/', 1)[-1]}")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        title, small = page.title(), page.evaluate(SMALL_TEXT)
+        page.get_by_role("link", name=f"{MODEL} now").click()
+        page.locator("#verdict").wait_for()
+        page.set_content(report.page)  # axe is a script, and where it is served none runs
+        found = violations(page)
+        page.close()
+
+    assert width <= 360
+    assert title.startswith(f"Drift of {MODEL}")
+    assert small == []
+    assert found == []
+
+
 def test_a_monitor_that_is_gone_is_said_to_be(browser, monitor):
     """An old picture is not shown as if it were new."""
     page = browser.new_page()

@@ -12,8 +12,11 @@ import pandas
 import pytest
 
 from plumbline.bundle.archive import Bundle
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.drift_report import build_drift_report
 from plumbline.monitoring.drift_threshold import action_distance, distance
+from plumbline.monitoring.page.report import relation
+from plumbline.store.board import Bulletin
 from plumbline.store.prediction import PredictionBatch
 from plumbline.store.report import forget_reports, list_reports, read_report, write_report
 from tests.integration import test_watcher_bars as real_bars
@@ -64,6 +67,52 @@ def test_the_report_names_the_columns_that_moved(bundle):
     assert report.drifted == ("feature_1",)
     assert report.columns == 8
     assert "<html" in report.page[:2000].lower()
+
+
+def test_the_page_says_whose_it_is_and_how_it_goes_with_the_verdict(bundle):
+    """Model, version, rows, when; a drifted column beside `healthy` is no contradiction."""
+    past = bundle.reference
+    moved = past.features + np.array([0, 3, 0, 0]) * past.features.std(axis=0)
+    bulletin = Bulletin(
+        version=bundle.version,
+        diagnosis=Diagnosis(verdict=Verdict.HEALTHY, cause="outputs follow the inputs", n=400),
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        rows=400,
+    )
+    page = build_drift_report(bundle, logged(bundle, moved), bulletin=bulletin).page
+
+    assert "<title>Drift of eurusd-1h" in page
+    assert f"1 of 8 columns of {MODEL} have drifted" in page
+    for text in (bundle.version, "400, 1970-01-01", 'href="../"', "The verdict is healthy"):
+        assert text in page
+    assert "That is no contradiction" in page
+    assert page.index(">feature_1<") < page.index(">feature_0<")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "drifted", "said"),
+    [
+        (Verdict.HEALTHY, 0, ""),
+        (Verdict.DRIFT, 3, "say the same"),
+        (Verdict.SCHEMA_SKEW, 3, "inputs are at fault"),
+        (Verdict.FLAT, 0, "it is the answers that moved"),
+    ],
+)
+def test_every_verdict_goes_with_what_was_found(verdict, drifted, said):
+    """Or the page says nothing of it."""
+    diagnosis = Diagnosis(verdict=verdict, cause="c", n=1)
+    bulletin = Bulletin(version="v", diagnosis=diagnosis, time=datetime.now(UTC), rows=1)
+
+    assert said in relation(bulletin, drifted)
+    assert bool(said) == bool(relation(bulletin, drifted))
+
+
+def test_a_page_is_small_and_runs_nothing(bundle):
+    """Evidently's own had four megabytes of scripts."""
+    page = build_drift_report(bundle, logged(bundle, bundle.reference.features)).page
+
+    assert len(page) < 30_000
+    assert "<script" not in page
 
 
 def test_nothing_is_loaded_from_elsewhere(bundle):

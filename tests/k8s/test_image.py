@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -11,44 +10,39 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.declared import ROOT
-from tests.support.programs import require_program
+from tests.support.images import PREFIX, TAG, build, run
 from tests.support.served import MODEL, body, free_ports, promoted
 
-BASE, IMAGE = "localhost/python:3.11", "localhost/plumbline-service-test"
+IMAGE = f"{PREFIX}plumbline-service:{TAG}"
+MEGABYTES = 450
+SITE = "opt/plumbline/lib/python3.11/site-packages"
+
+IMPORT_ALL = """
+import importlib, os, pkgutil
+import plumbline.bundle, plumbline.service, plumbline.store
+os.environ["PLUMBLINE_SERVICE_MODELS"] = "any"
+for room in (plumbline.bundle, plumbline.service, plumbline.store):
+    for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
+        if not module.name.endswith(("torchscript", "mlflow_export", "pyfunc")):  # extras
+            importlib.import_module(module.name)
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools, pytest.mark.timeout(1800)]
 
 
-def run(*command: str, timeout: float = 1200) -> str:
-    result = subprocess.run(
-        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=timeout
-    )
-    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
-    return result.stdout.strip()
-
-
 @pytest.fixture(scope="module")
-def image_root() -> Iterator[str]:
+def image_root() -> Iterator[Path]:
     """The mounted root of a freshly built service image."""
-    if os.geteuid() != 0:
-        pytest.skip("building an image without a daemon needs root")
-    buildah = require_program("buildah")
-    require_program("debootstrap")
-    if BASE not in run(buildah, "images", "--format", "{{.Name}}:{{.Tag}}"):
-        run(str(ROOT / "k8s" / "base-image.sh"))
-    run(
-        *(buildah, "bud", "--layers", "--isolation", "chroot", "--network", "host"),
-        *("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--build-arg", f"BASE={BASE}"),
-        *("--target", "service", "--tag", IMAGE, "."),
-    )
-    container = run(buildah, "from", IMAGE)
+    build("service")
+    container = run("buildah", "from", IMAGE)
     try:
-        yield run(buildah, "mount", container)
+        yield Path(run("buildah", "mount", container))
     finally:
-        run(buildah, "rm", container)
+        run("buildah", "rm", container)
 
 
 @pytest.fixture
@@ -62,13 +56,50 @@ def store(tmp_path):
 
 def test_the_image_has_no_torch_and_no_root(image_root):
     """What the service does not need is not in it, and nobody logs in as root."""
-    folder = Path(image_root) / "opt/plumbline/lib/python3.11/site-packages"
-    packages = {path.name for path in folder.iterdir()}
-    config = json.loads(run(require_program("buildah"), "inspect", "--type", "image", IMAGE))
+    packages = {path.name for path in (image_root / SITE).iterdir()}
 
     assert "onnxruntime" in packages
-    assert not {"torch", "evidently", "pandas", "sklearn", "pytest"} & packages
-    assert config["OCIv1"]["config"]["User"] == "10001:10001"
+    assert not {"torch", "evidently", "pandas", "sklearn", "pytest", "pip"} & packages
+    assert _config()["User"] == "10001:10001"
+
+
+def test_the_image_is_small():
+    """What is pulled on every node stays below a limit."""
+    size = json.loads(run("buildah", "images", "--json", IMAGE))[0]["size"]
+    number, unit = size.split()
+
+    assert unit == "MB"
+    assert float(number) <= MEGABYTES
+
+
+@pytest.mark.parametrize("program", ["apt", "apt-get", "dpkg", "pip", "pip3", "gcc", "cc", "perl"])
+def test_nothing_can_be_built_or_installed_in_it(image_root, program):
+    """No compiler, no package manager."""
+    folders = ("usr/bin", "usr/sbin", "usr/local/bin", "opt/plumbline/bin")
+
+    assert not [f for f in folders if (image_root / f / program).exists()]
+
+
+def test_every_module_of_the_service_is_whole(image_root):
+    """What was pruned is imported by nothing of ours, nor by what we import."""
+    run("chroot", str(image_root), "/opt/plumbline/bin/python", "-c", IMPORT_ALL)
+
+
+def test_the_image_says_what_is_in_it(image_root):
+    """Labels, a health check, and a list of every package that is there."""
+    config = _config()
+    listed = json.loads((image_root / "usr/share/plumbline/sbom.cdx.json").read_text())
+    names = {part["name"].replace("-", "_") for part in listed["components"]}
+    installed = {
+        path.name.split("-")[0].lower() for path in (image_root / SITE).glob("*.dist-info")
+    }
+    labels = {name.removeprefix("org.opencontainers.image.") for name in config["Labels"]}
+
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.5")
+    assert {name.replace(".", "_") for name in installed} <= names
+    assert {"libc6", "python3.11"} <= names
+    assert {"title", "description", "source", "licenses", "version", "revision"} <= labels
+    assert "plumbline.cli.health" in config["Healthcheck"]["Test"]
 
 
 def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
@@ -85,7 +116,7 @@ def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
     }
     command = [
         *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
-        *(str(ROOT / "tests" / "k8s" / "run_readonly.sh"), image_root, str(store)),
+        *(str(ROOT / "tests" / "k8s" / "run_readonly.sh"), str(image_root), str(store)),
         *(f"{name}={value}" for name, value in settings.items()),
         *("--", "plumbline", "serve"),
     ]
@@ -96,8 +127,7 @@ def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process)
         answer = httpx.post(f"{url}/predict", json=body(), timeout=10)
-        served = run("pgrep", "--uid", "10001", "--full", "plumbline serve").split()
-        os.kill(int(served[0]), signal.SIGTERM)
+        _server(process).send_signal(signal.SIGTERM)
         code = process.wait(60)
     finally:
         process.kill()
@@ -107,6 +137,17 @@ def test_the_image_answers_with_a_read_only_root(image_root, store, tmp_path):
     assert answer.json()["predictions"][0]["action"] in {"SELL", "HOLD", "BUY"}
     assert code == 0, log.read_text()[-4000:]
     assert list((store / "predictions").rglob("*.parquet")), "the row was shipped before the end"
+
+
+def _server(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Return the first process of uid 10001 below: ``plumbline serve`` itself."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return next(child for child in below if child.uids().real == 10001)
+
+
+def _config() -> dict[str, object]:
+    found: dict[str, object] = json.loads(run("buildah", "inspect", "--type", "image", IMAGE))
+    return found["Docker"]["config"]
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:

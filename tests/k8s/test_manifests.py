@@ -11,12 +11,22 @@ import pytest
 import yaml
 
 from tests.support.declared import ROOT, RULES
-from tests.support.manifests import OVERLAYS, build, environment, of_kind, pods
+from tests.support.manifests import (
+    OVERLAYS,
+    WORKLOADS,
+    build,
+    environment,
+    of_kind,
+    pods,
+    the_pod,
+)
 
 KUBERNETES = "1.32"
-OPERATOR = "monitoring.coreos.com/v1"
+OPERATOR = "monitoring.coreos.com/"
 SCHEMAS = json.loads((ROOT / "tests" / "k8s" / "operator_schemas.json").read_text())
 OF_CLOUDS = {"AWS_REGION", "AWS_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+OF_MANIFESTS = {"SERVICE", "RETRAIN", "MODEL", "CONFIG"}
+"""Variables by which a manifest says something to itself."""
 
 pytestmark = pytest.mark.tools
 
@@ -30,25 +40,35 @@ def overlay(request):
 def test_schemas_hold(overlay):
     """Every object is one the API server or the operator would take; unknown fields are errors."""
     for manifest in build(overlay):
-        if manifest["apiVersion"] == OPERATOR:
+        if manifest["apiVersion"].startswith(OPERATOR):
             jsonschema.validate(manifest, SCHEMAS[manifest["kind"]])
         else:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
-def test_the_operator_schemas_refuse_a_misspelt_field(overlay):
+def test_the_operator_schemas_refuse_a_misspelt_field():
     """The hand-written schemas are strict too."""
-    for manifest in build(overlay):
-        if manifest["apiVersion"] == OPERATOR:
-            wrong = {**manifest, "spec": {**manifest["spec"], "intervall": "15s"}}
+    of_operator = [m for m in build("overlays/prod") if m["apiVersion"].startswith(OPERATOR)]
 
-            with pytest.raises(jsonschema.ValidationError, match="intervall"):
-                jsonschema.validate(wrong, SCHEMAS[manifest["kind"]])
+    assert {manifest["kind"] for manifest in of_operator} == set(SCHEMAS)
+    for manifest in of_operator:
+        wrong = {**manifest, "spec": {**manifest["spec"], "intervall": "15s"}}
+        with pytest.raises(jsonschema.ValidationError, match="intervall"):
+            jsonschema.validate(wrong, SCHEMAS[manifest["kind"]])
 
 
-def test_the_operator_gets_the_same_rules(overlay):
+@pytest.mark.parametrize("overlay", ["base", "overlays/dev"])
+def test_a_bare_cluster_will_do(overlay):
+    """Nothing is there that only an operator or an adapter would understand."""
+    built_in = {"", "apps", "batch", "policy", "rbac.authorization.k8s.io"}
+    groups = {manifest["apiVersion"].rpartition("/")[0] for manifest in build(overlay)}
+
+    assert groups <= built_in
+
+
+def test_the_operator_gets_the_same_rules():
     """The PrometheusRule holds the groups of the rule file; its header says how to renew it."""
-    groups = of_kind(overlay, "PrometheusRule")["plumbline"]["spec"]["groups"]
+    groups = of_kind("overlays/prod", "PrometheusRule")["plumbline"]["spec"]["groups"]
 
     assert groups == yaml.safe_load(RULES.read_text())["groups"]
 
@@ -60,59 +80,105 @@ def test_names_are_unique(overlay):
     assert len(names) == len(set(names))
 
 
+def test_everything_refers_to_what_is_there(overlay):
+    """Accounts, settings and claims; secrets are made elsewhere, but for those of an example."""
+    claims = set(of_kind(overlay, "PersistentVolumeClaim"))
+    for pod in pods(overlay):
+        volumes = pod.spec["volumes"]
+        sources = pod.container["envFrom"]
+        maps = {source["configMapRef"]["name"] for source in sources if "configMapRef" in source}
+        maps |= {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
+        claimed = {
+            volume["persistentVolumeClaim"]["claimName"]
+            for volume in volumes
+            if "persistentVolumeClaim" in volume
+        }
+        mounted = {mount["name"] for mount in pod.container["volumeMounts"]}
+
+        assert pod.spec["serviceAccountName"] in of_kind(overlay, "ServiceAccount")
+        assert maps <= set(of_kind(overlay, "ConfigMap"))
+        assert claimed <= claims
+        assert mounted == {volume["name"] for volume in volumes} | set(pod.claims)
+
+
 def test_pods_are_restricted(overlay):
     """The Pod Security Standard *restricted* holds, the root is read-only, memory is bounded."""
-    for pod in pods(overlay).values():
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["runAsUser"] == 10001
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-        for container in pod["containers"]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            resources = container["resources"]
-            assert resources["requests"]["memory"] == resources["limits"]["memory"]
+    for pod in pods(overlay):
+        assert pod.spec["securityContext"]["runAsNonRoot"] is True
+        assert pod.spec["securityContext"]["runAsUser"] == 10001
+        assert pod.spec["securityContext"]["fsGroup"] == 10001
+        assert pod.spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.spec)
+        assert pod.container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        resources = pod.container["resources"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
 
 
 def test_scratch_space_is_bounded(overlay):
-    """Volumes are bounded scratch space or claims, and fit into what the pod may use."""
-    units = {"Mi": 1, "Gi": 1024}
-    for pod in pods(overlay).values():
-        scratch = [volume["emptyDir"] for volume in pod["volumes"] if "emptyDir" in volume]
-        claims = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
-        limit = pod["containers"][0]["resources"]["limits"]["ephemeral-storage"]
-        sizes = [volume["sizeLimit"] for volume in scratch]
+    """Volumes are bounded scratch space, claims or settings, and fit into what the pod may use."""
+    for pod in pods(overlay):
+        scratch = [volume["emptyDir"] for volume in pod.spec["volumes"] if "emptyDir" in volume]
+        limit = pod.container["resources"]["limits"]["ephemeral-storage"]
 
-        assert len(scratch) + len(claims) == len(pod["volumes"])
-        assert (
-            sum(int(s[:-2]) * units[s[-2:]] for s in sizes) <= int(limit[:-2]) * units[limit[-2:]]
-        )
+        assert sum(mebibytes(volume["sizeLimit"]) for volume in scratch) <= mebibytes(limit)
+
+
+def test_dev_fits_a_small_node():
+    """All of it beside a retrain, and a second service in the middle of a rolling update."""
+    roles = [
+        the_pod("overlays/dev", f"plumbline-{name}") for name in ("service", "monitor", "retrain")
+    ]
+    asked = [pod.container["resources"]["requests"] for pod in [roles[0], *roles]]
+    memory = sum(mebibytes(requests["memory"]) for requests in asked)
+
+    assert sum(cores(requests["cpu"]) for requests in asked) <= 2 - 0.2
+    assert memory <= 4096 - 200 - 70, "what the kubelet keeps free, and the cluster's DNS"
 
 
 def test_only_the_monitor_holds_a_token(overlay):
-    """Nobody else can talk to the cluster, and the monitor only about jobs."""
-    tokens = {name: pod["automountServiceAccountToken"] for name, pod in pods(overlay).items()}
+    """Nobody else can talk to the cluster, and the monitor only about retrains."""
+    tokens = {pod.role for pod in pods(overlay) if pod.spec["automountServiceAccountToken"]}
     accounts = of_kind(overlay, "ServiceAccount")
-    role = of_kind(overlay, "Role")["plumbline-monitor"]
 
-    assert [name for name, mounted in tokens.items() if mounted] == ["plumbline-monitor"]
+    assert tokens == {"plumbline-monitor"}
     assert all(not account["automountServiceAccountToken"] for account in accounts.values())
-    assert {pod["serviceAccountName"] for pod in pods(overlay).values()} <= set(accounts)
-    assert role["rules"] == [
-        {
-            "apiGroups": ["batch"],
-            "resources": ["jobs"],
-            "verbs": ["create", "get", "list", "watch", "delete"],
+    for role in of_kind(overlay, "Role").values():
+        allowed = {(rule["resources"][0], *rule["verbs"]) for rule in role["rules"]}
+        assert allowed == {
+            ("cronjobs", "get"),
+            ("jobs", "create", "get", "list", "watch", "delete"),
+            ("pods", "get", "list"),
+            ("pods/log", "get"),
         }
+
+
+def test_the_template_of_retrains_is_one(overlay):
+    """It runs nothing by itself, and the monitor may read that one and no other."""
+    templates = of_kind(overlay, "CronJob")
+    named = [
+        name
+        for role in of_kind(overlay, "Role").values()
+        for rule in role["rules"]
+        for name in rule.get("resourceNames", ())
     ]
+
+    assert all(template["spec"]["suspend"] for template in templates.values())
+    assert sorted(named) == sorted(templates)
+    for pod in pods(overlay):
+        if pod.role == "plumbline-monitor":
+            variables = dict(environment(overlay, pod))
+            host = variables["PLUMBLINE_MONITORING_SERVICE_URL"].split("/")[2].split(":")[0]
+            assert variables["RETRAIN"] in templates
+            assert host in of_kind(overlay, "Service")
 
 
 def test_no_service_links(overlay):
     """Kubernetes must not inject PLUMBLINE_SERVICE_PORT=tcp://…, which reads as a setting."""
-    assert all(pod["enableServiceLinks"] is False for pod in pods(overlay).values())
+    assert all(pod.spec["enableServiceLinks"] is False for pod in pods(overlay))
 
 
 def test_every_variable_is_a_setting(overlay):
@@ -124,9 +190,9 @@ def test_every_variable_is_a_setting(overlay):
 
     known = {SERVICE + field.upper() for field in ServiceSettings.model_fields}
     known |= {MONITORING + field.upper() for field in MonitoringSettings.model_fields}
-    for pod in pods(overlay).values():
+    for pod in pods(overlay):
         for name, _ in environment(overlay, pod):
-            assert name in known | OF_CLOUDS | {"PLUMBLINE_STORE"}
+            assert name in known | OF_CLOUDS | OF_MANIFESTS | {"PLUMBLINE_STORE"}
 
 
 def test_the_settings_load(overlay, monkeypatch):
@@ -134,30 +200,29 @@ def test_the_settings_load(overlay, monkeypatch):
     from plumbline.monitoring.settings import MonitoringSettings
     from plumbline.service.settings import ServiceSettings
 
-    for name, pod in pods(overlay).items():
-        if name == "plumbline-retrain":
+    for pod in pods(overlay):
+        if pod.role == "plumbline-train":
             continue
         with monkeypatch.context() as patch:
             for variable, value in environment(overlay, pod):
                 patch.setenv(variable, value or "secret")
-            settings = ServiceSettings if name == "plumbline-service" else MonitoringSettings
-            port = pod["containers"][0]["ports"][0]["containerPort"]
+            settings = ServiceSettings if pod.role == "plumbline-service" else MonitoringSettings
+            loaded = settings.load(store="memory://")
 
-            assert settings.load(store="memory://").port == port
+            assert loaded.port == pod.container["ports"][0]["containerPort"]
 
 
 def test_the_grace_period_covers_the_end(overlay):
     """preStop, drain and the last answers fit before the kubelet kills."""
     from plumbline.service.server import _STOP_SECONDS
-    from plumbline.service.settings import ServiceSettings
 
-    pod = pods(overlay)["plumbline-service"]
-    command = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
-    variables = dict(environment(overlay, pod))
-    drain = variables["PLUMBLINE_SERVICE_DRAIN_SECONDS"]
+    for pod in pods(overlay):
+        if pod.role == "plumbline-service":
+            command = pod.container["lifecycle"]["preStop"]["exec"]["command"]
+            drain = dict(environment(overlay, pod))["PLUMBLINE_SERVICE_DRAIN_SECONDS"]
+            end = int(command[1]) + float(drain or 0) + _STOP_SECONDS
 
-    assert "drain_seconds" in ServiceSettings.model_fields
-    assert pod["terminationGracePeriodSeconds"] >= int(command[1]) + float(drain) + _STOP_SECONDS
+            assert pod.spec["terminationGracePeriodSeconds"] >= end
 
 
 def test_probes_are_routes():
@@ -170,7 +235,7 @@ def test_probes_are_routes():
         "plumbline-monitor": set(re.findall(r'Route\("([^"]+)"', monitor)),
     }
     for name, paths in routes.items():
-        container = pods("base")[name]["containers"][0]
+        container = the_pod("base", name).container
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             get = container[probe]["httpGet"]
             assert get["path"] in paths
@@ -178,38 +243,44 @@ def test_probes_are_routes():
         assert container["livenessProbe"]["httpGet"] != container["readinessProbe"]["httpGet"]
 
 
-def test_images_are_targets_of_the_dockerfile():
+def test_images_are_targets_of_the_dockerfile(overlay):
     """What the manifests run is what the Dockerfile builds."""
     targets = set(re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.M))
-    images = {pod["containers"][0]["image"] for pod in pods("base").values()}
+    images = {pod.container["image"].rsplit("/", 1)[-1].split(":")[0] for pod in pods(overlay)}
 
     assert {image.removeprefix("plumbline-") for image in images} <= targets
 
 
-def test_commands_exist():
-    """The first argument of each container is a command of plumbline."""
+def test_images_share_one_tag(overlay):
+    """Three programs of one release, retrains included."""
+    tags = {pod.container["image"].rpartition(":")[2] for pod in pods(overlay)}
+
+    assert len(tags) == 1 or overlay == "base"
+
+
+def test_commands_exist(overlay):
+    """Each container runs a command of plumbline with options that it has."""
     import typer.main
 
     from plumbline.cli.main import app
 
-    known = set(typer.main.get_group(app).commands)  # type: ignore[attr-defined]
-    used = {pod["containers"][0]["args"][0] for pod in pods("base").values()}
+    commands = typer.main.get_group(app).commands  # type: ignore[attr-defined]
+    for pod in pods(overlay):
+        name, *arguments = pod.container["args"]
+        options = {option for field in commands[name].params for option in field.opts}
 
-    assert used <= known
+        assert {text for text in arguments if text.startswith("--")} <= options
 
 
 def test_selectors_find_their_pods(overlay):
-    """Services, budgets, policies and scrapes select labels that the pods carry."""
-    labels = [
-        deployment["spec"]["template"]["metadata"]["labels"]
-        for deployment in of_kind(overlay, "Deployment").values()
-    ]
-    labels += [
-        job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
-        for job in of_kind(overlay, "CronJob").values()
-    ]
+    """Services, budgets, policies and workloads select labels that the pods carry."""
+    labels = [pod.labels for pod in pods(overlay)]
     selectors = [service["spec"]["selector"] for service in of_kind(overlay, "Service").values()]
-    for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+    for kind, key in (
+        ("PodDisruptionBudget", "selector"),
+        ("NetworkPolicy", "podSelector"),
+        *((kind, "selector") for kind in WORKLOADS if kind != "Job"),
+    ):
         found = of_kind(overlay, kind).values()
         selectors += [manifest["spec"][key]["matchLabels"] for manifest in found]
 
@@ -217,29 +288,29 @@ def test_selectors_find_their_pods(overlay):
         assert any(selector.items() <= pod.items() for pod in labels)
 
 
-def test_scrapes_find_their_services(overlay):
-    """Each ServiceMonitor selects a Service by its labels, and names one of its ports."""
+def test_scrapes_find_services_by_their_port(overlay):
+    """Each ServiceMonitor selects Services by their labels, and names a port that all have."""
     services = of_kind(overlay, "Service").values()
-    for scrape in of_kind(overlay, "ServiceMonitor").values():
+    for name, scrape in of_kind(overlay, "ServiceMonitor").items():
         wanted = scrape["spec"]["selector"]["matchLabels"].items()
         found = [s for s in services if wanted <= s["metadata"]["labels"].items()]
 
-        assert len(found) == 1
-        assert scrape["spec"]["endpoints"][0]["port"] in {
-            p["name"] for p in found[0]["spec"]["ports"]
-        }
+        assert found
+        for service in found:
+            assert service["metadata"]["labels"][scrape["spec"]["jobLabel"]] == name
+            ports = {port["name"] for port in service["spec"]["ports"]}
+            assert scrape["spec"]["endpoints"][0]["port"] in ports
 
 
-def test_nothing_is_open_by_default(overlay):
-    """One policy covers every pod, in both directions, and allows nothing."""
-    deny = of_kind(overlay, "NetworkPolicy")["plumbline-deny"]["spec"]
-
-    assert deny == {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "plumbline"}},
-        "policyTypes": ["Ingress", "Egress"],
-    }
+def test_secrets_come_from_elsewhere():
+    """No secret is in what goes to production; what is in the examples says that it is none."""
+    for overlay in ("base", "overlays/prod", "overlays/gpu"):
+        assert of_kind(overlay, "Secret") == {}
 
 
-def test_secrets_of_the_base_come_from_elsewhere():
-    """No secret is in the base; what is in the dev overlay says that it is none."""
-    assert of_kind("base", "Secret") == {}
+def mebibytes(quantity: str) -> int:
+    return int(quantity[:-2]) * {"Mi": 1, "Gi": 1024}[quantity[-2:]]
+
+
+def cores(quantity: str) -> float:
+    return int(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)

@@ -19,16 +19,20 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "kubectl": "kubernetes-client",
+    "checkov": "checkov",
     "wrk": "wrk",
     "git": "git",
     "make": "make",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
 }
-"""The Debian package of each program."""
+"""The Debian package of each program; for those of PyPI, the name there."""
 
-ELSEWHERE = frozenset({"kubectl"})
-"""Programs that Debian ships too old for us: where they are not there, nobody can demand them."""
+PYPI = frozenset({"checkov"})
+"""Programs whose own dependencies contradict ours, so that they have an environment to themselves."""
+
+ELSEWHERE = PYPI | {"kubectl"}
+"""Programs that Debian ships too old for us or not at all: nobody can demand them."""
 
 
 def require_program(name: str) -> str:
@@ -41,7 +45,8 @@ def require_program(name: str) -> str:
     """
     found = shutil.which(name)
     if found is None:
-        _go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+        how = "pipx" if name in PYPI else "apt-get"
+        go_without(f"{name} is not installed; {how} install {PACKAGES[name]}", name in ELSEWHERE)
     return found
 
 
@@ -56,10 +61,11 @@ def require_library(name: str, package: str) -> None:
     try:
         ctypes.CDLL(name)
     except OSError:
-        _go_without(f"{name} is not installed; apt-get install {package}", False)
+        go_without(f"{name} is not installed; apt-get install {package}", False)
 
 
-def _go_without(reason: str, dispensable: bool) -> NoReturn:
+def go_without(reason: str, dispensable: bool) -> NoReturn:
+    """Skip the test; fail it where what is missing is demanded and can be had."""
     if os.environ.get(REQUIRE) == "1" and not dispensable:
         pytest.fail(f"{reason} ({REQUIRE}=1 demands it)", pytrace=False)
     pytest.skip(reason)

@@ -88,8 +88,8 @@ class Auditor:
         replayed = sum(each.replayed for each in found)
         wrong = sum(each.wrong for each in found)
         answers = False if wrong else True if replayed >= ENOUGH else None
-        windows = not self._faults if replayed >= ENOUGH else None
-        return Exact(answers=answers, windows=windows, intact=self._replay.intact)
+        history = not self._faults if replayed >= ENOUGH else None
+        return Exact(answers=answers, history=history, intact=self._replay.intact)
 
     def findings(self) -> tuple[Finding, ...]:
         """Say how many answers were computed again, and whether the graph is intact."""

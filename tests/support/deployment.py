@@ -1,0 +1,103 @@
+"""An overlay that was applied to a namespace, and the questions one asks of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.cluster import Cluster, Object, until
+from tests.support.declared import ROOT
+
+SERVICE = "app.kubernetes.io/name=plumbline-service"
+MONITOR = "app.kubernetes.io/name=plumbline-monitor"
+IMAGES = ("plumbline-service", "plumbline-monitoring", "plumbline-training")
+
+_RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "plumbline/client=true")
+_READY_SECONDS = 300.0
+
+
+def overlay(name: str, images: str, folder: Path) -> str:
+    """Return what to give ``kubectl apply -k``: the overlay, or one that names other images.
+
+    Parameters
+    ----------
+    images
+        Registry and prefix of images that the cluster pulls; "" for those the overlay names.
+    folder
+        Where the second kind is written.
+    """
+    path = ROOT / "k8s" / "overlays" / name
+    if not images:
+        return str(path)
+    renamed = [{"name": each, "newName": f"{images}{each}"} for each in IMAGES]
+    steps = Path(*[".."] * (len(folder.resolve().parts) - 1))
+    content = {"resources": [str(steps / path.relative_to("/"))], "images": renamed}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return str(folder)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One overlay in its namespace."""
+
+    cluster: Cluster
+    namespace: str
+    path: str
+
+    def create_namespace(self) -> None:
+        """Make the namespace, empty and with the strictest Pod Security."""
+        self.cluster.kubectl("create", "namespace", self.namespace)
+        self.cluster.kubectl("label", "namespace", self.namespace, *_RESTRICTED)
+
+    def apply(self) -> str:
+        """Apply it, and return what ``kubectl`` says it did."""
+        return self.cluster.kubectl("apply", "-k", self.path)
+
+    def wait_until_ready(self, seconds: float = _READY_SECONDS) -> float:
+        """Wait until it answers, and both its halves are watched; returns how long that took."""
+        began = time.monotonic()
+        for what, reached in (
+            ("the service to be ready", lambda: self.ready(SERVICE)),
+            ("the monitor to be ready", lambda: self.ready(MONITOR)),
+            ("an answer", lambda: self.ask() is not None),
+            ("Prometheus to scrape both", lambda: len(self.scraped()) == 2),
+        ):
+            left = seconds - (time.monotonic() - began)
+            until(reached, left, what, lambda: self.cluster.describe(self.namespace))
+        return time.monotonic() - began
+
+    def ready(self, selector: str) -> list[str]:
+        """Return the ready pods of one kind."""
+        return self.cluster.ready_pods(self.namespace, selector)
+
+    def scraped(self) -> set[str]:
+        """Return the scrape jobs of which Prometheus reaches every target."""
+        samples = self.cluster.query(f'min by (job) (up{{namespace="{self.namespace}"}}) == 1')
+        return {sample["metric"]["job"] for sample in samples}
+
+    def models(self, service: str = "plumbline-service") -> list[Object]:
+        """Return what the service says it serves; empty while it says nothing."""
+        answer = self.cluster.http(self.namespace, service, "/models")
+        return json.loads(answer)["models"] if answer else []
+
+    def ask(self, service: str = "plumbline-service") -> Object | None:
+        """Return the answer to one request, a window of zeros; None for any error."""
+        models = self.models(service)
+        if not models:
+            return None
+        steps, columns = models[0]["inputs"][0]["shape"]
+        window = [[0.0] * columns] * steps
+        return self.post(service, "/predict", {"instances": [{"features": window}]})
+
+    def post(self, service: str, path: str, body: Any, port: str = "http") -> Object | None:
+        """Return what a Service answers to a body, through the API server; None for any error."""
+        url = f"/api/v1/namespaces/{self.namespace}/services/{service}:{port}/proxy{path}"
+        answer = self.cluster.kubectl(
+            "create", "--raw", url, "-f", "-", given=json.dumps(body), check=False, timeout=30
+        )
+        return json.loads(answer) if answer else None
