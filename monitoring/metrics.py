@@ -83,7 +83,7 @@ class Metrics:
             ("model", "version", "output", "verdict"),
         )
         self.skill_outcomes = self._gauge(
-            "plumbline_monitoring_skill_outcomes_count",
+            "plumbline_monitoring_skill_outcomes",
             "Outcomes of the version read, by what became of them.",
             ("model", "version", "result"),
         )

@@ -140,18 +140,6 @@ def sweep(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def start_number(directory: Path) -> int:
-    """Claim and return the number of this start of a worker, counted from 1 in this folder."""
-    number = 1
-    while True:
-        try:
-            (directory / f"start-{number}").touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-        else:
-            return number
-
-
 def _alive(process: int) -> bool:
     """Whether a process runs; one that is dead but not yet collected by its parent does not."""
     try:

@@ -10,9 +10,7 @@ Labels are model, version, action and the names in this file, never anything a c
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.spec import OutputSpec
 from plumbline.service.band import BANDS
-from plumbline.service.exposition import DIRECTORY, INFO, SERVED, Exemplars, expose, start_number
+from plumbline.service.exposition import INFO, SERVED, Exemplars, expose
 from plumbline.service.http import OTHER
 from plumbline.service.version_metrics import ExactCounter, Newest, OutputMetrics, VersionMetrics
 from plumbline.store.build import build_labels
@@ -507,11 +505,9 @@ class Metrics:
         if failed:
             self._store_errors.labels(COMPONENT, operation).inc()
 
-    def count_start(self, workers: int) -> None:
-        """Count this worker's start as a restart if all of so many have started before."""
-        directory = os.environ.get(DIRECTORY)
-        if directory is not None and start_number(Path(directory)) > workers:
-            self._restarts.inc()
+    def count_restarts(self, workers: int) -> None:
+        """Count workers that were started in place of others."""
+        self._restarts.inc(workers)
 
     def count_process(self, cpu: float, collections: Sequence[int]) -> None:
         """Count processor time, and garbage collections by generation, since the last call."""

@@ -66,7 +66,6 @@ class Worker:
             REFUSALS,
             retention=settings.version_retention_seconds,
         )
-        self.metrics.count_start(settings.workers)
         self._vitals = Vitals(self.metrics)
         objects = ObservedObjects(settings.store, self.metrics)
         self.slots = ModelSlots(
