@@ -251,7 +251,7 @@ def _running() -> list[AnyPanel]:
             "generation": "Generation",
             "role": "Role",
         },
-        ask_rows(f"plumbline_service_model_info{{{SCOPE}}}"),
+        ask_rows(f"plumbline_service_model_info{{{SCOPE}}} == 1"),
         size=(12, 7),
         empty="no model is served",
     )

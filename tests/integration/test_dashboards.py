@@ -9,7 +9,7 @@ from tests.support.preview import View, draw, require_preview
 from tests.support.story import expected
 from tests.support.story.server import told
 
-WORDS = {"namespace": "trading", "__rate_interval": "4m", "__interval": "5m", "__range": "4h"}
+WORDS = {"namespace": ".*", "__rate_interval": "4m", "__interval": "5m", "__range": "4h"}
 MODELS = {"fleet": ".*", "incident": ".*", "model": "eurusd-1m", "service": ".*"}
 
 WHOLE = 205 * 60
