@@ -241,7 +241,7 @@ def _skill() -> list[AnyPanel]:
         f"max by (output, verdict) (plumbline_monitoring_skill_{name}_nats{{{SCOPE}}})"
         for name in ("evidence", "threshold")
     )
-    outcomes = f"max by (result) (plumbline_monitoring_skill_outcomes_count{{{SCOPE}}})"
+    outcomes = f"max by (result) (plumbline_monitoring_skill_outcomes{{{SCOPE}}})"
     return [
         banded(gain, "B", "C"),
         bars(
