@@ -538,7 +538,10 @@ def test_no_label_is_chosen_by_a_caller(settings):
     """Random paths, symbols, ids and models leave the number of series as it was."""
 
     async def scenario(client, worker):
+        await client.get("/path")
         await client.post("/predict", json=body(0))
+        await client.post("/predict", json={**body(0), "model": "m"})
+        await client.get("/metrics")
         before = len((await client.get("/metrics")).text.splitlines())
         for i in range(50):
             await client.get(f"/path-{i}")
