@@ -173,8 +173,8 @@ def _annotations(choice: str) -> list[schema.AnnotationQuery]:
 def _newly(series: str, by: str) -> str:
     """Return an expression that holds for a moment when series appear; a restart is none."""
     return (
-        f"group by ({by}) ({series})\n"
-        f"unless group by ({by}) (max_over_time({series}[1h] offset 1m))"
+        f"group by ({by}) ({series} == 1)\n"
+        f"unless group by ({by}) (max_over_time({series}[1h] offset 1m) == 1)"
     )
 
 

@@ -228,7 +228,7 @@ def _skill() -> list[AnyPanel]:
         "Log loss gained over the best constant",
         "What outcomes have shown; above 0 the model is worth something. Grey: its interval, which "
         "holds at all times at once.",
-        "suffix: nats",
+        "suffix:nats",
         ask(f'max by (version, output) ({gained}, end="value"}})', "{{version}} {{output}}", "A"),
         ask(f'max by (output) ({gained}, end="low"}})', "low", "B"),
         ask(f'max by (output) ({gained}, end="high"}})', "interval", "C"),
@@ -241,7 +241,7 @@ def _skill() -> list[AnyPanel]:
         f"max by (output, verdict) (plumbline_monitoring_skill_{name}_nats{{{SCOPE}}})"
         for name in ("evidence", "threshold")
     )
-    outcomes = f"max by (result) (plumbline_monitoring_skill_outcomes_count{{{SCOPE}}})"
+    outcomes = f"max by (result) (plumbline_monitoring_skill_outcomes{{{SCOPE}}})"
     return [
         banded(gain, "B", "C"),
         bars(

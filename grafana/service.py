@@ -141,10 +141,11 @@ def _requests() -> list[AnyPanel]:
         ),
         lines(
             "How long /predict takes",
-            "Half, 95 and 99 of a hundred answers within; an alert above the dashed line.",
+            "Half, 95 and 99 of a hundred answers within. The dots are single answers: exemplars, "
+            "whose trace is the prediction's id. The objective counts those above the dashed line.",
             "s",
             *(
-                ask(_latency(share, "$__rate_interval"), f"{share:.0%}", ref)
+                ask(_latency(share, "$__rate_interval"), f"{share:.0%}", ref).exemplar(True)
                 for share, ref in ((0.5, "A"), (0.95, "B"), (0.99, "C"))
             ),
             low=0,
@@ -250,7 +251,7 @@ def _running() -> list[AnyPanel]:
             "generation": "Generation",
             "role": "Role",
         },
-        ask_rows(f"plumbline_service_model_info{{{SCOPE}}}"),
+        ask_rows(f"plumbline_service_model_info{{{SCOPE}}} == 1"),
         size=(12, 7),
         empty="no model is served",
     )

@@ -34,6 +34,7 @@ from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.scope import Covers, everybody
+from plumbline.monitoring.watching.audit.tally import Tally
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured
 from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
 from plumbline.monitoring.watching.judgement import Judgement, waiting
@@ -97,6 +98,11 @@ class Watcher:
         self._model = waiting()
         self._innate: Judgement | None = None
         self._looked = self._model
+
+    @property
+    def tally(self) -> Tally:
+        """How many rows were checked by arithmetic, and how many came out otherwise."""
+        return self._auditor.tally
 
     @property
     def baseline(self) -> Baseline | None:

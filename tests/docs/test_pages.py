@@ -262,6 +262,13 @@ def test_links_resolve(page):
             assert anchor in slugs, f"{target}: no such heading"
 
 
+def test_pictures_are_light() -> None:
+    """A clone and a page of the docs load them all."""
+    heavy = [p.name for p in (ROOT / "docs" / "images").iterdir() if p.stat().st_size > 300_000]
+
+    assert heavy == []
+
+
 def test_no_machine_paths():
     """No tracked file knows where it was written."""
     listing = subprocess.run(

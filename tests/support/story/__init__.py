@@ -1,4 +1,4 @@
-"""A scripted collapse as a Prometheus would have seen it: four hours, told in a few seconds.
+"""A scripted collapse as a Prometheus would have seen it: three hours, told in a few seconds.
 
 Three models in one namespace. `eurusd-1m` goes flat, is retrained twice, shadowed, promoted and
 recovers; the feed of `btcusd-5m` freezes later, and a person is called; `gold-1h`, a forecast, is

@@ -12,7 +12,7 @@ from plumbline.bundle.array import FloatArray
 START = 1_772_438_400
 """2026-03-02 08:00 UTC, a Monday; everything below is in seconds since then."""
 TICK = 60
-END = 4 * 3600
+END = 206 * 60
 MINUTE = 60
 
 HEALTHY = 85 * MINUTE

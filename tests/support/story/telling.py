@@ -255,8 +255,8 @@ def _judge(samples: Samples, model: Model, version: str, of: dict[str, str]) -> 
         samples.gauge(f"{name}skill_evidence_nats", each, 0.8, judged)
         samples.gauge(f"{name}skill_threshold_nats", each, 8.0, judged)
     joined = np.cumsum(np.full(len(TICKS), model.per_tick / 2))
-    samples.gauge(f"{name}skill_outcomes_count", {**of, "result": "joined"}, joined, judged)
-    samples.gauge(f"{name}skill_outcomes_count", {**of, "result": "repeated"}, 12, judged)
+    samples.gauge(f"{name}skill_outcomes", {**of, "result": "joined"}, joined, judged)
+    samples.gauge(f"{name}skill_outcomes", {**of, "result": "repeated"}, 12, judged)
 
 
 def evidence_of(model: Model, version: str, detector: str) -> np.ndarray:
