@@ -4,15 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 STORE ?= .state/store
+STATE ?= .state
 ONCE ?=
 
 # A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
 export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))
+# A program that draws Grafana's dashboards, likewise; docs/dashboards.md says how it is called.
+export PLUMBLINE_GRAFANA_PREVIEW ?= $(abspath $(wildcard ../shared/tools/grafana-preview/render))
 
-.PHONY: run install test test-all test-cluster lint bench clean help
+.PHONY: run observe install test test-all test-cluster lint bench clean help
 
 run: $(STAMP)  ## set up, then train, serve, watch, break and repair a model (ONCE=1: end by itself)
 	$(BIN)/plumbline up --demo --state .state $(if $(ONCE),--once)
+
+observe: $(STAMP)  ## Prometheus and Alertmanager beside a running system (STATE=.state)
+	$(BIN)/python k8s/local/observe.py --state $(STATE)
 
 install: $(STAMP)  ## make .venv with everything
 

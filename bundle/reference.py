@@ -95,9 +95,14 @@ class ReferenceProfile:
 
     def action_shares(self, actions: int) -> FloatArray:
         """Share of each of so many actions: ``(actions,) float64``; zeros without any."""
-        taken = self.action[self.action >= 0].astype(np.int64)
-        shares: FloatArray = np.bincount(taken, minlength=actions) / max(len(taken), 1)
+        counts = self._action_counts
+        more = np.zeros(max(actions - len(counts), 0), np.int64)
+        shares: FloatArray = np.append(counts, more) / max(int(counts.sum()), 1)
         return shares
+
+    @cached_property
+    def _action_counts(self) -> IntArray:
+        return np.bincount(self.action[self.action >= 0].astype(np.int64))
 
     def to_bytes(self) -> bytes:
         """Return the ``reference.npz`` form."""

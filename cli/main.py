@@ -20,6 +20,7 @@ from plumbline.cli.predict import predict
 from plumbline.cli.recompute import recompute
 from plumbline.cli.replay_outcomes import replay_outcomes
 from plumbline.cli.retrain import retrain
+from plumbline.cli.rules import rules
 from plumbline.cli.serve import serve
 from plumbline.cli.train import replay_data, train
 from plumbline.cli.up import up
@@ -54,6 +55,7 @@ for command in (
     monitor,
     recompute,
     drill,
+    rules,
     plugins,
 ):
     app.command()(takes_plugins(command))

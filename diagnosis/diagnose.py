@@ -58,7 +58,7 @@ def diagnose(
     for verdict, rule in all_verdicts().items():
         for case in cases:
             ruling = _heard(rule(case), verdict, case.alarms(verdict))
-            findings += [each for each in ruling.findings if each not in findings]
+            findings += [each for each in ruling.findings if not _among(each, findings)]
             if ruling.holds and decided is None:
                 decided = verdict, ruling.cause
     if decided is None:
@@ -69,6 +69,10 @@ def diagnose(
         findings=tuple(findings),
         n=len(sample),
     )
+
+
+def _among(finding: Finding, findings: Sequence[Finding]) -> bool:
+    return any(each.name == finding.name and each == finding for each in findings)
 
 
 def _heard(ruling: Ruling, verdict: Verdict, alarms: Sequence[Evidence]) -> Ruling:

@@ -15,7 +15,7 @@ def bin_edges(reference: FloatArray, bins: int = 10) -> FloatArray:
 
 def bin_shares(values: FloatArray, edges: FloatArray) -> FloatArray:
     """Share of values in each bin, half a count added to each so that no share is zero."""
-    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+    counts = np.bincount(edges.searchsorted(values), minlength=len(edges) + 1)
     shares: FloatArray = (counts + 0.5) / (len(values) + 0.5 * (len(edges) + 1))
     return shares
 

@@ -19,6 +19,9 @@ from plumbline.diagnosis.column import ColumnModel
 _PINNED = 0.55
 """Share of a scenario's rows in which a column has one value to be called pinned."""
 
+_AT_ZERO = 0.3
+"""The same of zero: a wide window has to fill with the scenario's bars first."""
+
 _COMPANY = 3
 """Pinned columns by which a market that stands still is known."""
 
@@ -48,6 +51,8 @@ class _Pins:
     alone
         Those known by their value; zero looks like a column that was left out, and is known only by
         its company.
+    mostly
+        Those that are so in most rows.
     kept
         Columns that keep whatever value they have, for as long as others are pinned.
     patterns
@@ -57,6 +62,7 @@ class _Pins:
     columns: IntArray
     values: FloatArray
     alone: BoolArray
+    mostly: BoolArray
     kept: IntArray
     patterns: frozenset[bytes]
 
@@ -70,7 +76,7 @@ class _Pins:
         at = at[some]
         known = np.fromiter((row.tobytes() in self.patterns for row in at), bool, len(at))
         excused[np.ix_(some, self.columns)] = at & (known[:, None] | self.alone)
-        still = some[known & (at.sum(axis=1) >= _COMPANY)]
+        still = some[known & (at[:, self.mostly].sum(axis=1) >= _COMPANY)]
         excused[np.ix_(still, self.kept)] = True
         return excused
 
@@ -137,13 +143,16 @@ def _windows(n: int, length: int) -> Iterator[slice]:
 
 
 def _pins(rows: FloatArray) -> _Pins | None:
-    same = np.abs(rows - np.median(rows, axis=0)) <= _SAME * (1 + np.abs(np.median(rows, axis=0)))
+    middle = np.median(rows, axis=0)
+    same = np.abs(rows - middle) <= _SAME * (1 + np.abs(middle))
     one = same.mean(axis=0) >= _PINNED
+    zero = ~one & ((rows == 0).mean(axis=0) >= _AT_ZERO)
     kept = (rows[1:] == rows[:-1]).mean(axis=0) >= _PINNED
-    columns = np.flatnonzero(one)
+    columns = np.flatnonzero(one | zero)
     if not len(columns):
         return None
-    values = np.median(rows[:, columns], axis=0)
+    values = np.where(zero, 0.0, middle)[columns]
     at = np.abs(rows[:, columns] - values) <= _SAME * (1 + np.abs(values))
-    patterns = frozenset(row.tobytes() for row in at if row.any())
-    return _Pins(columns, values, values != 0.0, np.flatnonzero(kept), patterns)
+    few = (at & zero[columns]).any(axis=1) & (at.sum(axis=1) < _COMPANY)
+    patterns = frozenset(row.tobytes() for row in at[~few] if row.any())
+    return _Pins(columns, values, values != 0.0, one[columns], np.flatnonzero(kept), patterns)

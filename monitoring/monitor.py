@@ -24,6 +24,8 @@ from plumbline.monitoring.page.status import Status
 from plumbline.monitoring.recompute import RecomputeWatch
 from plumbline.monitoring.repair.controller import Controller, utc_now
 from plumbline.monitoring.repair.launchers.base import Launcher
+from plumbline.monitoring.repair.launchers.observed import ObservedLauncher
+from plumbline.monitoring.repair.need import attempts_allowed
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers import TRIGGERS
 from plumbline.monitoring.repair.triggers.base import Trigger
@@ -53,6 +55,8 @@ class Monitor:
     launcher, report_launcher, recompute_launcher
         What runs retrains, what runs drift reports, and what computes inputs again; without the
         last, nobody does.
+    metrics
+        Where it counts; by default its own.
     clock
         Returns the present time, in UTC.
     """
@@ -65,23 +69,28 @@ class Monitor:
         launcher: Launcher,
         report_launcher: Launcher,
         recompute_launcher: Launcher | None = None,
+        metrics: Metrics | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
         self.objects = objects
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics(model=settings.model)
         self._clock = clock
         self._observer = Observer(objects, settings, clock=clock)
         self._shadow = ShadowObserver(objects, settings, clock=clock)
         self._canary = Canary(settings, self.metrics)
         self._skill = SkillDesk(objects, settings.model, clock=clock)
-        self._reporter = Reporter(settings, report_launcher, self.metrics)
-        self._recompute = RecomputeWatch(settings, recompute_launcher, self.metrics)
+        self._reporter = Reporter(settings, self._observed(report_launcher, "report"), self.metrics)
+        self._recompute = RecomputeWatch(
+            settings,
+            recompute_launcher and self._observed(recompute_launcher, "recompute"),
+            self.metrics,
+        )
         self._board = verdict_board(objects, settings.model)
         self.controller = Controller(
             objects,
             settings,
-            launcher=launcher,
+            launcher=self._observed(launcher),
             triggers=build_triggers(settings),
             metrics=self.metrics,
             clock=clock,
@@ -95,6 +104,9 @@ class Monitor:
         self.chronicle = self._builder.chronicle
         self.status = self._builder.empty()
         self.last_success: datetime | None = None
+
+    def _observed(self, launcher: Launcher, kind: str | None = None) -> Launcher:
+        return ObservedLauncher(launcher, self.metrics, kind=kind)
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; nothing that goes wrong in a round ends the monitor."""
@@ -151,11 +163,34 @@ class Monitor:
         self.metrics.rows.labels(model).inc(observation.rows)
         if observation.lag_seconds is not None:
             self.metrics.lag.labels(model).set(observation.lag_seconds)
+        self._show_watch(champion.value.version, shadow.version if shadow else None)
         if self._leads:
             rows = observation.judgement.rows
             self._reporter.step(champion.value.version, rows)
             if observation.bundle is not None:
                 self._recompute.step(observation.bundle, observation.judgement)
+
+    def _show_watch(self, version: str, shadow: str | None) -> None:
+        """Show what was checked of the version that serves, and forget those that serve no more."""
+        model, watch = self.settings.model, self._observer.watch
+        if watch is not None:
+            watched = watch.bundle.version
+            columns = len(watch.bundle.manifest.feature_names)
+            self.metrics.show_drift(model, watched, columns, _drifted(watch.measured))
+            self.metrics.count_audit(model, watched, watch.tally)
+        serving = {version} if shadow is None else {version, shadow}
+        self.metrics.forget_versions(
+            serving, self._clock(), self.settings.version_retention_seconds
+        )
+
+    def _show_incidents(self) -> None:
+        """Show the newest incident about which something may still be done, if there is one."""
+        open_ones, settings = self.controller.docket.open, self.settings
+        newest = open_ones[-1].value if open_ones else None
+        allowed = attempts_allowed(newest, settings) if newest else settings.attempt_limit
+        self.metrics.show_incidents(
+            settings.model, tuple(head.value for head in open_ones), allowed=allowed
+        )
 
     def _watch_shadow(self, observation: Observation) -> ShadowState | None:
         self._in_shadow = state = self._shadow.step(observation)
@@ -202,6 +237,7 @@ class Monitor:
     def _build_status(self, observation: Observation | None) -> Status:
         if not self._leads:
             self.controller.docket.refresh()
+        self._show_incidents()
         return self._builder.build(
             Round(
                 leads=self._leads,
@@ -257,6 +293,12 @@ def build_triggers(settings: MonitoringSettings) -> list[Trigger]:
             params["every"] = settings.schedule_predictions
         built.append(kind(kind.Params.model_validate(params)))
     return built
+
+
+def _drifted(measured: Judgement) -> int | None:
+    """Return how many columns have drifted; None where that has not been looked at."""
+    found = [each for each in measured.diagnosis.findings if each.name == "drifted_columns_share"]
+    return len(found[0].columns) if found else None
 
 
 def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from plumbline.monitoring.errors import SettingsError
+from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.page.web import Web
 from plumbline.monitoring.repair.launchers import LAUNCHERS
@@ -18,7 +19,7 @@ from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.logs import configure_logging
-from plumbline.store.objects import Objects
+from plumbline.store.observed import ObservedObjects
 
 _STOP_SECONDS = 20.0
 
@@ -61,9 +62,11 @@ def run(settings: MonitoringSettings) -> None:
 
 def build_monitor(settings: MonitoringSettings) -> Monitor:
     """Build a monitor with the launcher that the settings name."""
+    metrics = Metrics(model=settings.model)
     return Monitor(
         settings,
-        Objects(settings.store),
+        ObservedObjects(settings.store, metrics),
+        metrics=metrics,
         launcher=build_launcher(settings),
         report_launcher=_beside(settings, "reports", "plumbline.monitoring.drift_report"),
         recompute_launcher=_beside(settings, "recompute", "plumbline.training.recompute"),

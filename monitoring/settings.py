@@ -115,6 +115,12 @@ class MonitoringSettings(Settings):
         "there is, if nothing speaks against it.",
     )
 
+    version_retention_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="How long the counters of a version are shown after it has stopped serving.",
+    )
+
     canary_seconds: float = Field(10.0, gt=0, description="Between two canaries.")
     canary_tolerance: float = Field(
         1e-3, gt=0, description="Largest difference of a golden probability; logits differ by 1e-4."

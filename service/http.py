@@ -53,12 +53,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler gives back; ``after`` is called once it has been sent."""
+    """What a handler gives back; ``after`` is called once it has been sent.
+
+    ``trace`` is the id by which people find the request again.
+    """
 
     body: bytes
     status: int = 200
     content_type: bytes = JSON
     counted: bool = True
+    trace: str | None = None
     after: Callable[[], None] | None = None
 
 
@@ -90,8 +94,16 @@ class BodyLimit:
 class RequestCounter(Protocol):
     """Where requests are counted; `metrics.Metrics` is one."""
 
-    def count_request(self, route: str, seconds: float) -> None:
-        """Count one answered request by its route template."""
+    def begin_request(self) -> None:
+        """Note that a request with a body has arrived; `end_request` follows in any case."""
+
+    def end_request(self) -> None:
+        """Note that it has left."""
+
+    def count_request(
+        self, route: str, seconds: float, code: int = 200, trace: str | None = None
+    ) -> None:
+        """Count one answered request by its route template, HTTP status and trace."""
 
     def count_refusal(self, code: str) -> None:
         """Count one refused request by its error code."""
@@ -134,11 +146,20 @@ class HttpApp:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            route = self._routes.get(scope["path"])
+            if self._counter is None or route is None or route.method != "POST":
+                await self._answer(route, scope, receive, send)
+                return
+            self._counter.begin_request()
+            try:
+                await self._answer(route, scope, receive, send)
+            finally:
+                self._counter.end_request()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, route: Route | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         arrived = perf_counter()
-        route = self._routes.get(scope["path"])
         close = self._draining()
         extra: Mapping[str, str] = {}
         try:
@@ -157,7 +178,9 @@ class HttpApp:
                 self._counter.count_refusal(ServiceError.code)
         await _send(send, answer, extra, close)
         if self._counter and answer.counted:
-            self._counter.count_request(route.path if route else OTHER, perf_counter() - arrived)
+            path = route.path if route else OTHER
+            took = perf_counter() - arrived
+            self._counter.count_request(path, took, answer.status, answer.trace)
         if answer.after is not None:
             answer.after()
 

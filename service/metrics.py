@@ -1,64 +1,48 @@
 """Every metric of the service, declared in this one place.
 
-All are counters or histograms that add up over workers and replicas; the two gauges say how they
-are combined. With several workers prometheus_client keeps one memory-mapped file per process in
-``PROMETHEUS_MULTIPROC_DIR``, and the worker that is asked adds them all up: counters of a killed
-worker stay counted, its gauges are swept away before each scrape.
+Counters and histograms add up over workers and replicas; each gauge says how the processes of one
+replica are combined. `version_metrics` adds a batch of answers to them, `exposition` makes one text
+of all processes.
 
 Labels are model, version, action and the names in this file, never anything a caller chose.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import log
-from pathlib import Path
+import gc
+from collections.abc import Iterable, Mapping, Sequence
+from time import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import psutil  # type: ignore[import-untyped]  # it has no stubs of its own
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from plumbline.bundle.array import FloatArray
-from plumbline.bundle.reading import Reading
 from plumbline.bundle.spec import OutputSpec
+from plumbline.service.band import BANDS
+from plumbline.service.exposition import INFO, SERVED, Exemplars, expose
 from plumbline.service.http import OTHER
+from plumbline.service.version_metrics import ExactCounter, Newest, OutputMetrics, VersionMetrics
+from plumbline.store.build import build_labels
+from plumbline.store.observed import OPERATIONS
 
 if TYPE_CHECKING:
     from plumbline.service.model_slot import Serving
-    from plumbline.service.predictor import OutputScale, Predicted
+    from plumbline.service.predictor import Predicted, Predictor
 
-DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SWAP_RESULTS = ("accepted", "refused")
 DROP_REASONS = ("queue_full", "spool_full", "spool_failed")
 SHADOW_DROPS = ("busy", "log_behind", "log_failed", "other_inputs")
 TABLES = ("predictions", "outcomes", "shadows")
+COMPONENT = "service"
+RETENTION_SECONDS = 3600.0
 
 _CONFIDENCE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _SECONDS = (
-    0.0005,
-    0.001,
-    0.002,
-    0.003,
-    0.005,
-    0.0075,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    2.5,
-    5,
+    *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01),
+    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
-_SYMBOLS = 4096
+_STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0)
 
 
 class Metrics:
@@ -70,15 +54,32 @@ class Metrics:
         Route templates; a path that is none of them is counted as ``other``.
     refusals
         Error codes.
+    retention
+        Seconds for which the series of a version outlive its last moment of service.
     """
 
-    def __init__(self, routes: tuple[str, ...] = (), refusals: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        routes: tuple[str, ...] = (),
+        refusals: tuple[str, ...] = (),
+        *,
+        retention: float = RETENTION_SECONDS,
+    ) -> None:
         self.registry = CollectorRegistry()
+        self._retention = retention
         self._declare_predictions()
+        self._declare_reference()
         self._declare_service()
+        self._declare_log()
         self._declare_shadow()
-        for route in (*routes, OTHER):
-            self._seconds.labels(route)
+        self._declare_process()
+        self._exemplars = Exemplars("plumbline_service_request_seconds", _SECONDS)
+        self._routes = {
+            route: (self._seconds.labels(route), dict[int, Counter]()) for route in (*routes, OTHER)
+        }
+        for operation in OPERATIONS:
+            self._operations.labels(COMPONENT, operation)
+            self._store_errors.labels(COMPONENT, operation)
         for code in refusals:
             self._refused.labels(code)
         for table in TABLES:
@@ -87,6 +88,7 @@ class Metrics:
         for reason in DROP_REASONS:
             self._dropped.labels(reason)
         self._versions: dict[tuple[str, str], VersionMetrics] = {}
+        self._shown: set[tuple[str, str, str, str]] = set()
 
     def _declare_predictions(self) -> None:
         version, action = ["model", "version"], ["model", "version", "action"]
@@ -127,13 +129,6 @@ class Metrics:
         self._square = self._counter(
             "plumbline_service_output_square", f"Sum of u², {shifted}.", coordinate
         )
-        self._reference_std = Gauge(
-            "plumbline_service_reference_output_std_ratio",
-            "Standard deviation of each coordinate of an output in the reference.",
-            coordinate,
-            registry=self.registry,
-            multiprocess_mode="livemax",
-        )
         self._confidence = Histogram(
             "plumbline_service_confidence_ratio",
             "Largest calibrated probability of each answer.",
@@ -149,6 +144,55 @@ class Metrics:
         self._zero_columns = self._counter(
             "plumbline_service_zero_columns", "Columns that are zero throughout a window.", version
         )
+        self._newest_bar = self._gauge(
+            "plumbline_service_newest_bar_timestamp_seconds",
+            "Open time of the newest bar that was answered.",
+            version,
+            "max",
+        )
+        self._newest_prediction = self._gauge(
+            "plumbline_service_newest_prediction_timestamp_seconds",
+            "When the newest prediction was answered.",
+            version,
+            "max",
+        )
+        self._served = self._gauge(
+            SERVED, "When a version was last seen serving, in shadow too.", version, "max"
+        )
+        self._info = self._gauge(
+            INFO,
+            "1 for each version that is loaded here; role is champion or shadow.",
+            [*version, "generation", "role"],
+            "livemax",
+        )
+
+    def _declare_reference(self) -> None:
+        version = ["model", "version"]
+        coordinate = [*version, "output", "coordinate"]
+        stretches = "in stretches of the reference as long as the rules' window"
+        self._interval = self._gauge(
+            "plumbline_service_bar_interval_seconds", "From one bar to the next.", version
+        )
+        self._reference_std = self._gauge(
+            "plumbline_service_reference_output_std_ratio",
+            "Standard deviation of each coordinate of an output in the reference.",
+            coordinate,
+        )
+        self._reference_share = self._gauge(
+            "plumbline_service_reference_action_share_ratio",
+            f"Share of each action {stretches}.",
+            [*version, "action", "band"],
+        )
+        self._reference_probability = self._gauge(
+            "plumbline_service_reference_probability_ratio",
+            f"Mean probability of each choice {stretches}.",
+            [*version, "output", "choice", "band"],
+        )
+        self._reference_spread = self._gauge(
+            "plumbline_service_reference_spread_ratio",
+            f"Standard deviation of each coordinate {stretches}, over that of all of it.",
+            [*coordinate, "band"],
+        )
 
     def _declare_service(self) -> None:
         self._refused = self._counter(
@@ -161,6 +205,35 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._requests = self._counter(
+            "plumbline_service_requests", "Requests answered, by HTTP status.", ["route", "code"]
+        )
+        self._in_flight = self._gauge(
+            "plumbline_service_requests_in_flight",
+            "Predictions and outcomes that have arrived and are not answered yet.",
+            [],
+            "livesum",
+        )
+        self._queued = self._gauge(
+            "plumbline_service_requests_queued",
+            "Of those, the ones that wait for their rows to be durable.",
+            [],
+            "livesum",
+        )
+        self._operations = Histogram(
+            "plumbline_store_operation_seconds",
+            "How long operations on the store took.",
+            ["component", "operation"],
+            buckets=_STORE_SECONDS,
+            registry=self.registry,
+        )
+        self._store_errors = self._counter(
+            "plumbline_store_errors",
+            "Operations in which the store failed.",
+            ["component", "operation"],
+        )
+
+    def _declare_log(self) -> None:
         self._spooled = self._counter(
             "plumbline_service_spooled_rows", "Rows made durable.", ["table"]
         )
@@ -178,11 +251,17 @@ class Metrics:
             "Sizes answered as zero because of the verdict.",
             ["model"],
         )
-        self._pending = Gauge(
+        self._pending = self._gauge(
             "plumbline_service_spool_pending_rows",
             "Durable rows that are not in the store yet.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
+            [],
+            "livesum",
+        )
+        self._spool_bytes = self._gauge(
+            "plumbline_service_spool_bytes", "Disk that the workers' spools use.", [], "livesum"
+        )
+        self._spool_limit = self._gauge(
+            "plumbline_service_spool_limit_bytes", "Disk that they may use.", [], "livesum"
         )
 
     def _declare_shadow(self) -> None:
@@ -202,8 +281,37 @@ class Metrics:
             ["model", "result"],
         )
 
+    def _declare_process(self) -> None:
+        build = build_labels(COMPONENT)
+        self._build = self._gauge("plumbline_build_info", "The program that runs.", list(build))
+        self._build.labels(**build).set(1)
+        self._restarts = self._counter(
+            "plumbline_service_worker_restarts", "Workers started in place of one that died.", []
+        )
+        self._cpu = self._counter(
+            "process_cpu_seconds", "Processor time of all processes, dead ones included.", []
+        )
+        self._memory = self._gauge(
+            "process_resident_memory_bytes", "Resident memory of all processes.", [], "livesum"
+        )
+        self._open_fds = self._gauge(
+            "process_open_fds", "Open files of all processes.", [], "livesum"
+        )
+        self._started = self._gauge(
+            "process_start_time_seconds", "When the oldest process started.", [], "livemin"
+        )
+        self._started.set(psutil.Process().create_time())
+        self._collections = self._counter(
+            "python_gc_collections", "Garbage collections of all processes.", ["generation"]
+        )
+        for generation in range(len(gc.get_stats())):
+            self._collections.labels(str(generation))
+
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: list[str], combined: str = "livemax") -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=combined)
 
     def expect_model(self, model: str) -> None:
         """Make the series of a model exist at zero."""
@@ -222,32 +330,60 @@ class Metrics:
             predictions=self._predictions.labels(*names),
             decisions=[self._decisions.labels(*names, a) for a in predictor.manifest.actions],
             outputs={
-                spec.name: self._expect_output(names, spec, predictor.scales[spec.name])
+                spec.name: self._expect_output(names, spec, predictor)
                 for spec in predictor.manifest.outputs
             },
             repeated=self._repeated.labels(*names),
             zero_columns=self._zero_columns.labels(*names),
-            last_inputs=OrderedDict(),
+            newest_bar=Newest(self._newest_bar, names),
+            newest_prediction=Newest(self._newest_prediction, names),
         )
+        self._interval.labels(*names).set(predictor.manifest.bar_interval_seconds)
+        for band, shares in zip(BANDS, predictor.bands.actions.tolist(), strict=True):
+            for action, share in zip(predictor.manifest.actions, shares, strict=True):
+                self._reference_share.labels(*names, action, band).set(share)
 
     def _expect_output(
-        self, names: tuple[str, str], spec: OutputSpec, scale: OutputScale
+        self, names: tuple[str, str], spec: OutputSpec, predictor: Predictor
     ) -> OutputMetrics:
         labels = (*names, spec.name)
+        scale = predictor.scales[spec.name]
         coordinates = coordinate_names(spec, len(scale.std))
-        for coordinate, std in zip(coordinates, scale.std, strict=True):
-            self._reference_std.labels(*labels, coordinate).set(std)
+        self._show_reference(labels, spec, coordinates, predictor)
+
+        def exact(counter: Counter, *more: str) -> ExactCounter:
+            return ExactCounter(counter.labels(*labels, *more))
+
         return OutputMetrics(
             scale=scale,
             members=spec.members,
-            epistemic=self._epistemic.labels(*labels),
-            probability=[self._probability.labels(*labels, c) for c in spec.choices],
-            positive=[self._positive.labels(*labels, c) for c in coordinates],
-            negative=[self._negative.labels(*labels, c) for c in coordinates],
-            square=[self._square.labels(*labels, c) for c in coordinates],
-            entropy=self._entropy.labels(*labels) if spec.choices else None,
+            epistemic=exact(self._epistemic),
+            probability=[exact(self._probability, c) for c in spec.choices],
+            positive=[exact(self._positive, c) for c in coordinates],
+            negative=[exact(self._negative, c) for c in coordinates],
+            square=[exact(self._square, c) for c in coordinates],
+            entropy=exact(self._entropy) if spec.choices else None,
             confidence=self._confidence.labels(*labels) if spec.choices else None,
         )
+
+    def _show_reference(
+        self,
+        labels: tuple[str, str, str],
+        spec: OutputSpec,
+        coordinates: Sequence[str],
+        predictor: Predictor,
+    ) -> None:
+        """Set what does not change: what the output's reference looks like."""
+        for coordinate, std in zip(coordinates, predictor.scales[spec.name].std, strict=True):
+            self._reference_std.labels(*labels, coordinate).set(std)
+        shown = [(self._reference_spread, coordinates, predictor.bands.spreads[spec.name])]
+        if spec.choices:
+            chosen = predictor.bands.probabilities[spec.name]
+            shown.append((self._reference_probability, spec.choices, chosen))
+        for gauge, names, bands in shown:
+            for band, values in zip(BANDS, bands.tolist(), strict=True):
+                for name, value in zip(names, values, strict=True):
+                    gauge.labels(*labels, name, band).set(value)
 
     def count_predictions(
         self,
@@ -256,6 +392,8 @@ class Metrics:
         inputs: Mapping[str, FloatArray],
         symbols: Sequence[str],
         hashes: Sequence[str],
+        *,
+        times: Sequence[int | None] = (),
     ) -> None:
         """Count a batch of answers of one version."""
         predictor = serving.predictor
@@ -266,7 +404,7 @@ class Metrics:
             for spec in predictor.manifest.inputs
             if spec.source == "features" and len(spec.shape) > 1
         ]
-        version.count_inputs(watched, symbols, hashes)
+        version.count_inputs(watched, symbols, hashes, times)
         if not serving.sized:
             self._withheld.labels(predictor.manifest.name).inc(len(predicted))
 
@@ -286,9 +424,58 @@ class Metrics:
         """Count one load of a challenger, ``accepted`` or ``refused``."""
         self._shadow_swaps.labels(model, result).inc()
 
-    def count_request(self, route: str, seconds: float) -> None:
-        """Count one answered request by its route template."""
-        self._seconds.labels(route).observe(seconds)
+    def show_serving(self, serving: Iterable[tuple[Serving, str]]) -> None:
+        """Show what is loaded here, with its role; called now and then.
+
+        A version that is no longer shown keeps its series for as long as the retention says.
+        """
+        now, shown = time(), set()
+        for each, role in serving:
+            names = each.predictor.manifest.name, each.predictor.version
+            self._served.labels(*names).set(now)
+            shown.add((*names, str(each.generation), role))
+        for labels in self._shown - shown:
+            self._info.labels(*labels).set(0)
+        for labels in shown - self._shown:
+            self._info.labels(*labels).set(1)
+        self._shown = shown
+
+    def begin_request(self) -> None:
+        """Note that a prediction or an outcome has arrived; `end_request` must follow."""
+        self._in_flight.inc()
+
+    def end_request(self) -> None:
+        """Note that it has left, with an answer or without."""
+        self._in_flight.dec()
+
+    def begin_wait(self) -> None:
+        """Note that a request waits for its rows to be durable; `end_wait` must follow."""
+        self._queued.inc()
+
+    def end_wait(self) -> None:
+        """Note that it waits no longer."""
+        self._queued.dec()
+
+    def count_request(
+        self, route: str, seconds: float, code: int = 200, trace: str | None = None
+    ) -> None:
+        """Count one answered request by its route template.
+
+        Parameters
+        ----------
+        route, seconds, code
+            Which, how long it took, and its HTTP status.
+        trace
+            Id of its first prediction, for an exemplar.
+        """
+        histogram, codes = self._routes[route]
+        histogram.observe(seconds)
+        counter = codes.get(code)
+        if counter is None:
+            counter = codes[code] = self._requests.labels(route, str(code))
+        counter.inc()
+        if trace is not None:
+            self._exemplars.note(route, seconds, trace)
 
     def count_refusal(self, code: str) -> None:
         """Count one refused request by its error code."""
@@ -306,97 +493,36 @@ class Metrics:
         """Count rows that were lost in best-effort mode."""
         self._dropped.labels(reason).inc(rows)
 
-    def set_pending(self, rows: int) -> None:
-        """Say how many rows of this worker wait to be shipped."""
+    def set_spool(self, rows: int, used: int, limit: int) -> None:
+        """Say how many rows of this worker wait to be shipped, and the bytes of its spool."""
         self._pending.set(rows)
+        self._spool_bytes.set(used)
+        self._spool_limit.set(limit)
 
-    def expose(self) -> bytes:
-        """Return the metrics of all workers in Prometheus' text format."""
-        directory = os.environ.get(DIRECTORY)
-        if directory is None:
-            return bytes(generate_latest(self.registry))
-        sweep(Path(directory))
-        whole = CollectorRegistry()
-        MultiProcessCollector(whole, directory)
-        return bytes(generate_latest(whole))
+    def record_operation(self, operation: str, seconds: float, *, failed: bool) -> None:
+        """Count one operation on the store."""
+        self._operations.labels(COMPONENT, operation).observe(seconds)
+        if failed:
+            self._store_errors.labels(COMPONENT, operation).inc()
 
+    def count_restarts(self, workers: int) -> None:
+        """Count workers that were started in place of others."""
+        self._restarts.inc(workers)
 
-@dataclass(frozen=True)
-class OutputMetrics:
-    """The children of one output of a version, looked up once."""
+    def count_process(self, cpu: float, collections: Sequence[int]) -> None:
+        """Count processor time, and garbage collections by generation, since the last call."""
+        self._cpu.inc(cpu)
+        for generation, done in enumerate(collections):
+            self._collections.labels(str(generation)).inc(done)
 
-    scale: OutputScale
-    members: int
-    epistemic: Counter
-    probability: list[Counter]
-    positive: list[Counter]
-    negative: list[Counter]
-    square: list[Counter]
-    entropy: Counter | None
-    confidence: Histogram | None
+    def set_process(self, memory: int, open_fds: int) -> None:
+        """Say what this process holds: bytes of memory, and files."""
+        self._memory.set(memory)
+        self._open_fds.set(open_fds)
 
-    def count(self, reading: Reading) -> None:
-        """Count coordinates and, of a choice, probabilities, entropy and confidence."""
-        shifted = self.scale.apply(reading.coordinates)
-        columns = zip(self.positive, self.negative, self.square, shifted.T.tolist(), strict=True)
-        for positive, negative, square, column in columns:
-            rising = sum(u for u in column if u > 0)
-            if rising:
-                positive.inc(rising)
-            falling = -sum(u for u in column if u < 0)
-            if falling:
-                negative.inc(falling)
-            square.inc(sum(u * u for u in column))
-        if self.members > 1:
-            self.epistemic.inc(float(reading.epistemic.sum()))
-        if self.entropy is None or self.confidence is None:
-            return
-        rows = reading.centre.tolist()
-        for counter, chosen in zip(self.probability, zip(*rows, strict=True), strict=True):
-            counter.inc(sum(chosen))
-        self.entropy.inc(max(-sum(p * log(p) for row in rows for p in row if p > 0), 0.0))
-        for row in rows:
-            self.confidence.observe(max(row))
-
-
-@dataclass(frozen=True)
-class VersionMetrics:
-    """The children of one model version, looked up once."""
-
-    predictions: Counter
-    decisions: list[Counter]
-    outputs: dict[str, OutputMetrics]
-    repeated: Counter
-    zero_columns: Counter
-    last_inputs: OrderedDict[str, str]
-
-    def count_outputs(self, predicted: Predicted) -> None:
-        """Count answers, actions, and what each output said."""
-        self.predictions.inc(len(predicted))
-        action = predicted.decision.action
-        if action is not None:
-            counts = np.bincount(action, minlength=len(self.decisions)).tolist()
-            for counter, count in zip(self.decisions, counts, strict=True):
-                if count:
-                    counter.inc(count)
-        for name, output in self.outputs.items():
-            output.count(predicted.readings[name])
-
-    def count_inputs(
-        self, windows: Sequence[FloatArray], symbols: Sequence[str], hashes: Sequence[str]
-    ) -> None:
-        """Count inputs that repeat, and columns that are zero throughout a window."""
-        zero = sum(int((~each.any(axis=1)).sum()) for each in windows)
-        if zero:
-            self.zero_columns.inc(zero)
-        last = self.last_inputs
-        for symbol, inputs_hash in zip(symbols, hashes, strict=True):
-            if last.get(symbol) == inputs_hash:
-                self.repeated.inc()
-            last[symbol] = inputs_hash
-            last.move_to_end(symbol)
-            if len(last) > _SYMBOLS:
-                last.popitem(last=False)
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the metrics of all processes as the caller takes them, and their content type."""
+        return expose(self.registry, self._exemplars, accept, retention=self._retention)
 
 
 def coordinate_names(spec: OutputSpec, count: int) -> tuple[str, ...]:
@@ -404,23 +530,3 @@ def coordinate_names(spec: OutputSpec, count: int) -> tuple[str, ...]:
     if len(spec.choices) == count:
         return spec.choices
     return (spec.kind,) if count == 1 else tuple(f"{spec.kind}_{i}" for i in range(count))
-
-
-def sweep(directory: Path) -> None:
-    """Remove the live gauges of processes that are gone.
-
-    Only files whose process does not exist any more: a process id that was taken over by another
-    program keeps a ghost until that ends, which is rare and small.
-    """
-    for path in directory.glob("gauge_live*.db"):
-        found = re.search(r"_(\d+)\.db$", path.name)
-        if found and not _alive(int(found[1])):
-            path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    """Whether a process runs; one that is dead but not yet collected by its parent does not."""
-    try:
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

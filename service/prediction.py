@@ -130,7 +130,7 @@ class PredictHandler:
         )
         await self._record(judged)
         answer = build_answer(serving, predicted, ids, sized=serving.sized)
-        return Answer(_encoder.encode(answer), after=self._shadow.follow_up(judged))
+        return Answer(_encoder.encode(answer), trace=ids[0], after=self._shadow.follow_up(judged))
 
     async def _record(self, judged: Judged) -> None:
         """Make the answers durable, then count and remember them."""
@@ -148,7 +148,12 @@ class PredictHandler:
         await self._log.append(rows)
         symbols = [instance.symbol for instance in judged.body.instances]
         self._metrics.count_predictions(
-            judged.serving, predicted, judged.inputs, symbols, judged.hashes
+            judged.serving,
+            predicted,
+            judged.inputs,
+            symbols,
+            judged.hashes,
+            times=judged.bar_times,
         )
         if any(spec.source == "log" for spec in specs):
             self._remember(judged)

@@ -22,6 +22,7 @@ from plumbline.bundle.manifest import MANIFEST, Manifest
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Decision, Reading
 from plumbline.service.backends.base import Backend, Device, Ran, backend_class
+from plumbline.service.band import ReferenceBands
 from plumbline.service.memory import unknown_to_memory
 
 MAX_BATCH = 32
@@ -93,6 +94,7 @@ class Predictor:
     backend: Backend
     outputs: Outputs
     scales: Mapping[str, OutputScale]
+    bands: ReferenceBands
     loaded_at: datetime
 
     @classmethod
@@ -127,6 +129,7 @@ class Predictor:
             backend=loaded,
             outputs=bundle.outputs,
             scales={name: OutputScale.of(reading) for name, reading in readings.items()},
+            bands=ReferenceBands.of(bundle.manifest, reference, readings),
             loaded_at=datetime.now(UTC),
         )
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it has no stubs of its own
 
 _PR_SET_PDEATHSIG = 1
-_NOTE_SECONDS = 2.0
+_NOTE_SECONDS = 1.0
+_WORKER = "_bentoml_impl.worker.service"
 
 
 class ProcessTree:
@@ -36,6 +37,7 @@ class ProcessTree:
         )
         self._root = psutil.Process(self._child.pid)
         self._known: set[psutil.Process] = set()
+        self._workers: set[psutil.Process] = set()
         self._noted_at = float("-inf")
 
     def poll(self) -> int | None:
@@ -43,6 +45,11 @@ class ProcessTree:
         if time.monotonic() - self._noted_at > _NOTE_SECONDS:
             self._note()
         return self._child.poll()
+
+    @property
+    def workers_seen(self) -> int:
+        """How many workers there have been, dead ones included, as far as they were noted."""
+        return len(self._workers)
 
     def stop(self, seconds: float) -> None:
         """Ask the child to stop, then make sure that nothing is left."""
@@ -57,6 +64,10 @@ class ProcessTree:
         self._noted_at = time.monotonic()
         with suppress(psutil.Error):
             self._known.update(self._root.children(recursive=True))
+        for process in self._known - self._workers:
+            with suppress(psutil.Error):
+                if _WORKER in process.cmdline():
+                    self._workers.add(process)
 
     def _end_rest(self, seconds: float) -> None:
         """Stop descendants that outlived the child, politely at first."""

@@ -87,12 +87,15 @@ class RowLog:
         if self._limit is not None:
             self._enqueue(rows, self._limit)
             return
+        self._metrics.begin_wait()
         try:
             await self._commit(rows)
         except StoreError as error:
             raise LogUnavailableError(
                 "the prediction cannot be recorded, so it is not given; try again later"
             ) from error
+        finally:
+            self._metrics.end_wait()
 
     async def append_shadow(self, rows: Sequence[ShadowRow]) -> None:
         """Write rows that nobody waits for; whether they are written says nothing of the service.
@@ -113,10 +116,10 @@ class RowLog:
         self._spool.close()
 
     def watch(self) -> None:
-        """Publish how many rows wait; called now and then from a thread."""
+        """Publish how many rows wait and what they take; called now and then from a thread."""
         try:
             self.pending = self._spool.pending()
-            self._metrics.set_pending(self.pending)
+            self._metrics.set_spool(self.pending, *self._spool.size())
         except StoreError as error:
             self._note(str(error))
 

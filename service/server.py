@@ -22,7 +22,7 @@ import time
 from contextlib import suppress
 from http.client import HTTPException
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import structlog
@@ -34,6 +34,11 @@ from plumbline.service.process import ProcessTree
 from plumbline.service.settings import PREFIX, ServiceSettings
 from plumbline.store.disk import FileLock
 from plumbline.store.objects import Objects
+from plumbline.store.observed import ObservedObjects
+
+if TYPE_CHECKING:
+    from plumbline.service.metrics import Metrics
+    from plumbline.service.shipping import Shipping
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -96,7 +101,8 @@ class Server:
         shipping = None
         try:
             self._wait_until_alive(tree)
-            shipping = self._start_shipping()
+            metrics = self._open_metrics()
+            shipping = self._start_shipping(metrics)
             log.info(
                 "service_started",
                 url=f"http://{_bracket(settings.host)}:{settings.port}",
@@ -105,7 +111,7 @@ class Server:
                 workers=settings.workers,
                 log=settings.log_mode,
             )
-            self._watch(tree)
+            self._watch(tree, metrics)
             log.info("draining_started", seconds=settings.drain_seconds)
             settings.drain_flag.touch()
             time.sleep(settings.drain_seconds)
@@ -123,9 +129,14 @@ class Server:
             log.warning("stopping_already", signal=signal.Signals(number).name)
         self._stopping.set()
 
-    def _watch(self, tree: ProcessTree) -> None:
+    def _watch(self, tree: ProcessTree, metrics: Metrics) -> None:
+        restarts = 0
         while not self._stopping.wait(_WATCH_SECONDS):
             code = tree.poll()
+            new = tree.workers_seen - self._settings.workers - restarts
+            if new > 0:
+                metrics.count_restarts(new)
+                restarts += new
             if code is not None:
                 raise ServeError(f"bentoml ended by itself with code {code}; its output says why")
 
@@ -163,16 +174,21 @@ class Server:
         threading.Thread(target=server.run, name="admin", daemon=True).start()
         return server
 
-    def _start_shipping(self) -> Any:
-        """Start shipping; its metrics join those of the workers, whose folder exists only now."""
+    def _open_metrics(self) -> Metrics:
+        """Return the parent's metrics; they join the workers', whose folder exists only now."""
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._settings.metrics_folder)
         from plumbline.service.metrics import Metrics  # noqa: PLC0415 -- prometheus_client reads its folder on import
+
+        return Metrics()
+
+    def _start_shipping(self, metrics: Metrics) -> Shipping:
+        """Ship from now on, until the returned thread is stopped."""
         from plumbline.service.shipping import Shipping  # noqa: PLC0415 -- imports metrics
 
         shipping = Shipping(
             self._settings.spool_folder,
-            self._objects,
-            Metrics(),
+            ObservedObjects(self._settings.store, metrics),
+            metrics,
             self._settings.ship_seconds,
         )
         shipping.start()

@@ -117,6 +117,11 @@ class ServiceSettings(Settings):
         "service is busy. Only rows without gaps let the monitor make their windows again. 0 "
         "switches shadow off here.",
     )
+    version_retention_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="How long the metrics of a version are shown after it has stopped serving.",
+    )
     drain_seconds: float = Field(
         1.0,
         ge=0,

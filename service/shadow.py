@@ -147,6 +147,11 @@ class Shadow:
         elif not self._stopped.is_set():
             self._wanted.clear()
 
+    @property
+    def serving(self) -> list[Serving]:
+        """The challengers that are loaded."""
+        return [slot.serving for slot in self._slots.values() if slot.serving is not None]
+
     def follow_up(self, judged: Judged) -> Callable[[], None] | None:
         """Return what is to be done once an answer has been sent; None where that is nothing."""
         slot = self._slots.get(judged.serving.predictor.manifest.name)

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from plumbline.service.metrics import TABLES, Metrics
+from plumbline.service.vitals import Vitals
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
 from plumbline.store.shipper import Shipper
@@ -38,6 +39,7 @@ class Shipping:
     def __init__(self, folder: Path, objects: Objects, metrics: Metrics, seconds: float) -> None:
         self._shipper = Shipper(folder, objects)
         self._metrics = metrics
+        self._vitals = Vitals(metrics)
         self._seconds = seconds
         self._counted: Counter[str] = Counter()
         self._fault = ""
@@ -72,6 +74,7 @@ class Shipping:
             if done:
                 self._metrics.count_shipped(table, done)
         self._counted = Counter(self._shipper.shipped)
+        self._vitals.publish()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):

@@ -23,7 +23,7 @@ from plumbline.service.answer import (
 from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.errors import NotReadyError, ServiceError
 from plumbline.service.http import Answer, BodyLimit, Handler, HttpApp, Request, Route, json_answer
-from plumbline.service.metrics import CONTENT_TYPE, Metrics
+from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Poller, Serving
 from plumbline.service.openapi import build_openapi
 from plumbline.service.outcome import OutcomesHandler
@@ -32,7 +32,8 @@ from plumbline.service.predictor import Predictor
 from plumbline.service.row_log import RowLog
 from plumbline.service.settings import ServiceSettings
 from plumbline.service.shadow import Shadow
-from plumbline.store.objects import Objects
+from plumbline.service.vitals import Vitals
+from plumbline.store.observed import ObservedObjects
 from plumbline.store.spool import Spool
 
 _DRAINING_SECONDS = 0.1
@@ -59,9 +60,14 @@ class Worker:
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
-        objects = Objects(settings.store)
         load = partial(Predictor.load, backend=settings.backend, device=settings.device)
-        self.metrics = Metrics(tuple(each.path for each in ENDPOINTS), REFUSALS)
+        self.metrics = Metrics(
+            tuple(each.path for each in ENDPOINTS),
+            REFUSALS,
+            retention=settings.version_retention_seconds,
+        )
+        self._vitals = Vitals(self.metrics)
+        objects = ObservedObjects(settings.store, self.metrics)
         self.slots = ModelSlots(
             [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
         )
@@ -95,7 +101,13 @@ class Worker:
         self._log = row_log
         self.shadow.start(row_log)
         poller = Poller(
-            [*(slot.poll for slot in self.slots.all), row_log.watch, self.shadow.poll],
+            [
+                *(slot.poll for slot in self.slots.all),
+                row_log.watch,
+                self.shadow.poll,
+                self._show_serving,
+                self._vitals.publish,
+            ],
             settings.poll_seconds,
         )
         await asyncio.to_thread(poller.start, _FIRST_POLL_SECONDS)
@@ -146,9 +158,15 @@ class Worker:
             raise NotReadyError("; ".join(reasons))
         return json_answer(StatusAnswer("ready"))
 
-    async def _metrics(self, _: Request) -> Answer:
-        text = await asyncio.to_thread(self.metrics.expose)
-        return Answer(text, content_type=CONTENT_TYPE)
+    async def _metrics(self, request: Request) -> Answer:
+        accept = request.headers.get(b"accept", b"").decode("latin-1")
+        text, content_type = await asyncio.to_thread(self.metrics.expose, accept)
+        return Answer(text, content_type=content_type.encode())
+
+    def _show_serving(self) -> None:
+        champions = [slot.serving for slot in self.slots.all if slot.serving is not None]
+        roles = {"champion": champions, "shadow": self.shadow.serving}
+        self.metrics.show_serving((each, role) for role, some in roles.items() for each in some)
 
 
 def watch_flag(path: Path) -> Callable[[], bool]:

@@ -86,6 +86,15 @@ class SpoolDatabase:
         with self._errors("read"), self._mutex:
             return sum(self._last(table) - self._progress(table)[1] for table in TABLES)
 
+    def size(self) -> tuple[int, int]:
+        """Return the bytes in use, without pages that are free again, and their bound."""
+        with self._errors("read"), self._mutex:
+            names = ("page_size", "page_count", "freelist_count", "max_page_count")
+            page, count, free, most = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names
+            )
+        return page * (count - free), page * most
+
     def newest(self, table: LogTable) -> int:
         """Return the number of the row appended last; 0 if there never was one."""
         with self._errors("read"), self._mutex:
@@ -228,6 +237,10 @@ class Spool:
     def pending(self) -> int:
         """Return the number of rows that are not yet in the store."""
         return self._database.pending()
+
+    def size(self) -> tuple[int, int]:
+        """Return the bytes in use and their bound."""
+        return self._database.size()
 
     def close(self) -> None:
         """Give the spool up; what is in it is shipped by whoever ships next."""

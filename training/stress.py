@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.bundle.array import FloatArray
+from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.stress import StressRows
 from plumbline.training.bars import COLUMNS, PRICES, Bars
 from plumbline.training.feature_sets import FeatureSet
@@ -41,7 +41,16 @@ def _standing(bars: Bars, before: float) -> Bars:
 
 def _thin(bars: Bars, before: float) -> Bars:
     """Nobody trades in every second bar, on average."""
-    traded = np.random.default_rng(0).random(len(bars)) < 0.5
+    return _traded_in(bars, before, np.random.default_rng(0).random(len(bars)) < 0.5)
+
+
+def _sparse(bars: Bars, before: float) -> Bars:
+    """Nobody trades in every second bar: no move follows another, at any width."""
+    return _traded_in(bars, before, np.arange(len(bars)) % 2 == 1)
+
+
+def _traded_in(bars: Bars, before: float, traded: BoolArray) -> Bars:
+    """Bars of which only some were traded in; the others stand at the close before."""
     last = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
     close = np.where(last >= 0, bars.close[np.maximum(last, 0)], before)
     opened, high, low = (np.where(traded, each, close) for each in (bars.open, bars.high, bars.low))
@@ -159,6 +168,7 @@ def _moves(bars: Bars, before: float) -> FloatArray:
 SCENARIOS: dict[str, Bend] = {
     "standing": _standing,
     "thin": _thin,
+    "sparse": _sparse,
     "rising": _rising,
     "falling": _falling,
     "halted": _halted,
@@ -170,8 +180,8 @@ SCENARIOS: dict[str, Bend] = {
     "jolt": _jolt,
     "crash": _crash((0.06,) * 5, 5.0),
     "squeeze": _crash((-0.06,) * 5, 5.0),
-    "gap_down": _gap(-0.25),
-    "gap_up": _gap(0.25),
+    "gap_down": _gap(-0.5),
+    "gap_up": _gap(0.5),
 }
 
 

@@ -18,14 +18,14 @@ class Exact:
     ----------
     answers
         Whether the answers are those of this version.
-    windows
+    history
         Whether the windows are made of the steps that the stream has shown.
     intact
         Whether the graph still says of the reference's inputs what the reference has.
     """
 
     answers: bool | None = None
-    windows: bool | None = None
+    history: bool | None = None
     intact: bool | None = None
 
     @property

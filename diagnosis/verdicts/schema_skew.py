@@ -125,7 +125,7 @@ def _windows(case: Case) -> list[slice]:
 
 @dataclass(frozen=True)
 class _Judged:
-    """Which columns are wrong in one window, and whether no market could do that."""
+    """Which columns are wrong in one window, and whether no market could do that to them."""
 
     wrong: BoolArray
     impossible: bool
@@ -143,11 +143,13 @@ def _judge(
     )
     outside = moving & (found.outside > envelope.outside + OUTSIDE)
     shifted = moving & (np.abs(found.level) > limits.envelope_slack * envelope.level + SHIFT)
-    # A market moves many columns at once, but keeps their relations and most ranges.
-    far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
     wrong = (broken | outside | shifted) & ~baseline.clock
+    if not wrong.any():
+        return _Judged(wrong=wrong, impossible=False)
     if _known_by_sight(found, wrong, baseline, len(features), room):
         wrong[:] = False
+    # A market moves many columns at once, but keeps their relations and most ranges.
+    far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
     hulls = baseline.stress.hulls(baseline.columns, len(features))
     beyond = [found.size > LARGER * np.maximum(hull.size, 1.0) for hull in hulls]
     nowhere = bool(beyond) and np.logical_and.reduce(beyond).sum() >= SEVERAL

@@ -94,6 +94,7 @@ class StatusBuilder:
         self._clock = clock
         self._last_row: datetime | None = None
         self._lag: float | None = None
+        self._drawn: tuple[object, WatchState] | None = None
         self.chronicle = Chronicle()
 
     def empty(self) -> Status:
@@ -111,7 +112,7 @@ class StatusBuilder:
             model=self._settings.model,
             time=self._clock(),
             leads=seen.leads,
-            watch=_watch_state(seen),
+            watch=self._watch_state(seen),
             challenger=_challenger_state(seen.shadow),
             error=observation.fault if observation else None,
             lag_seconds=self._lag,
@@ -127,6 +128,17 @@ class StatusBuilder:
             incidents=seen.incidents[:MAX_INCIDENTS],
             ahead=look_ahead(self._prospect(seen)),
         )
+
+    def _watch_state(self, seen: Round) -> WatchState | None:
+        """Return what is known of the version that is watched; the same while nothing is new."""
+        if seen.observation is None or seen.watch is None or seen.said is None:
+            return None
+        said = seen.said
+        judged = said.diagnosis, said.rows, said.evidence, seen.since, seen.watch.chart.newest
+        known = (seen.observation.champion, seen.watch, seen.watch.measured, *judged)
+        if self._drawn is None or self._drawn[0] != known:
+            self._drawn = known, _watch_state(seen.observation, seen.watch, said, seen.since)
+        return self._drawn[1]
 
     def _prospect(self, seen: Round) -> Prospect:
         now, shadow = self._clock(), seen.shadow
@@ -178,11 +190,11 @@ def _challenger_state(shadow: ShadowState | None) -> ChallengerState | None:
     )
 
 
-def _watch_state(seen: Round) -> WatchState | None:
-    """Return what is known of the version that is watched, if one is."""
-    if seen.observation is None or seen.watch is None or seen.said is None:
-        return None
-    champion, bundle, chart = seen.observation.champion, seen.watch.bundle, seen.watch.chart
+def _watch_state(
+    observation: Observation, watch: Watch, said: Judgement, since: datetime
+) -> WatchState:
+    """Return what is known of the version that is watched."""
+    champion, bundle, chart = observation.champion, watch.bundle, watch.chart
     target, reference = champion.value, bundle.reference
     return WatchState(
         version=target.version,
@@ -198,11 +210,11 @@ def _watch_state(seen: Round) -> WatchState | None:
         share_bands=chart.share_bands,
         spread_band=chart.spread_band,
         guaranteed=reference.guaranteed,
-        rows=seen.said.rows,
-        diagnosis=seen.said.diagnosis,
-        since=seen.since,
-        evidence=evidence_states(seen.said.evidence),
-        measured=_measurement(seen.said, seen.watch),
+        rows=said.rows,
+        diagnosis=said.diagnosis,
+        since=since,
+        evidence=evidence_states(said.evidence),
+        measured=_measurement(said, watch),
         shifts=chart.shifts,
         points=tuple(chart.points),
         withheld=bundle.manifest.policy.withheld,

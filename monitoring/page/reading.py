@@ -40,12 +40,15 @@ def doing(watch: WatchState) -> str:
 
 
 def moved(watch: WatchState) -> bool:
-    """Whether the newest answers are shared out as in no stretch of the reference."""
+    """Whether the newest answers are like no stretch of the reference: their shares, or spread."""
     if watch.rows < WINDOW:
         return False
-    shares = watch.points[-1].shares
-    bands = zip(shares, watch.share_bands, strict=False)
-    return any(not band.holds(share) for share, band in bands)
+    newest = watch.points[-1]
+    if watch.actions:
+        bands = zip(newest.shares, watch.share_bands, strict=False)
+        return any(not band.holds(share) for share, band in bands)
+    band, spread = watch.spread_band, newest.spread
+    return band is not None and spread is not None and not band.holds(spread)
 
 
 def _sentences(watch: WatchState) -> Iterator[str]:
@@ -53,7 +56,9 @@ def _sentences(watch: WatchState) -> Iterator[str]:
     rows = min(watch.rows, WINDOW)
     if watch.actions and newest.shares:
         yield _answers(watch, rows)
-    if newest.spread is not None and watch.reference_spread:
+    # A collapse is younger than the window: its cause says what the spread is, and of which rows.
+    settled = watch.diagnosis.verdict.facts.sized
+    if settled and newest.spread is not None and watch.reference_spread:
         yield _spread(newest.spread, watch.reference_spread, watch.spread_band)
     yield _inputs(watch)
 
@@ -80,9 +85,9 @@ def _answers(watch: WatchState, rows: int) -> str:
 def _spread(spread: float, reference: float, band: Band | None) -> str:
     ratio = spread / reference
     if band is not None and band.holds(spread):
-        return f"They vary as they did: the spread is {ratio:.0%} of the reference's."
+        return f"The answers vary as they did: the spread is {ratio:.0%} of the reference's."
     how = "less" if ratio < 1 else "more"
-    return f"They vary {how} than they did: the spread is {ratio:.0%} of the reference's."
+    return f"The answers vary {how} than they did: the spread is {ratio:.0%} of the reference's."
 
 
 def _inputs(watch: WatchState) -> str:

@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import TypeVar
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -73,10 +72,11 @@ class Web:
         text = await run_in_threadpool(lambda: self._desk.status().to_json())
         return Response(text, media_type="application/json")
 
-    async def metrics(self, _: HttpRequest) -> Response:
-        """Serve what Prometheus reads."""
-        text = await run_in_threadpool(self._monitor.metrics.exposition)
-        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+    async def metrics(self, request: HttpRequest) -> Response:
+        """Serve what Prometheus reads, as it asks for it."""
+        accept = request.headers.get("accept", "")
+        text, kind = await run_in_threadpool(self._monitor.metrics.exposition, accept)
+        return Response(text, headers={"content-type": kind})
 
     async def livez(self, _: HttpRequest) -> Response:
         """Say that the process answers."""

@@ -92,7 +92,7 @@ class Controller:
         self._metrics = metrics
         self._pager = Pager(metrics)
         self._clock = clock
-        self.docket = Docket(objects, settings.model, clock)
+        self.docket = Docket(objects, settings.model, clock, on_end=metrics.count_incident_end)
         patience = timedelta(seconds=settings.request_patience_seconds)
         self.requests = RequestBox(objects, settings.model, patience=patience)
         self._admission = Admission(

@@ -55,13 +55,23 @@ class Docket:
         Where, and of what.
     clock
         Returns the present time, in UTC.
+    on_end
+        Told of each incident that this docket has ended.
     """
 
-    def __init__(self, objects: Objects, model: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        model: str,
+        clock: Callable[[], datetime],
+        *,
+        on_end: Callable[[Incident], None] = lambda _: None,
+    ) -> None:
         self._objects = objects
         self._folder = f"incidents/{model}"
         self._book = IncidentBook(objects, model)
         self._clock = clock
+        self._on_end = on_end
         self._ended: dict[str, Incident] = {}
         self._open: dict[str, Generation[Incident]] = {}
 
@@ -109,6 +119,8 @@ class Docket:
         except ConflictError:
             return None
         self._keep(head)
+        if head.value.ended:
+            self._on_end(head.value)
         return head
 
     def move(
@@ -146,6 +158,8 @@ class Docket:
         except ConflictError:
             return None
         self._keep(moved)
+        if moved.value.ended and not head.value.ended:
+            self._on_end(moved.value)
         return moved
 
     def note(self, head: Generation[Incident], event: Event) -> None:

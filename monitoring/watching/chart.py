@@ -136,6 +136,11 @@ class Chart:
         )
 
     @property
+    def newest(self) -> Point | None:
+        """The newest point."""
+        return self.points[-1] if self.points else None
+
+    @property
     def shifts(self) -> tuple[Shift, ...]:
         """The columns whose newest rows are farthest from the reference, the farthest first."""
         if self._shifts is None:

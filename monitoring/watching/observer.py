@@ -21,6 +21,7 @@ from plumbline.bundle.moment import microseconds, moment_of
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.others import other_versions
+from plumbline.monitoring.watching.audit.tally import Tally
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.crowd import Crowd
 from plumbline.monitoring.watching.judgement import Judgement
@@ -119,6 +120,11 @@ class Watch:
     def judgement(self) -> Judgement:
         """The present verdict and its evidence."""
         return self._watcher.judgement
+
+    @property
+    def tally(self) -> Tally:
+        """How many rows were checked by arithmetic, and how many came out otherwise."""
+        return self._watcher.tally
 
     @property
     def next_look(self) -> int | None:

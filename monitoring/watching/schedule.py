@@ -11,13 +11,13 @@ QUIET_ROWS = 200
 """Sound rows without an alarm before an unexplained one is let go."""
 
 _EVERY = 50
-_MOST = 1_000
-_GROWTH = 20
+_MOST = 2_000
+_GROWTH = 10
 
 
 @dataclass
 class Looks:
-    """Looks come often at first, and then after a twentieth of the rows so far.
+    """Looks come often at first, and then after a tenth of the rows so far.
 
     They say what a quiet stream looks like; an alarm does not wait for them.
     """

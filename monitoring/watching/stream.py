@@ -195,6 +195,8 @@ class Stream:
         """Tell which rows are neither retries nor stragglers: ``(n,) bool``."""
         news = np.ones(len(batch), bool)
         asked = self._asked
+        if self._goes_on(batch):
+            return news
         columns = (batch.symbol.tolist(), batch.bar_time.tolist(), batch.inputs_hash.tolist())
         for i, (symbol, bar, inputs) in enumerate(zip(*columns, strict=True)):
             last = asked.get(symbol)
@@ -213,6 +215,18 @@ class Stream:
             else:
                 last.bar, last.inputs, last.retries, last.late = bar, inputs, 0, 0
         return news
+
+    def _goes_on(self, batch: PredictionBatch) -> bool:
+        """Take rows of one known symbol, each about a newer bar, if they are that."""
+        if len(batch) == 0 or not (batch.symbol == batch.symbol[0]).all():
+            return False
+        last, bars = self._asked.get(str(batch.symbol[0])), batch.bar_time
+        if last is None or not 0 <= last.bar < bars[0] or not (bars[1:] > bars[:-1]).all():
+            return False
+        self._asked.move_to_end(str(batch.symbol[0]))
+        last.bar, last.inputs = int(bars[-1]), str(batch.inputs_hash[-1])
+        last.retries = last.late = 0
+        return True
 
     def _drop(self) -> None:
         """Let go of the oldest pieces, as far as enough rows stay at hand.

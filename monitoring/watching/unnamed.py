@@ -40,7 +40,7 @@ def unnamed(
     alarmed = [each for each in evidence if each.alarmed and each.subject == "output"]
     said = ", ".join(f"{each.detector} {each.log_e:.0f} nats" for each in alarmed)
     findings = (*last.findings, *(_finding(each) for each in alarmed))
-    if exact.cleared and exact.windows is not False and begun:
+    if exact.cleared and exact.history is not False and begun:
         verdict = Verdict.DRIFT
         cause = (
             f"The outputs are not what they were ({said}), and the model is not the reason: "

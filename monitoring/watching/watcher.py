@@ -34,6 +34,7 @@ from plumbline.monitoring.watching.audit.account import Others
 from plumbline.monitoring.watching.audit.auditor import Auditor
 from plumbline.monitoring.watching.audit.notice import Notice
 from plumbline.monitoring.watching.audit.scope import Covers, everybody
+from plumbline.monitoring.watching.audit.tally import Tally
 from plumbline.monitoring.watching.detectors.panel import RUN_LENGTH, Measured
 from plumbline.monitoring.watching.episode import RECENT_ROWS, Episode, Opening, still_foreign
 from plumbline.monitoring.watching.judgement import Judgement, waiting
@@ -91,12 +92,17 @@ class Watcher:
         self._begun = False
         self._asked_at = 0
         self._episode: Episode | None = None
-        self._standing: Notice | None = None
+        self._client_notice: Notice | None = None
         self._artefact: Judgement | None = None
         self._input: Judgement | None = None
         self._model = waiting()
         self._innate: Judgement | None = None
         self._looked = self._model
+
+    @property
+    def tally(self) -> Tally:
+        """How many rows were checked by arithmetic, and how many came out otherwise."""
+        return self._auditor.tally
 
     @property
     def baseline(self) -> Baseline | None:
@@ -134,11 +140,11 @@ class Watcher:
 
     def accept_inputs(self, covers: Covers = everybody) -> None:
         """Take the inputs of some as they are now for right: a client's change is accepted."""
-        self._standing = self._auditor.accept(covers)
+        self._client_notice = self._auditor.accept(covers)
         if self._episode is not None and self._episode.opening is Opening.ARITHMETIC:
             self._end_episode(forget=False)
-            if self._standing is not None:
-                self._open_standing(self._standing, self._stream.prediction_id(self._row))
+            if self._client_notice is not None:
+                self._open_by_arithmetic(self._client_notice, self._stream.prediction_id(self._row))
 
     def forget(self) -> None:
         """Hold nothing that came so far against the model: what it was shown was wrong."""
@@ -242,12 +248,12 @@ class Watcher:
             self._panel.reset_inputs()
         if episode.opening is Opening.RELATION and still_foreign(
             self._diagnose(
-                self._stream.newest(2 * RECENT_ROWS, self._row + 1, episode.symbols), doubted=True
+                self._stream.newest(2 * RECENT_ROWS, self._row + 1, episode.symbols), alone=True
             )
         ):
             episode.go_on()
-        elif self._standing is not None:
-            self._open_standing(self._standing, self._stream.prediction_id(self._row))
+        elif self._client_notice is not None:
+            self._open_by_arithmetic(self._client_notice, self._stream.prediction_id(self._row))
         else:
             self._end_episode(forget=episode.opening is Opening.RELATION)
 
@@ -260,7 +266,7 @@ class Watcher:
         if self._panel is not None:
             self._panel.reset()
 
-    def _open_standing(self, notice: Notice, prediction_id: str) -> None:
+    def _open_by_arithmetic(self, notice: Notice, prediction_id: str) -> None:
         self._episode = Episode(notice.verdict, Opening.ARITHMETIC)
         self._input = self._of_notice(notice, prediction_id)
 
@@ -275,9 +281,9 @@ class Watcher:
             if self._panel is not None:
                 self._panel.reset_outputs()
         elif notice.verdict.facts.of_input:
-            self._standing = None if notice.ended else notice
+            self._client_notice = None if notice.ended else notice
             if self._episode is None and not notice.ended:
-                self._open_standing(notice, prediction_id)
+                self._open_by_arithmetic(notice, prediction_id)
             elif (
                 notice.ended
                 and self._episode is not None
@@ -393,11 +399,11 @@ class Watcher:
         return (*self._accused("output"), *self._accused("input"))
 
     def _diagnose(
-        self, rows: Sample | None, exact: Exact | None = None, *, doubted: bool = False
+        self, rows: Sample | None, exact: Exact | None = None, *, alone: bool = False
     ) -> Diagnosis:
         if rows is None:
             return waiting().diagnosis
-        evidence = () if doubted else self._evidence()
+        evidence = () if alone else self._evidence()
         diagnosis = diagnose(
             rows,
             self._context,

@@ -16,11 +16,13 @@ ROOMS = (
     "store",
     "diagnosis",
     "training",
+    "rules",
     "service",
     "monitoring",
     "drills",
     "cli",
     "plumbline/client",
+    "grafana",
 )
 GLOSSARY = ROOT / "docs" / "glossary.md"
 

@@ -96,6 +96,7 @@ def noticed(browser: Any, monitor: Monitor) -> Iterator[Noticed]:
         page.close()
 
 
+@pytest.mark.slow
 def test_the_page_follows_an_episode_by_itself(noticed, control, bundle, tmp_path):
     """Healthy, collapsed, retrained, healthy again: seen without loading the page anew."""
     page = noticed.page

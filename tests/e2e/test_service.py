@@ -29,6 +29,7 @@ from plumbline.store.log import PredictionLog
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import score_output, small_bundle, value_output
+from tests.support.promcheck import complaints
 from tests.support.served import LAUNCH, MODEL, ROOT, Served, body, promoted, serving, window
 
 
@@ -40,6 +41,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(folder, PLUMBLINE_SERVICE_BODY_TIMEOUT_SECONDS="1") as running:
         running.wait_until(lambda: len(running.workers()) == 2)
         yield running
+
+
+RESTARTS = "plumbline_service_worker_restarts_total"
 
 
 def reading(text: str, series: str) -> float:
@@ -215,6 +219,23 @@ def test_metrics_of_any_worker_are_those_of_all(served):
     assert counts == {before + 200}
 
 
+def test_metrics_of_the_service_are_as_prometheus_wants_them(served):
+    """Names, units and help texts, over all workers; what the processes use; what is loaded."""
+    with served.client() as client:
+        client.post("/predict", json=body(1, time="2017-06-01T00:00:00Z"))
+    served.wait_until(lambda: "plumbline_service_model_info{" in served.get("/metrics").text)
+    text = served.get("/metrics").text
+
+    assert complaints(text) == []
+    assert reading(text, "plumbline_service_model_info{") == 1
+    assert reading(text, "plumbline_service_worker_restarts_total") == 0
+    assert reading(text, "process_cpu_seconds_total") > 1
+    assert reading(text, "process_resident_memory_bytes") > 1e8
+    assert reading(text, "process_open_fds") > 30
+    assert 0 < time.time() - reading(text, "process_start_time_seconds") < 3600
+    assert reading(text, 'plumbline_store_operation_seconds_count{component="service"') > 5
+
+
 def test_shipped_rows_are_counted_and_nothing_waits_for_long(served):
     """The parent's counter joins those of the workers; the spools run empty."""
     with served.client() as client:
@@ -376,6 +397,7 @@ def test_killed_worker_loses_no_acknowledged_row_and_is_replaced(tmp_path):
             served.wait_until(served.ready)
             time.sleep(1)
         assert seen.failures == []
+        served.wait_until(lambda: reading(served.get("/metrics").text, RESTARTS) == 1)
         metrics = served.get("/metrics").text
         counted = reading(metrics, "plumbline_service_predictions_total{")
         files = {p.name for p in (served.state / "bentoml/prometheus_multiproc_dir").iterdir()}
@@ -392,9 +414,42 @@ def test_killed_worker_loses_no_acknowledged_row_and_is_replaced(tmp_path):
     assert counted >= len(acknowledged)
     assert not {name for name in files if re.search(rf"gauge_live.*_{victim.pid}\.db", name)}
     assert f"counter_{victim.pid}.db" in files
+    answered = 'plumbline_service_requests_total{code="200",route="/predict"}'
+    assert 0 <= counted - reading(metrics, answered) <= 4
     assert victim.pid not in processes
     assert [p for p in below if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
     assert list((served.state / "spool").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_counters_are_right_through_the_death_of_a_worker_and_a_restart(tmp_path):
+    """No answer twice, none forgotten; after a restart from 0, as Prometheus takes it."""
+    promoted((tmp_path / "store").as_uri())
+    counted = []
+    for _ in range(2):
+        with serving(tmp_path) as served:
+            served.wait_until(lambda s=served: len(s.workers()) == 2)
+            answered = ask_many(served, 100)
+            victim = served.workers()[0]
+            victim.send_signal(signal.SIGKILL)
+            served.wait_until(
+                lambda s=served, v=victim: len(s.workers()) == 2 and v not in s.workers()
+            )
+            served.wait_until(served.ready)
+            answered += ask_many(served, 50)
+            text = served.get("/metrics").text
+            counted.append((answered, reading(text, "plumbline_service_predictions_total{")))
+
+    assert counted == [(150, 150.0), (150, 150.0)]
+
+
+def ask_many(served: Served, count: int) -> int:
+    """Ask one after another, each on a connection of its own; return how many were answered."""
+    answered = 0
+    for number in range(count):
+        with served.client() as client:
+            answered += client.post("/predict", json=body(number)).status_code == 200
+    return answered
 
 
 def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -88,9 +88,7 @@ def test_outcomes_that_speak_against_a_model_call_a_person_once(control, told, v
     assert not bulletin.diagnosis.sized
     assert control.calls == []
     labels = {"model": MODEL, "version": bundle.version}
-    assert value(
-        monitor.metrics, "plumbline_monitoring_skill_outcomes_count", result="joined", **labels
-    )
+    assert value(monitor.metrics, "plumbline_monitoring_skill_outcomes", result="joined", **labels)
     low = {"output": "h6", "figure": "gain_constant", "end": "value"}
     assert value(monitor.metrics, "plumbline_monitoring_skill_value", **low, **labels) < 0
     assert words in page

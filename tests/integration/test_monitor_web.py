@@ -17,6 +17,7 @@ from plumbline.monitoring.page.reply import MAX_BODY_BYTES
 from plumbline.store.report import write_report
 from plumbline.store.run import Runs
 from tests.support.control import MODEL, Control, value
+from tests.support.promcheck import complaints
 from tests.support.runs import leave_run
 from tests.support.watched import build, published
 
@@ -45,6 +46,28 @@ def client(monitor: Monitor) -> Iterator[httpx.Client]:
     """A client of its port."""
     with published(monitor) as url, httpx.Client(base_url=url) as made:
         yield made
+
+
+def test_metrics_are_as_prometheus_wants_them(client):
+    """Names, units and help texts; its own process among them; OpenMetrics for who asks."""
+    plain = client.get("/metrics")
+    rich = client.get("/metrics", headers={"accept": "application/openmetrics-text"})
+
+    assert complaints(plain.text) == []
+    assert rich.headers["content-type"].startswith("application/openmetrics-text")
+    assert rich.text.endswith("# EOF\n")
+    for name in (
+        "process_cpu_seconds_total",
+        "python_gc_collections_total",
+        'plumbline_build_info{component="monitor"',
+        'plumbline_store_operation_seconds_count{component="monitor",operation="list"}',
+        f'plumbline_monitoring_attempts_left{{model="{MODEL}"}} 2.0',
+        f'plumbline_monitoring_incident_attempts{{model="{MODEL}"}} 0.0',
+        f'plumbline_monitoring_job_running{{kind="retrain",model="{MODEL}"}} 0.0',
+        f'plumbline_monitoring_input_columns{{model="{MODEL}"',
+        'check="answers"',
+    ):
+        assert name in plain.text
 
 
 def delivery(status: str = "firing", *, model: str = MODEL, number: int = 1) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 import yaml
 
+from plumbline.rules.rule import GRAFANA
 from tests.support.declared import ROOT, alerts
 from tests.support.programs import require_program
 
@@ -64,9 +66,59 @@ def test_people_hear_of_everything_and_the_monitor_of_collapse(name):
     assert receivers == ({"monitor", "people"} if "remedy=retrain" in labels else {"people"})
 
 
+def test_the_provisioned_folder_is_the_one_that_is_mounted():
+    """Grafana reads its provisioning and the dashboards where compose puts them."""
+    compose = yaml.safe_load((LOCAL / "compose.yaml").read_text())["services"]
+    mounts = dict(each.split(":")[:2] for each in compose["grafana"]["volumes"])
+    inside = {path: source for source, path in mounts.items()}
+    (provider,) = config("grafana/dashboards/plumbline.yaml")["providers"]
+    (source,) = config("grafana/datasources/prometheus.yaml")["datasources"]
+
+    assert (LOCAL / inside["/etc/grafana/provisioning"]).resolve() == LOCAL / "grafana"
+    assert inside[provider["options"]["path"]] == "../components/grafana/dashboards"
+    assert (
+        f"--web.listen-address={source['url'].removeprefix('http://')}"
+        in (compose["prometheus"]["command"])
+    )
+
+
+def test_every_image_is_pinned():
+    """By a version, so that two people see the same."""
+    compose = yaml.safe_load((LOCAL / "compose.yaml").read_text())["services"]
+
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", each["image"]) for each in compose.values())
+
+
+def test_the_links_lead_to_the_grafana_of_compose():
+    """Where nobody said otherwise, alerts link to the port that compose gives it."""
+    compose = yaml.safe_load((LOCAL / "compose.yaml").read_text())["services"]
+    place = compose["grafana"]["environment"]
+
+    assert f"http://{place['GF_SERVER_HTTP_ADDR']}:{place['GF_SERVER_HTTP_PORT']}" == GRAFANA
+
+
 def test_inhibited_alerts_exist():
     """No inhibition names an alert that is gone."""
     for rule in config("alertmanager.yaml")["inhibit_rules"]:
         named = rule["source_matchers"] + rule["target_matchers"]
         for matcher in named:
             assert set(matcher.split('"')[1].split("|")) <= set(alerts())
+
+
+def test_a_cluster_keeps_back_what_a_laptop_does():
+    """The operator's inhibitions are those of the local file, in its own words."""
+
+    def matchers(found: list[dict[str, str]]) -> list[str]:
+        return [f'{m["name"]}{m.get("matchType", "=")}"{m["value"]}"' for m in found]
+
+    path = ROOT / "k8s" / "components" / "people" / "routes.yaml"
+    told = yaml.safe_load(path.read_text())["spec"]["inhibitRules"]
+
+    assert config("alertmanager.yaml")["inhibit_rules"] == [
+        {
+            "source_matchers": matchers(rule["sourceMatch"]),
+            "target_matchers": matchers(rule["targetMatch"]),
+            "equal": rule["equal"],
+        }
+        for rule in told
+    ]

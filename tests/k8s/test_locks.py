@@ -29,7 +29,7 @@ def test_versions_are_those_of_the_constraints(lock):
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
 def test_every_package_has_a_hash(lock):
-    """A file that nobody has locked is refused by pip."""
+    """Pip refuses a file that nobody has locked."""
     blocks = re.split(r"^(?=\S)", lock.read_text(), flags=re.MULTILINE)[1:]
 
     assert all("--hash=sha256:" in block for block in blocks)

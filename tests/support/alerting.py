@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import yaml
 
-from tests.support.declared import ROOT, RULES
+from k8s.local.observe import Observed
 from tests.support.programs import require_program
 from tests.support.served import free_ports
 
-LOCAL = ROOT / "k8s" / "local"
 T = TypeVar("T")
 
 
@@ -59,33 +59,35 @@ class Alerting:
 def alerting(folder: Path, *, service_url: str, monitor_url: str) -> Iterator[Alerting]:
     """Run both beside a service and a monitor; scraped and evaluated every second.
 
-    The configurations are those of ``k8s/local`` with other ports and shorter intervals; the rules
-    are read where they lie, unchanged.
+    The configurations are those that ``make observe`` writes, with shorter intervals; the rules are
+    read where they lie, unchanged.
     """
-    prometheus_port, alertmanager_port = free_ports(2)
-    urls = Alerting(f"http://127.0.0.1:{prometheus_port}", f"http://127.0.0.1:{alertmanager_port}")
-    _write_prometheus(folder, service_url, monitor_url, alertmanager_port)
-    _write_alertmanager(folder, monitor_url)
-    commands = {
-        "prometheus": [
-            *("--config.file", str(folder / "prometheus.yaml")),
-            *("--storage.tsdb.path", str(folder / "prometheus")),
-            *("--web.listen-address", f"127.0.0.1:{prometheus_port}"),
-        ],
-        "prometheus-alertmanager": [
-            *("--config.file", str(folder / "alertmanager.yaml")),
-            *("--storage.path", str(folder / "alertmanager")),
-            *("--web.listen-address", f"127.0.0.1:{alertmanager_port}"),
-            "--cluster.listen-address=",
-        ],
-    }
+    observed = _observed(folder, service_url, monitor_url)
     with ExitStack() as stack:
-        for program, arguments in commands.items():
-            log = folder / f"{program}.log"
-            stack.enter_context(_running([require_program(program), *arguments], log))
-        for url in (urls.prometheus_url, urls.alertmanager_url):
-            wait_for(lambda url=url: _ready(url), seconds=30, what=f"{url} to be ready")  # type: ignore[misc]
-        yield urls
+        for command in observed.commands():
+            stack.enter_context(_running(command, folder))
+        for url in observed.urls.values():
+            wait_for(partial(_ready, url), seconds=30, what=f"{url} to be ready")
+        yield Alerting(*observed.urls.values())
+
+
+@contextmanager
+def alertmanager(folder: Path, *, monitor_url: str) -> Iterator[str]:
+    """Run Alertmanager alone before a monitor, and yield its URL."""
+    observed = _observed(folder, "http://127.0.0.1:9", monitor_url)
+    url = observed.urls["Alertmanager"]
+    with _running(observed.commands()[1], folder):
+        wait_for(partial(_ready, url), seconds=30, what=f"{url} to be ready")
+        yield url
+
+
+def _observed(folder: Path, service_url: str, monitor_url: str) -> Observed:
+    for name in ("prometheus", "prometheus-alertmanager"):
+        require_program(name)
+    observed = Observed(service_url, monitor_url, folder, *free_ports(2))
+    observed.write(interval="1s")
+    _deliver_again_and_again(folder / "alertmanager.yaml")
+    return observed
 
 
 def wait_for(ask: Callable[[], T], *, seconds: float, what: str) -> T:
@@ -98,32 +100,17 @@ def wait_for(ask: Callable[[], T], *, seconds: float, what: str) -> T:
     return answer
 
 
-def _write_prometheus(folder: Path, service: str, monitor: str, alertmanager_port: int) -> None:
-    config = yaml.safe_load((LOCAL / "prometheus.yaml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(RULES)]
-    (manager,) = config["alerting"]["alertmanagers"]
-    manager["static_configs"] = [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]
-    targets = {"plumbline-service": service, "plumbline-monitor": monitor}
-    for job in config["scrape_configs"]:
-        host = targets[job["job_name"]].removeprefix("http://")
-        job["static_configs"] = [{"targets": [host]}]
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-
-
-def _write_alertmanager(folder: Path, monitor: str) -> None:
-    config = yaml.safe_load((LOCAL / "alertmanager.yaml").read_text())
-    (receiver,) = (each for each in config["receivers"] if each["name"] == "monitor")
-    receiver["webhook_configs"][0]["url"] = f"{monitor}/alerts"
+def _deliver_again_and_again(path: Path) -> None:
+    """Send every alert each second, as a cluster of Alertmanagers might."""
+    config = yaml.safe_load(path.read_text())
     (route,) = (each for each in config["route"]["routes"] if each["receiver"] == "monitor")
-    # Every delivery again and again, as a cluster of Alertmanagers might.
     route |= {"group_interval": "1s", "repeat_interval": "1s"}
-    (folder / "alertmanager.yaml").write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config))
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
+def _running(command: list[str], folder: Path) -> Iterator[None]:
+    with (folder / f"{Path(command[0]).name}.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
             yield

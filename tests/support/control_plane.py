@@ -1,7 +1,8 @@
 """A Kubernetes API to test against: one that is named, or a control plane started for the tests.
 
-Looked for in this order: the cluster of ``KUBECONFIG``; the programs of ``KUBEBUILDER_ASSETS``, as
-envtest has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one. No pod runs.
+Looked for in this order, somebody else's last: the programs of ``KUBEBUILDER_ASSETS``, as envtest
+has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one; the cluster of
+``KUBECONFIG``. No pod needs to run.
 """
 
 from __future__ import annotations
@@ -99,17 +100,16 @@ class ControlPlane:
 @contextmanager
 def control_plane() -> Iterator[ControlPlane]:
     """Yield the control plane there is, or start one; without any the test is skipped."""
-    named = os.environ.get("KUBECONFIG")
-    if named:
-        yield ControlPlane(_kubectl(None), named, controlled=True)
-    elif os.environ.get(ASSETS):
+    if os.environ.get(ASSETS):
         with _started(Path(os.environ[ASSETS])) as started:
             yield started
     elif os.environ.get(TOOL):
         with _upped(Path(os.environ[TOOL])) as started:
             yield started
+    elif os.environ.get("KUBECONFIG"):
+        yield ControlPlane(_kubectl(None), os.environ["KUBECONFIG"], controlled=True)
     else:
-        go_without(f"no Kubernetes: name one by KUBECONFIG, {ASSETS} or {TOOL}", dispensable=True)
+        go_without(f"no Kubernetes: name one by {ASSETS}, {TOOL} or KUBECONFIG", dispensable=True)
 
 
 def await_that(condition: Callable[[], bool], seconds: float = 20.0) -> None:

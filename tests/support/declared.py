@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "k8s" / "rules" / "plumbline.rules.yaml"
-RULE_TESTS = ROOT / "k8s" / "rules" / "plumbline.rules.test.yaml"
+OPERATOR_RULES = ROOT / "k8s" / "components" / "prometheus-operator" / "rules.yaml"
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
@@ -52,6 +53,7 @@ def _of(registry: Any) -> Iterator[DeclaredMetric]:
             yield DeclaredMetric(name, family.type, tuple(collector._labelnames), series)
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """Return the rules of all groups, in order."""
     document = yaml.safe_load(RULES.read_text())

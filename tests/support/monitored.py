@@ -38,6 +38,7 @@ def log_rows(
     symbol: str = "EURUSD",
     ago_seconds: float = SETTLED_SECONDS,
     beside: Sequence[PredictionRow] | None = None,
+    every_us: int = 1_000,
 ) -> list[PredictionRow]:
     """Log predictions of a bundle: its own reference stream, or rows with the given actions.
 
@@ -48,9 +49,11 @@ def log_rows(
     rows, start
         Otherwise: how many rows of the reference stream, from where.
     ago_seconds
-        How long ago the last row was answered; the others came at 1,000 a second before.
+        How long ago the last row was answered.
     beside
         If given, the rows go to the table of shadows, as answers to the same requests.
+    every_us
+        Microseconds between two answers.
     """
     reference = bundle.reference
     count = rows if actions is None else len(actions)
@@ -66,7 +69,7 @@ def log_rows(
     decision = outputs.decide(readings, group)
     centre = outputs.centres(readings).astype(np.float32)
     epistemic = outputs.epistemics(readings).astype(np.float32)
-    first = int((time.time() - ago_seconds) * 1e6) - count * 1_000
+    first = int((time.time() - ago_seconds) * 1e6) - count * every_us
     interval = bundle.manifest.bar_interval_seconds * 1_000_000
     base = int(reference.bar_time[0])
     kind = PredictionRow if beside is None else ShadowRow
@@ -75,7 +78,7 @@ def log_rows(
         kind(
             prediction_id=ids[number] if ids else f"{bundle.version}-{first}-{number}",
             seq=first + number,
-            time=first + number * 1_000,
+            time=first + number * every_us,
             bar_time=base + (start + number) * interval,
             symbol=symbol,
             group=str(group[number]) if bundle.manifest.unit == "cross_section" else "",

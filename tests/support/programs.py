@@ -19,16 +19,20 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "kubectl": "kubernetes-client",
+    "checkov": "checkov",
     "wrk": "wrk",
     "git": "git",
     "make": "make",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
 }
-"""The Debian package of each program."""
+"""The Debian package of each program; for those of PyPI, the name there."""
 
-ELSEWHERE = frozenset({"kubectl"})
-"""Programs that Debian ships too old for us: where they are not there, nobody can demand them."""
+PYPI = frozenset({"checkov"})
+"""Programs whose dependencies contradict ours, so that they have an environment to themselves."""
+
+ELSEWHERE = PYPI | {"kubectl"}
+"""Programs that Debian ships too old for us or not at all: nobody can demand them."""
 
 
 def require_program(name: str) -> str:
@@ -41,7 +45,8 @@ def require_program(name: str) -> str:
     """
     found = shutil.which(name)
     if found is None:
-        go_without(f"{name} is not installed; apt-get install {PACKAGES[name]}", name in ELSEWHERE)
+        how = "pipx" if name in PYPI else "apt-get"
+        go_without(f"{name} is not installed; {how} install {PACKAGES[name]}", name in ELSEWHERE)
     return found
 
 

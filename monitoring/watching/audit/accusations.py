@@ -240,15 +240,15 @@ class Accusations(Faults):
         make_room(self._borders)
         self._borders[scope] = max(each.newest_off for each in wrong)
         for before in (scope, (scope[0], "")):
-            standing = self._made.get(before)
-            if standing is None or standing.fault.difference is None:
+            made = self._made.get(before)
+            if made is None or made.fault.difference is None:
                 continue
-            first = standing.fault.difference
+            first = made.fault.difference
             if kind == "change" and self._undone(first, difference, wrong):
                 self._end(before, row)
                 self._borders[before] = self._borders[scope]
                 return
-            same_kind = standing.fault.kind == kind
+            same_kind = made.fault.kind == kind
             if same_kind and (kind == "history" or difference.equals(first)):
                 return
         fault = self._fault(scope, kind, difference, row=row, since=since)

@@ -29,6 +29,7 @@ from plumbline.monitoring.watching.audit.probe import MOST_ROWS, Probed
 from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.replay import Replay
 from plumbline.monitoring.watching.audit.scope import Covers, everybody, make_room
+from plumbline.monitoring.watching.audit.tally import Tally
 from plumbline.store.prediction import PredictionBatch
 
 ENOUGH = 8
@@ -65,17 +66,19 @@ class Auditor:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._windows: deque[Mapping[str, FloatArray]] = deque()
         self._rows = self._right = 0
-        self._replayed = self._differing = 0
+        self.tally = Tally.empty()
 
     def take(self, batch: PredictionBatch) -> list[Notice]:
         """Check rows, oldest in the log first, retries and stragglers too; cross-sections whole."""
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
-        notices = [*self._of_answers(len(batch)), *self._of_inputs(), *self._of_gate(checked)]
+        faults = self._history.findings()
+        notices = [*self._of_answers(len(batch)), *self._of_inputs(faults), *self._of_gate(checked)]
         self._note(batch)
         self._keep(rebuilt)
-        self._replayed += len(checked.rows)
-        self._differing += int(checked.differs.sum())
+        self.tally.add("answers", len(checked.rows), int(checked.differs.sum()))
+        self.tally.add("readings", len(batch), len(checked.misread))
+        self.tally.add("windows", len(rebuilt), len(faults))
         return sorted(notices, key=lambda notice: notice.place)
 
     def exact(self, symbols: Collection[str] = ()) -> Exact:
@@ -85,14 +88,14 @@ class Auditor:
         replayed = sum(each.replayed for each in found)
         wrong = sum(each.wrong for each in found)
         answers = False if wrong else True if replayed >= ENOUGH else None
-        windows = not self._faults if replayed >= ENOUGH else None
-        return Exact(answers=answers, windows=windows, intact=self._replay.intact)
+        history = not self._faults if replayed >= ENOUGH else None
+        return Exact(answers=answers, history=history, intact=self._replay.intact)
 
     def findings(self) -> tuple[Finding, ...]:
         """Say how many answers were computed again, and whether the graph is intact."""
-        if not self._replayed:
+        wrong, n = self.tally.mismatches["answers"], self.tally.rows["answers"]
+        if not n:
             return ()
-        wrong, n = self._differing, self._replayed
         replayed = Finding(
             name="replayed_answers",
             level=Level.PASS if wrong == 0 else Level.WARN,
@@ -157,8 +160,8 @@ class Auditor:
         self._artefact = standing
         return notices
 
-    def _of_inputs(self) -> list[Notice]:
-        found, over = self._history.findings(), self._history.recovered()
+    def _of_inputs(self, found: list[ClientFault]) -> list[Notice]:
+        over = self._history.recovered()
         last = max((each.row for each in found), default=-1)
         events = [*((each, False) for each in found), *((each, True) for each in over)]
         for fault, ended in sorted(events, key=lambda event: (event[0].row, event[1])):

@@ -9,6 +9,8 @@ anew with other rounding.
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray
@@ -68,7 +70,7 @@ class History:
         self._curious_until = 0
 
     def take(self, batch: PredictionBatch) -> Rebuilt:
-        """Take rows, oldest in the log first, retries left out; return the windows known of them.
+        """Take rows, oldest in the log first, retries too; return the windows known of them.
 
         Late, disordered and repeated rows are put where their bar belongs; a row that does not say
         its bar comes after the row before it. What is found does not depend on how rows are cut
@@ -120,22 +122,24 @@ class History:
         ask = due | whole | (np.arange(len(placed)) + self._rows < self._curious_until)
         if self._suspicions:
             ask |= np.isin(placed.slot, list(self._suspicions))
-        todo: list[int] = np.flatnonzero(ask).tolist()
+        todo: deque[int] = deque(np.flatnonzero(ask).tolist())
         heard = 0
+        every = At.each(self._rings, placed)
+        is_due, is_whole = due.tolist(), whole.tolist()
         while todo:
-            i = todo.pop(0)
+            i = todo.popleft()
             heard = self._hear(batch, start, heard, i, placed)
-            at = At.of(self._rings, placed, i)
+            at = every[i]
             doubted, curious = self._doubted(at), self._curious_until
             self._row = self._rows + i
-            asked = doubted or whole[i] or self._row < curious
-            if not asked and not (due[i] and not self._hopeless(at)):
+            asked = doubted or is_whole[i] or self._row < curious
+            if not asked and not (is_due[i] and not self._hopeless(at)):
                 continue
             self._make(batch, start + i, at, made)
             if self._curious_until > curious or (not doubted and self._doubted(at)):
                 more = placed.slot[i + 1 :] == at.slot
                 more[: max(self._curious_until - self._row - 1, 0)] = True
-                todo = sorted({*todo, *(np.flatnonzero(more) + i + 1).tolist()})
+                todo = deque(sorted({*todo, *(np.flatnonzero(more) + i + 1).tolist()}))
         self._hear(batch, start, heard, len(placed), placed)
         self._clock(batch, start, placed)
         self._rows += len(placed)
@@ -150,20 +154,24 @@ class History:
         return i
 
     def _clock(self, batch: PredictionBatch, start: int, placed: Placed) -> None:
-        """Hold some rows against the clock."""
+        """Hold some rows against the clock: those due, and all of a symbol that is watched."""
         due = placed.number % CLOCK_EVERY < 2
-        watched = self._lateness.watched
-        i, n = 0, len(placed)
-        while i < n:
-            i = i if watched else i + int(due[i:].argmax())
-            scope = scope_of(self._rings.names[placed.slot[i]])
-            if due[i] or scope in watched:
-                row, number = start + i, int(placed.number[i])
-                time, bar = int(batch.time[row]), int(batch.bar_time[row])
-                self._lateness.take(scope, row, number, time, bar)
-            elif not watched:
-                break
-            i += 1
+        rows = slice(start, start + len(placed))
+        columns = (placed.slot, placed.number, batch.time[rows], batch.bar_time[rows])
+        slots, numbers, times, bars = (column.tolist() for column in columns)
+        names, watched = self._rings.names, self._lateness.watched
+        begin = 0
+        while begin < len(placed):
+            every = bool(watched)
+            todo = range(begin, len(placed)) if every else np.flatnonzero(due[begin:]) + begin
+            begin = len(placed)
+            for i in map(int, todo):
+                scope = scope_of(names[slots[i]])
+                if due[i] or scope in watched:
+                    self._lateness.take(scope, start + i, numbers[i], times[i], bars[i])
+                if bool(watched) is not every:
+                    begin = i + 1
+                    break
 
     def _due(self, placed: Placed) -> BoolArray:
         """Tell which rows to make again; of a cross-section all or none."""

@@ -101,7 +101,7 @@ class Lateness(Faults):
         super().__init__()
         self._interval = interval
         self._clocks: dict[Scope, _Clock] = {}
-        self._standing: dict[Scope, ClientFault] = {}
+        self._told: dict[Scope, ClientFault] = {}
         self.watched: set[Scope] = set()
 
     def take(self, scope: Scope, row: int, number: int, time: int, bar: int) -> None:
@@ -125,13 +125,13 @@ class Lateness(Faults):
             return
         if self._step(clock, time, bar, number):
             self._judge(scope, clock, row, time - bar - self._interval)
-        elif scope not in self._standing:
+        elif scope not in self._told:
             self.watched.discard(scope)
 
     def forget(self, covers: Covers = everybody) -> None:
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""
         self._clocks = without(self._clocks, covers)
-        self._standing = without(self._standing, covers)
+        self._told = without(self._told, covers)
         self.watched = {scope for scope in self.watched if not covers(scope)}
 
     def _step(self, clock: _Clock, time: int, bar: int, number: int) -> bool:
@@ -168,35 +168,35 @@ class Lateness(Faults):
         clock.add(age)
         clock.late = 0
         clock.again += 1
-        if clock.again >= AGAIN or scope not in self._standing:
+        if clock.again >= AGAIN or scope not in self._told:
             self.watched.discard(scope)
         if clock.again >= AGAIN:
             self._end(scope, row)
 
     def _confirm(self, scope: Scope, clock: _Clock, row: int, excess: float) -> None:
         client = scope[0]
-        if scope in self._standing or (client, "") in self._standing:
+        if scope in self._told or (client, "") in self._told:
             return
         peers = self._peers(client, clock.time)
         if len(peers) > 1 and 2 * sum(each.late > 0 for each in peers) > len(peers):
             scope = (client, "")
-            for other in [each for each in self._standing if each[0] == client]:
-                self._over.append(replace(self._standing.pop(other), row=row))
+            for other in [each for each in self._told if each[0] == client]:
+                self._over.append(replace(self._told.pop(other), row=row))
         fault = self._fault(scope, clock, row, excess)
-        make_room(self._standing)
-        self._standing[scope] = fault
+        make_room(self._told)
+        self._told[scope] = fault
         self._found.append(fault)
 
     def _end(self, scope: Scope, row: int) -> None:
         """End what was said of a symbol, and of its client if most are right again."""
         for each in (scope, (scope[0], "")):
-            if each not in self._standing:
+            if each not in self._told:
                 continue
             if each[1] == "":
                 peers = self._peers(scope[0], self._clocks[scope].time)
                 if 2 * sum(peer.late > 0 for peer in peers) > len(peers):
                     continue
-            self._over.append(replace(self._standing.pop(each), row=row))
+            self._over.append(replace(self._told.pop(each), row=row))
 
     def _peers(self, client: str, time: int) -> list[_Clock]:
         """Return the symbols of a client that are asked about these days."""

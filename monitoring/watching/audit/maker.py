@@ -35,11 +35,12 @@ class At(NamedTuple):
     symbol: str
 
     @classmethod
-    def of(cls, rings: Rings, placed: Placed, i: int) -> Self:
-        """Return where row ``i`` of those placed lies."""
-        slot = int(placed.slot[i])
-        place, own, number = int(placed.place[i]), bool(placed.own[i]), int(placed.number[i])
-        return cls(slot, place, own, number, rings.names[slot])
+    def each(cls, rings: Rings, placed: Placed) -> list[Self]:
+        """Return where each of some rows lies."""
+        slots = placed.slot.tolist()
+        columns = (slots, placed.place.tolist(), placed.own.tolist(), placed.number.tolist())
+        names = [rings.names[slot] for slot in slots]
+        return [cls(*each) for each in zip(*columns, names, strict=True)]
 
 
 @dataclass

@@ -51,7 +51,7 @@ def name_reading_fault(
     return _fault("reading", cause, AnswerRelation(kind, said, version=version), doubt)
 
 
-def _standing(doubt: Doubt) -> Standing:
+def _confirmed(doubt: Doubt) -> Standing:
     if doubt.standing is None:
         raise ValueError("there is no confirmed fault to name")
     return doubt.standing
@@ -59,7 +59,7 @@ def _standing(doubt: Doubt) -> Standing:
 
 def _counts(doubt: Doubt) -> dict[str, tuple[int, int]]:
     """Return by accused symbol how many answers were checked and how many were wrong."""
-    accused = sorted(_standing(doubt).symbols)
+    accused = sorted(_confirmed(doubt).symbols)
     return {each: doubt.counts[each] for each in accused if each in doubt.counts}
 
 
@@ -69,7 +69,7 @@ def _fault(
     relation: AnswerRelation,
     doubt: Doubt,
 ) -> AnswerFault:
-    standing, counts = _standing(doubt), _counts(doubt)
+    standing, counts = _confirmed(doubt), _counts(doubt)
     n = sum(each for each, _ in counts.values())
     share = sum(wrong for _, wrong in counts.values()) / max(n, 1)
     finding = Finding(

@@ -115,7 +115,7 @@ class Phase(Faults):
         self._right: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._runs: dict[Scope, _Run] = {}
-        self._standing: dict[Scope, ClientFault] = {}
+        self._told: dict[Scope, ClientFault] = {}
 
     def _learn(self, reference: ReferenceProfile) -> tuple[int, IntArray, FloatArray, IntArray]:
         """Find the columns that the time of the week decides, or else that of the day."""
@@ -172,6 +172,11 @@ class Phase(Faults):
         sent = features[:, self._columns]
         right = self._matches(sent, self._table[place])
         wrong = bool(self._runs) or not right[known].all()
+        if not wrong and all(self._right.get(name, 0) >= BEFORE for name in dict.fromkeys(names)):
+            some = np.flatnonzero(known).tolist()
+            bars = bar_time[known].tolist()
+            self._newest.update(zip((names[i] for i in some), bars, strict=True))
+            return
         for i in np.flatnonzero(known).tolist():
             name = names[i]
             bar = int(bar_time[i])
@@ -228,7 +233,7 @@ class Phase(Faults):
         """Withdraw what is held against some: somebody has accepted their inputs as they are."""
         kept = {name: n for name, n in self._right.items() if not covers(scope_of(name))}
         self._right, self._runs = kept, without(self._runs, covers)
-        self._standing = without(self._standing, covers)
+        self._told = without(self._told, covers)
 
     def _matches(self, sent: FloatArray, expected: FloatArray) -> BoolArray:
         right: BoolArray = np.all(
@@ -247,13 +252,13 @@ class Phase(Faults):
         run = self._runs.get(scope)
         if run is None:
             return
-        if scope not in self._standing:
+        if scope not in self._told:
             del self._runs[scope]
             return
         run.right += 1
         if run.right >= ROWS:
             del self._runs[scope]
-            self._over.append(replace(self._standing.pop(scope), row=row))
+            self._over.append(replace(self._told.pop(scope), row=row))
 
     def _differ(
         self, scope: Scope, sent: _Row, symbol: str, shifts: Sequence[int], begun: set[int]
@@ -268,7 +273,7 @@ class Phase(Faults):
             run.symbols.add(symbol)
         run.shifts.update(shifts)
         run.begun |= begun
-        told = scope in self._standing or (scope[0], "") in self._standing
+        told = scope in self._told or (scope[0], "") in self._told
         enough = run.rows >= ROWS
         if scope[1] == "":
             enough = run.rows >= ROWS_TOGETHER and len(run.symbols) >= _SEVERAL
@@ -276,11 +281,11 @@ class Phase(Faults):
         if not enough or told or not shown:
             return
         shift = min(shown, key=abs)
-        for other in [each for each in self._standing if scope[1] == "" and each[0] == scope[0]]:
-            self._over.append(replace(self._standing.pop(other), row=row))
+        for other in [each for each in self._told if scope[1] == "" and each[0] == scope[0]]:
+            self._over.append(replace(self._told.pop(other), row=row))
         fault = self._fault(scope, shift, row, run.rows)
-        make_room(self._standing)
-        self._standing[scope] = fault
+        make_room(self._told)
+        self._told[scope] = fault
         self._found.append(fault)
 
     def _fault(self, scope: Scope, shift: int, row: int, rows: int) -> ClientFault:

@@ -166,7 +166,7 @@ class Replay:
         Parameters
         ----------
         batch
-            Retries left out; cross-sections whole.
+            Retries and stragglers too; cross-sections whole.
         rebuilt
             The windows of its rows, as far as they are known.
         """

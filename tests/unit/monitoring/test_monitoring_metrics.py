@@ -64,5 +64,5 @@ def test_two_monitors_in_one_process_count_apart():
     first, second = Metrics(), Metrics()
     first.rows.labels("m").inc(3)
 
-    assert "plumbline_monitoring_rows_total" in first.exposition().decode()
+    assert "plumbline_monitoring_rows_total" in first.exposition()[0].decode()
     assert shown(second, "plumbline_monitoring_rows_total") == {}

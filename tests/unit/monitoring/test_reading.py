@@ -85,6 +85,17 @@ def test_a_fault_of_the_input_is_not_called_the_market():
     assert "market" not in said
 
 
+def test_a_model_without_actions_is_read_by_its_spread():
+    """A forecast that varies twice as far as ever explains itself, too."""
+    bare = {"actions": (), "reference_shares": (), "share_bands": ()}
+    seen = watch(0.9).model_copy(update=bare)
+    said = " ".join(read(seen))
+
+    assert moved(seen)
+    assert "The answers vary more than they did: the spread is 200%" in said
+    assert "HOLD" not in said
+
+
 def test_few_rows_say_little():
     """Of fewer than 200 no stretch of the reference can be held against them."""
     assert not moved(watch(0.02, rows=120))

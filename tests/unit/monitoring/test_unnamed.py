@@ -22,7 +22,7 @@ ALARM = Evidence(
     n=500,
     output="h6",
 )
-CLEARED = Exact(answers=True, windows=True, intact=True)
+CLEARED = Exact(answers=True, history=True, intact=True)
 
 
 def said(exact: Exact, *, begun: bool = True, probed: dict[str, Probed] | None = None) -> Diagnosis:
@@ -43,10 +43,10 @@ def test_where_arithmetic_clears_everybody_it_is_the_market() -> None:
     "exact",
     [
         Exact(),
-        Exact(answers=True, windows=True, intact=None),
-        Exact(answers=None, windows=True, intact=True),
-        Exact(answers=True, windows=False, intact=True),
-        Exact(answers=True, windows=True, intact=False),
+        Exact(answers=True, history=True, intact=None),
+        Exact(answers=None, history=True, intact=True),
+        Exact(answers=True, history=False, intact=True),
+        Exact(answers=True, history=True, intact=False),
     ],
 )
 def test_otherwise_nothing_explains_it_and_no_size_is_given(exact: Exact) -> None:

@@ -50,7 +50,7 @@ def test_every_endpoint_is_in_the_document_and_answers(settings, endpoint):
 
     async def scenario(client, worker):
         answer = await client.request(endpoint.method, endpoint.path)
-        return answer.status_code, worker.metrics.expose().decode()
+        return answer.status_code, worker.metrics.expose()[0].decode()
 
     status, metrics = ask(settings, scenario)
     operation = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]

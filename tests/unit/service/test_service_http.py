@@ -31,11 +31,26 @@ class Counts:
     def __init__(self) -> None:
         self.routes: list[str] = []
         self.refusals: list[str] = []
+        self.codes: list[int] = []
+        self.in_flight = self.most = 0
 
-    def count_request(self, route: str, seconds: float) -> None:
-        """Remember the route."""
+    def begin_request(self) -> None:
+        """One more."""
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+
+    def end_request(self) -> None:
+        """One less."""
+        self.in_flight -= 1
+
+    def count_request(
+        self, route: str, seconds: float, code: int = 200, trace: str | None = None
+    ) -> None:
+        """Remember the route and the code."""
         assert seconds >= 0
+        assert trace is None
         self.routes.append(route)
+        self.codes.append(code)
 
     def count_refusal(self, code: str) -> None:
         """Remember the code."""

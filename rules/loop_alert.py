@@ -1,0 +1,86 @@
+"""Alerts about the loop: whether somebody watches, and whether the remedies have helped."""
+
+from __future__ import annotations
+
+from plumbline.rules.blame import input_verdicts, sized_verdicts
+from plumbline.rules.rule import AlertingRule
+
+_M = "(namespace, model)"
+
+
+def loop_alerts() -> tuple[AlertingRule, ...]:
+    """Return them."""
+    return (_exhausted(), _unhealthy(), *_watching())
+
+
+def _exhausted() -> AlertingRule:
+    calls = f'plumbline_monitoring_calls_total{{reason!~"{input_verdicts()}"}}'
+    return AlertingRule(
+        name="RetrainExhausted",
+        expression=f"""\
+sum by (namespace, model, reason) (
+  increase({calls}[60m]) > 0
+  or
+  (
+    {calls} > 0
+    unless plumbline_monitoring_calls_total offset 60m
+  )
+) > 0""",
+        severity="critical",
+        summary="{{ $labels.model }}: the loop has given up ({{ $labels.reason }})",
+        description="""The automatic remedies did not help, and no more will be tried on this
+        version: a person has to look.""",
+        dashboard="incident",
+        why="A counter's first value is 1, and increase() needs two: the second half sees it born.",
+    )
+
+
+def _unhealthy() -> AlertingRule:
+    return AlertingRule(
+        name="NoHealthyVersion",
+        expression=f"""\
+group by {_M} (plumbline:verdict:info{{verdict!~"{sized_verdicts()}"}}) == 1""",
+        severity="critical",
+        wait="30m",
+        summary="{{ $labels.model }}: unhealthy for half an hour",
+        description="""No version has been found under which a size may be suggested; clients have
+        been told 0 all that time.""",
+        dashboard="incident",
+    )
+
+
+def _watching() -> tuple[AlertingRule, ...]:
+    return (
+        AlertingRule(
+            name="MonitorBlind",
+            expression=f"""\
+time() - max by {_M} (plumbline_monitoring_last_success_timestamp_seconds) > 120
+or
+max by {_M} (
+  plumbline_monitoring_lag_seconds > 300 and changes(plumbline_monitoring_lag_seconds[10m]) >= 3
+)
+or
+max by {_M} (plumbline_monitoring_leader) == 0
+or
+group by {_M} (plumbline:serving:info)
+unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
+            severity="critical",
+            wait="3m",
+            summary="{{ $labels.model }}: nobody is watching",
+            description="""The model answers, and its monitor is absent, stuck, without a leader, or
+            minutes behind. The verdict in the answers is old.""",
+            dashboard="incident",
+            why="Minutes behind, and with one row after the other: a single late one is none of "
+            "it.",
+        ),
+        AlertingRule(
+            name="SeveralLeaders",
+            expression=f"sum by {_M} (plumbline_monitoring_leader) > 1",
+            severity="warning",
+            wait="2m",
+            summary="{{ $labels.model }}: {{ $value }} monitors believe that they lead",
+            description="""Claims in the store still let one of them launch a retrain, but their
+            clocks differ by more than a lease lasts.""",
+            dashboard="incident",
+        ),
+    )
