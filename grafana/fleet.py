@@ -226,7 +226,7 @@ def _signs() -> list[AnyPanel]:
         lines(
             "Log loss gained over the best constant",
             "What outcomes have shown of each model; above 0 it is worth something.",
-            "suffix: nats",
+            "suffix:nats",
             ask(f"max by (model, output) ({gained})", "{{model}} {{output}}"),
             size=(12, 8),
             limits={0.0: "red"},

@@ -228,7 +228,7 @@ def _skill() -> list[AnyPanel]:
         "Log loss gained over the best constant",
         "What outcomes have shown; above 0 the model is worth something. Grey: its interval, which "
         "holds at all times at once.",
-        "suffix: nats",
+        "suffix:nats",
         ask(f'max by (version, output) ({gained}, end="value"}})', "{{version}} {{output}}", "A"),
         ask(f'max by (output) ({gained}, end="low"}})', "low", "B"),
         ask(f'max by (output) ({gained}, end="high"}})', "interval", "C"),

@@ -64,7 +64,7 @@ def _dependence() -> list[AnyPanel]:
             "How much the answer depends on the question",
             "Mutual information of input and answer. Zero for a flat model and for one that always "
             "says the same; an alert below the dashed line (0.02 nats).",
-            "suffix: nats",
+            "suffix:nats",
             *information,
             low=0,
             limits={0.02: "red"},
@@ -138,7 +138,7 @@ def _shift() -> AnyPanel:
     return lines(
         "How far the outputs have moved",
         "Mean of each coordinate, in standard deviations of the reference; 0 is where it was.",
-        "suffix: σ",
+        "suffix:σ",
         ask(
             f"max by (output, coordinate) (plumbline:output_shift:ratio{{{SCOPE}}} {SERVING})",
             "{{coordinate}}",

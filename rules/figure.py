@@ -29,6 +29,8 @@ FITTING = {
 }
 """The windows, in seconds, and the bar intervals they fit: sixty bars at least."""
 
+_BARS = 60
+
 _PIECES = {"7d": "hour", "30d": "day", "90d": "day"}
 """Longer windows are added up from recorded sums over these, of all replicas together."""
 _STEPS = {"hour": "1h", "day": "1d"}
@@ -120,12 +122,19 @@ def long_records() -> Iterator[RecordingRule]:
 
 def window_records() -> Iterator[RecordingRule]:
     """Yield the length of the window that fits each version, and every sum over it."""
+    newest = "plumbline_service_newest_bar_timestamp_seconds"
+    replayed = f"""\
+(
+  max by ({_on()}) ({newest}) - min by ({_on()}) (min_over_time({newest}[1h]) > 0)
+  >= {_BARS} * {_INTERVAL}
+) * 0 + {FITTING["1h"][0]}"""
     choices = [f"({_INTERVAL} {fits}) * 0 + {seconds}" for seconds, fits in FITTING.values()]
     unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {FITTING['1h'][0]}"
     yield RecordingRule(
         "plumbline:window:seconds",
-        "\nor\n".join([*choices, unknown]),
-        why="The window that holds sixty bars or more; an hour where the interval is not known. "
+        "\nor\n".join([replayed, *choices, unknown]),
+        why="The window that holds sixty bars or more: an hour where so many passed in it, as in a "
+        "replay, or where the interval is not known. "
         "Beyond a day it moves by whole hours, beyond a week by whole days: it is made of "
         "recorded sums.",
     )

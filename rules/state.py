@@ -21,14 +21,8 @@ def serving_records() -> Iterator[RecordingRule]:
     yield RecordingRule(
         "plumbline:serving:info",
         """\
-group by (namespace, model, version) (plumbline_service_model_info{role="champion"} == 1)
-or
-group by (namespace, model, version) (
-  plumbline_service_predictions_total
-  unless on (namespace, model) plumbline_service_model_info
-)""",
-        why="Which versions a replica serves, asked or not: during a swap two, else one. Of a "
-        "service that does not tell, all it counts.",
+group by (namespace, model, version) (plumbline_service_model_info{role="champion"} == 1)""",
+        why="Which versions a replica serves, asked or not: during a swap two, else one.",
     )
     yield RecordingRule(
         "plumbline:version_share:ratio",

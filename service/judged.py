@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import time_ns
@@ -11,11 +11,14 @@ from typing import TypeVar
 import numpy as np
 
 from plumbline.bundle.array import FloatArray
+from plumbline.bundle.purpose import CLIENT, MAX_CLIENT
 from plumbline.service.http import Request
 from plumbline.service.model_slot import Serving
 from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.schema import PredictRequest
 from plumbline.store.prediction import PredictionRow
+
+_CLIENT = CLIENT.encode()
 
 R = TypeVar("R", bound=PredictionRow)
 
@@ -81,6 +84,7 @@ class Judged:
         actions = None if decision.action is None else decision.action.tolist()
         positions, sizes = decision.position.tolist(), decision.size.tolist()
         instances, now = self.body.instances, time_ns() // 1000
+        client = client_of(self.request.headers)
         return [
             kind(
                 prediction_id=self.ids[place],
@@ -89,7 +93,7 @@ class Judged:
                 bar_time=self.bar_times[place],
                 symbol=instances[place].symbol,
                 group=self.groups[place] if self.groups else "",
-                client="",
+                client=client,
                 model=predictor.manifest.name,
                 version=predictor.version,
                 latency_us=latency_us,
@@ -105,6 +109,15 @@ class Judged:
             )
             for i, place in enumerate(places)
         ]
+
+
+def client_of(headers: Mapping[bytes, bytes]) -> str:
+    """Return the name that a client gives itself; empty where it gives none that can be shown.
+
+    It is for people and for telling feeds apart; a name that is none costs nobody an answer.
+    """
+    name = headers.get(_CLIENT, b"").decode("latin-1").strip()
+    return name if len(name) <= MAX_CLIENT and name.isascii() and name.isprintable() else ""
 
 
 def sampled_rows(ids: list[str], groups: list[str], below: int) -> list[bool]:

@@ -29,6 +29,14 @@ _CANARY = {
     "schema": {"type": "string"},
 }
 
+_CLIENT = {
+    "name": purpose.CLIENT,
+    "in": "header",
+    "required": False,
+    "description": "Your name, for the log and the status page.",
+    "schema": {"type": "string", "maxLength": purpose.MAX_CLIENT},
+}
+
 
 def build_openapi(version: str) -> dict[str, Any]:
     """Return the document; ``version`` is the software's."""
@@ -79,7 +87,7 @@ def _operation(endpoint: Endpoint, refs: dict[Any, Any]) -> dict[str, Any]:
     if endpoint.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(endpoint.body, refs)}
     if endpoint.canary:
-        operation["parameters"] = [_CANARY]
+        operation["parameters"] = [_CANARY, _CLIENT]
     return operation
 
 

@@ -145,7 +145,7 @@ def test_a_collapse_is_retrained_through_alertmanager(tmp_path):
         firing = wait_for(
             lambda: around.firing().get("CollapseEvidence"), seconds=60, what="CollapseEvidence"
         )
-        one_action = f'plumbline:action_share:ratio{{version="{broken}", action="HOLD"}} > 0.95'
+        one_action = f'plumbline:action_share:ratio_1h{{version="{broken}", action="HOLD"}} > 0.95'
 
         assert firing["version"] == broken
         assert firing["remedy"] == "retrain"
@@ -155,6 +155,9 @@ def test_a_collapse_is_retrained_through_alertmanager(tmp_path):
         again = 'plumbline_monitoring_webhooks_total{result="repeated"}'
         wait_for(lambda: around.query(f"{again} >= 3"), seconds=30, what="repeated deliveries")
         client.ask(100)
+        # Bars of an hour, asked about within seconds: the number of bars decides which window fits.
+        judged = f'plumbline:predictions:window{{version!="{broken}"}} >= 60'
+        wait_for(lambda: around.query(judged), seconds=30, what="the window of the new version")
         (incident,) = incidents(served.store)
         rules = {rule["name"]: rule for rule in around.rules()}
 

@@ -213,6 +213,25 @@ def test_a_slow_model_raises_the_alerts_about_its_answers(  # noqa: PLR0917  # a
     ).check(tmp_path)
 
 
+def test_a_replay_of_an_hourly_model_is_judged_by_its_bars(tmp_path):
+    """Twenty bars of an hour in a minute: an hour holds enough of them."""
+    count = 12
+    names = {"instance": "s", "model": "m", "version": "v"}
+    newest = "plumbline_service_newest"
+    series = {
+        **scraped(count),
+        **watched(count),
+        **served([20] * (count - 1), interval=HOUR, **STILL),
+        labelled(f"{newest}_bar_timestamp_seconds", names): [
+            1e9 + 20.0 * HOUR * k for k in range(count)
+        ],
+        labelled(f"{newest}_prediction_timestamp_seconds", names): [
+            60.0 * k + 1e-3 for k in range(count)
+        ],
+    }
+    Story(series, {"3m": [], "6m": ["Flat model=m"]}).check(tmp_path)
+
+
 def test_a_client_that_asks_once_an_hour_is_heard(tmp_path):
     """One failure is none; three in a row are a burn, which no pause ends, but a good answer does.
 

@@ -103,3 +103,22 @@ def test_inhibited_alerts_exist():
         named = rule["source_matchers"] + rule["target_matchers"]
         for matcher in named:
             assert set(matcher.split('"')[1].split("|")) <= set(alerts())
+
+
+def test_a_cluster_keeps_back_what_a_laptop_does():
+    """The operator's inhibitions are those of the local file, in its own words."""
+
+    def matchers(found: list[dict[str, str]]) -> list[str]:
+        return [f'{m["name"]}{m.get("matchType", "=")}"{m["value"]}"' for m in found]
+
+    path = ROOT / "k8s" / "components" / "people" / "routes.yaml"
+    told = yaml.safe_load(path.read_text())["spec"]["inhibitRules"]
+
+    assert config("alertmanager.yaml")["inhibit_rules"] == [
+        {
+            "source_matchers": matchers(rule["sourceMatch"]),
+            "target_matchers": matchers(rule["targetMatch"]),
+            "equal": rule["equal"],
+        }
+        for rule in told
+    ]

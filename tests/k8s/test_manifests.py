@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.support.declared import ROOT, RULES
+from tests.support.declared import ROOT, RULES, declared_metrics
 from tests.support.manifests import (
     OVERLAYS,
     WORKLOADS,
@@ -300,6 +300,18 @@ def test_scrapes_find_services_by_their_port(overlay):
             assert service["metadata"]["labels"][scrape["spec"]["jobLabel"]] == name
             ports = {port["name"] for port in service["spec"]["ports"]}
             assert scrape["spec"]["endpoints"][0]["port"] in ports
+
+
+@pytest.mark.parametrize("overlay", ["overlays/prod", "overlays/gpu"])
+def test_the_autoscaler_asks_for_a_series_that_every_pod_has(overlay):
+    """It moves the workload there is, whose number of replicas no manifest names."""
+    spec = of_kind(overlay, "HorizontalPodAutoscaler")["plumbline-service"]["spec"]
+    target = spec["scaleTargetRef"]
+    workload = of_kind(overlay, target["kind"])[target["name"]]
+    (metric,) = (metric["pods"]["metric"]["name"] for metric in spec["metrics"])
+
+    assert "replicas" not in workload["spec"]
+    assert declared_metrics()[metric].kind == "gauge"
 
 
 def test_secrets_come_from_elsewhere():

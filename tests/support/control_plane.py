@@ -1,8 +1,8 @@
 """A Kubernetes API to test against: one that is named, or a control plane started for the tests.
 
-Looked for in this order, somebody else's last: the programs of ``KUBEBUILDER_ASSETS``, as envtest has
-them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one; the cluster of ``KUBECONFIG``.
-No pod needs to run.
+Looked for in this order, somebody else's last: the programs of ``KUBEBUILDER_ASSETS``, as envtest
+has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one; the cluster of
+``KUBECONFIG``. No pod needs to run.
 """
 
 from __future__ import annotations

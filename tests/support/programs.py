@@ -29,7 +29,7 @@ PACKAGES = {
 """The Debian package of each program; for those of PyPI, the name there."""
 
 PYPI = frozenset({"checkov"})
-"""Programs whose own dependencies contradict ours, so that they have an environment to themselves."""
+"""Programs whose dependencies contradict ours, so that they have an environment to themselves."""
 
 ELSEWHERE = PYPI | {"kubectl"}
 """Programs that Debian ships too old for us or not at all: nobody can demand them."""

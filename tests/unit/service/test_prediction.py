@@ -95,6 +95,21 @@ def test_answered_rows_are_in_the_log_as_they_were_answered(settings):
     np.testing.assert_allclose(rows.centre[0], list(answered["probabilities"].values()), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("desk-7", "desk-7"), (" a b ", "a b"), ("x" * 65, ""), ("k\u00f6ln", ""), (None, "")],
+)
+def test_a_client_is_logged_by_the_name_it_gives_itself(settings, given, kept):
+    """One that cannot be shown is none; it is answered all the same."""
+    headers = {} if given is None else {"plumbline-client": given.encode("latin-1")}
+
+    async def scenario(client, worker):
+        return await client.post("/predict", json=body(1), headers=headers)
+
+    assert ask(settings, scenario).status_code == 200
+    assert logged(settings).client.tolist() == [kept]
+
+
 def test_retry_with_the_same_id_is_the_same_row(settings):
     """A client whose answer got lost asks again; the log has the prediction once."""
 
