@@ -180,7 +180,8 @@ def lay_beside(
     expected = np.full_like(sent.values, np.nan)
     for symbol, sheet in sheets.items():
         own = (sent.symbol == symbol) & (place >= 0)
-        expected[own] = sheet.at(place[own])
+        if own.any():
+            expected[own] = sheet.at(place[own])
     whole = (place >= 0) & np.isfinite(expected).all(axis=1)
     skipped["whose bar has too few before it"] += int(((place >= 0) & ~whole).sum())
     finite = np.isfinite(sent.values).all(axis=1)

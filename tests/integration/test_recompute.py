@@ -256,6 +256,13 @@ def test_bars_that_are_not_in_the_file_yet_are_skipped(client: Client, tmp_path:
     }
 
 
+def test_an_empty_log_is_unknown(client: Client) -> None:
+    """Nobody has asked yet: nothing is compared, and nobody is accused."""
+    found = client.recompute()
+
+    assert (found.compared, found.known, found.wrong) == (0, False, ())
+
+
 def test_the_job_prints_one_document(client: Client) -> None:
     """In a process of its own, as the monitor launches it."""
     client.send(np.roll(client.table, 1, axis=1))
