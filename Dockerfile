@@ -21,25 +21,27 @@ ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
 ENV PIP_INDEX_URL=${PIP_INDEX_URL} PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL} PIP_FIND_LINKS=${PIP_FIND_LINKS} \
     PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_DEPS=1
-COPY k8s/images/build.lock k8s/images/prune.py /build/
+COPY k8s/images/build.lock /build/
 RUN python3.11 -m venv /opt/build \
   && python3.11 -m venv --without-pip /opt/plumbline \
   && /opt/build/bin/pip install --require-hashes --requirement /build/build.lock
 ENV PATH=/opt/build/bin:$PATH
 ENV INSTALL="pip --python /opt/plumbline/bin/python install --only-binary :all: --require-hashes"
+ENV TRY="/opt/plumbline/bin/python -c"
 ENV PRUNE="python /build/prune.py /opt/plumbline/lib/python3.11/site-packages"
 
 FROM build AS service-packages
-COPY k8s/images/service.lock /build/
+COPY k8s/images/service.lock k8s/images/prune.py /build/
 RUN ${INSTALL} --requirement /build/service.lock && ${PRUNE} service
 
 FROM build AS service-gpu-packages
-COPY k8s/images/service-gpu.lock /build/
+COPY k8s/images/service-gpu.lock k8s/images/prune.py /build/
 RUN ${INSTALL} --requirement /build/service-gpu.lock && ${PRUNE} service
 
 FROM build AS monitoring-packages
-COPY k8s/images/monitoring.lock /build/
-RUN ${INSTALL} --requirement /build/monitoring.lock && ${PRUNE}
+COPY k8s/images/monitoring.lock k8s/images/prune.py /build/
+RUN ${INSTALL} --requirement /build/monitoring.lock && ${PRUNE} \
+  && ${TRY} "import evidently, onnxruntime, pandas, scipy.stats"
 
 # torch alone and first, by its version: see k8s/images/lock.sh. For CUDA, whose libraries are packages:
 # --build-arg TORCH=torch==2.13.0 --build-arg TORCH_INDEX= --build-arg TORCH_NO_DEPS=0
@@ -51,12 +53,14 @@ RUN PIP_NO_DEPS=${TORCH_NO_DEPS} pip --python /opt/plumbline/bin/python install 
     ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} ${TORCH}
 
 FROM torch AS training-packages
-COPY k8s/images/training.lock k8s/images/bars.lock /build/
-RUN ${INSTALL} --requirement /build/training.lock --requirement /build/bars.lock && ${PRUNE}
+COPY k8s/images/training.lock k8s/images/bars.lock k8s/images/prune.py /build/
+RUN ${INSTALL} --requirement /build/training.lock --requirement /build/bars.lock && ${PRUNE} \
+  && ${TRY} "import onnx, onnxruntime, onnxscript, safetensors.torch, scipy.optimize"
 
 FROM torch AS monitoring-training-packages
-COPY k8s/images/monitoring-training.lock k8s/images/bars.lock /build/
-RUN ${INSTALL} --requirement /build/monitoring-training.lock --requirement /build/bars.lock && ${PRUNE}
+COPY k8s/images/monitoring-training.lock k8s/images/bars.lock k8s/images/prune.py /build/
+RUN ${INSTALL} --requirement /build/monitoring-training.lock --requirement /build/bars.lock && ${PRUNE} \
+  && ${TRY} "import onnx, onnxruntime, onnxscript, safetensors.torch, scipy.optimize"
 
 FROM build AS source
 WORKDIR /source

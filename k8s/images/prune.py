@@ -21,7 +21,6 @@ UNUSED = {
         "pyarrow/src",
         "numpy/_core/include",
         "numpy/distutils",
-        "torch/bin",
         "torch/include",
         "**/*.pyx",
         "**/*.pxd",

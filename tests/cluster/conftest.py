@@ -6,12 +6,14 @@ import os
 import platform
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import TOOL, Cluster, load_image, started
+from tests.support.cluster import TOOL, Cluster, load_image, started, until
+from tests.support.declared import ROOT
 from tests.support.deployment import Deployment, overlay
 from tests.support.images import build
 
@@ -25,6 +27,8 @@ ORDER = ("ready", "series", "accounts", "loop", "load", "faults", "autoscale", "
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
 DEV = "plumbline-dev"
+TARGETS = ("service", "training", "monitoring", "monitoring-training")
+OVERLAYS = Path(__file__).parent / "overlays"
 
 _NUMBERS: list[tuple[str, str]] = []
 
@@ -66,7 +70,7 @@ def _end_when_terminated() -> None:
 def cluster() -> Iterator[Cluster]:
     """The cluster that KUBECONFIG names, or one that is started for these tests."""
     if os.environ.get("KUBECONFIG"):
-        yield Cluster(dict(os.environ))
+        yield Cluster.of_environment()
         return
     tool = os.environ.get(TOOL)
     if not tool:
@@ -86,22 +90,35 @@ def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
         return prefix
     if cluster.tool is None:
         pytest.skip(f"this cluster takes images from a registry: set {IMAGES}=registry/prefix")
-    build("service", "training", "monitoring")
+    build(*TARGETS)
     folder = tmp_path_factory.mktemp("images")
-    for name in ("service", "training", "monitoring"):
+    for name in TARGETS:
         load_image(cluster, f"plumbline-{name}", folder)
     return ""
 
 
 @pytest.fixture(scope="session")
 def dev(cluster: Cluster, images: str, tmp_path_factory, note) -> Deployment:
-    """The overlay ``dev``, applied once to an empty namespace; every test here meets it."""
-    deployment = Deployment(cluster, DEV, overlay("dev", images, tmp_path_factory.mktemp("dev")))
+    """The overlay ``dev``, applied once to an empty namespace."""
+    path = overlay(ROOT / "k8s" / "overlays" / "dev", images, tmp_path_factory.mktemp("dev"))
+    deployment = Deployment(cluster, DEV, path, images)
     deployment.create_namespace()
     deployment.apply()
     seconds = deployment.wait_until_ready()
-    note(
-        "empty namespace, one `kubectl apply -k`, until ready, answering and watched",
-        f"{seconds:.0f} s",
+    note("empty namespace, one `kubectl apply -k`: ready, answering, watched", f"{seconds:.0f} s")
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def watched(dev: Deployment, images: str, tmp_path_factory) -> Deployment:
+    """The same with all that the Prometheus operator offers, scraped; every later test meets it."""
+    path = overlay(OVERLAYS / "watched", images, tmp_path_factory.mktemp("watched"))
+    deployment = replace(dev, path=path)
+    deployment.apply()
+    deployment.wait_until_ready()
+    until(
+        lambda: deployment.scraped() == {"plumbline-service", "plumbline-monitor"},
+        120,
+        "Prometheus to scrape both",
     )
     return deployment

@@ -48,8 +48,8 @@ class Connection:
     reader: asyncio.StreamReader | None = None
     writer: asyncio.StreamWriter | None = None
 
-    async def post(self, body: bytes) -> None:
-        """Send one request and read its answer; raises `Refused`, `OSError` or `EOFError`."""
+    async def post(self, body: bytes) -> str:
+        """Send one request; returns its row's id, raises `Refused`, `OSError` or `EOFError`."""
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
         assert self.reader is not None
@@ -65,6 +65,7 @@ class Connection:
         status = head.split(" ", 2)[1]
         if status != "200":
             raise Refused(f"{status} {answer[:120].decode(errors='replace')}")
+        return answer.split(b'"prediction_id":"', 1)[1].split(b'"', 1)[0].decode()
 
     def close(self) -> None:
         """Let go of it; the next request opens another."""
@@ -122,14 +123,14 @@ class Load:
         body = body.replace(_TIME.isoformat().encode(), moment.isoformat().encode())
         self.asked += 1
         try:
-            await asyncio.wait_for(connection.post(body), _ANSWER_SECONDS)
+            row = await asyncio.wait_for(connection.post(body), _ANSWER_SECONDS)
         except (Refused, OSError, EOFError, TimeoutError) as error:
             connection.close()
             self.failures[f"{type(error).__name__}: {error}"[:160]] += 1
             self.failed_at.append(round(time.monotonic() - self.started, 1))
             await asyncio.sleep(0.05)
         else:
-            self.acknowledged.append(name)
+            self.acknowledged.append(row)
             self.latencies.append(time.monotonic() - began)
 
     def report(self) -> dict[str, Any]:

@@ -42,3 +42,12 @@ def test_cuda_stays_out(lock):
 
     assert not [name for name in names if name.startswith("nvidia-") and name != "nvidia-ml-py"]
     assert not {"torch", "triton"} & names.keys()
+
+
+def test_every_room_goes_into_an_image():
+    """What plumbline links to is not ignored by the build."""
+    taken = (ROOT / ".dockerignore").read_text().split()
+    rooms = [path.name for path in (ROOT / "plumbline").iterdir() if path.is_symlink()]
+
+    assert rooms
+    assert [room for room in rooms if f"!{room}" not in taken] == []

@@ -41,6 +41,13 @@ class Cluster:
     tool: Path | None = None
     home: Path | None = None
 
+    @classmethod
+    def of_environment(cls) -> Cluster:
+        """Return the cluster that KUBECONFIG names, with the tool that started it if one did."""
+        home, tool = Path(os.environ["KUBECONFIG"]).parents[1], os.environ.get(TOOL)
+        ours = tool and (home / "pids").is_dir()
+        return cls(dict(os.environ), *((Path(tool), home) if tool and ours else ()))
+
     def kubectl(
         self,
         *arguments: str,

@@ -11,30 +11,37 @@ from typing import Any
 import yaml
 
 from tests.support.cluster import Cluster, Object, until
-from tests.support.declared import ROOT
+from tests.support.images import TAG
 
 SERVICE = "app.kubernetes.io/name=plumbline-service"
 MONITOR = "app.kubernetes.io/name=plumbline-monitor"
-IMAGES = ("plumbline-service", "plumbline-monitoring", "plumbline-training")
+IMAGES = (
+    "plumbline-service",
+    "plumbline-monitoring",
+    "plumbline-training",
+    "plumbline-monitoring-training",
+)
 
+ROWS = "plumbline_monitoring_rows_total"
 _RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "plumbline/client=true")
 _READY_SECONDS = 300.0
 
 
-def overlay(name: str, images: str, folder: Path) -> str:
+def overlay(path: Path, images: str, folder: Path) -> str:
     """Return what to give ``kubectl apply -k``: the overlay, or one that names other images.
 
     Parameters
     ----------
+    path
+        A folder of ``k8s/overlays``, or one of ours that extends it.
     images
         Registry and prefix of images that the cluster pulls; "" for those the overlay names.
     folder
         Where the second kind is written.
     """
-    path = ROOT / "k8s" / "overlays" / name
     if not images:
         return str(path)
-    renamed = [{"name": each, "newName": f"{images}{each}"} for each in IMAGES]
+    renamed = [{"name": each, "newName": f"{images}{each}", "newTag": TAG} for each in IMAGES]
     steps = Path(*[".."] * (len(folder.resolve().parts) - 1))
     content = {"resources": [str(steps / path.relative_to("/"))], "images": renamed}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
@@ -48,6 +55,11 @@ class Deployment:
     cluster: Cluster
     namespace: str
     path: str
+    images: str = ""
+
+    def image(self, kind: str) -> str:
+        """Return the name of an image of ours, as this cluster pulls it."""
+        return f"{self.images}plumbline-{kind}:{TAG}"
 
     def create_namespace(self) -> None:
         """Make the namespace, empty and with the strictest Pod Security."""
@@ -59,13 +71,13 @@ class Deployment:
         return self.cluster.kubectl("apply", "-k", self.path)
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> float:
-        """Wait until it answers, and both its halves are watched; returns how long that took."""
+        """Wait until it answers and the monitor has seen an answer; returns how long that took."""
         began = time.monotonic()
         for what, reached in (
             ("the service to be ready", lambda: self.ready(SERVICE)),
             ("the monitor to be ready", lambda: self.ready(MONITOR)),
             ("an answer", lambda: self.ask() is not None),
-            ("Prometheus to scrape both", lambda: len(self.scraped()) == 2),
+            ("the monitor to have read it", lambda: self.watched_rows() > 0),
         ):
             left = seconds - (time.monotonic() - began)
             until(reached, left, what, lambda: self.cluster.describe(self.namespace))
@@ -74,6 +86,12 @@ class Deployment:
     def ready(self, selector: str) -> list[str]:
         """Return the ready pods of one kind."""
         return self.cluster.ready_pods(self.namespace, selector)
+
+    def watched_rows(self, monitor: str = "plumbline-monitor") -> float:
+        """Return how many rows of the log the monitor has read."""
+        page = self.cluster.http(self.namespace, monitor, "/metrics")
+        rows = [line for line in page.splitlines() if line.startswith(ROWS)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in rows)
 
     def scraped(self) -> set[str]:
         """Return the scrape jobs of which Prometheus reaches every target."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cluster import Cluster, Object, until
+from tests.support.deployment import Deployment
 
 _LOAD = Path(__file__).parents[1] / "cluster" / "load.py"
 
@@ -108,3 +109,38 @@ def _specification(name: str, image: str, environment: dict[str, str], claim: st
             }
         ],
     }
+
+
+def load(
+    deployment: Deployment,
+    name: str,
+    *,
+    requests: int,
+    seconds: float,
+    node: str | None = None,
+    workers: int = 8,
+    rate: float | None = None,
+    model: str = "eurusd-1h",
+    service: str = "plumbline-service",
+    store: str = "file:///store",
+    environment: dict[str, str] | None = None,
+) -> None:
+    """Start a bounded load on a service; its `result` has the figures of ``load.py``."""
+    options = [
+        f"--url http://{service}.{deployment.namespace}.svc:3000 --replay /tmp/replay.npz",
+        f"--requests {requests} --seconds {seconds} --workers {workers}",
+        f"--log {model} --store {store}",
+    ]
+    if rate:
+        options.append(f"--rate {rate}")
+    client(
+        deployment.cluster,
+        deployment.namespace,
+        name,
+        "set -e\nplumbline replay-data --config eurusd-1h --out /tmp/replay.npz >/dev/null\n"
+        f"exec python /scripts/load.py {' '.join(options)}\n",
+        image=deployment.image("training"),
+        node=node,
+        claim="plumbline-store" if store.startswith("file:") else None,
+        environment=environment,
+    )

@@ -1,0 +1,106 @@
+"""The loop, in pods: a collapsed model, a retrain, a promotion, a swap, and what it took."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from tests.support.cluster import until
+from tests.support.deployment import SERVICE
+from tests.support.drill import drill_script
+from tests.support.pod import client, result
+
+
+@pytest.fixture(scope="module")
+def drill(watched):
+    """The drill ``always-hold``, carried out by a client pod through the real endpoint."""
+    before = restarts(watched)
+    client(
+        watched.cluster,
+        watched.namespace,
+        "drill",
+        drill_script("always-hold", "eurusd-1h", "plumbline-service"),
+        image=watched.image("training"),
+        claim="plumbline-store",
+    )
+    found = result(watched.cluster, watched.namespace, "drill", 600)
+    return {**found, "restarts": restarts(watched) - before}
+
+
+def restarts(deployment) -> int:
+    """Return how often containers of the service were started again."""
+    pods = deployment.cluster.items("pods", deployment.namespace, SERVICE)
+    return sum(c["restartCount"] for pod in pods for c in pod["status"]["containerStatuses"])
+
+
+def moment(incident, kind: str) -> datetime:
+    """Return when something first happened in an incident."""
+    return next(
+        datetime.fromisoformat(event["time"])
+        for event in incident["events"]
+        if event["kind"] == kind
+    )
+
+
+def test_one_collapse_is_one_retrain_and_one_promotion(drill):
+    """The right verdict, one incident, one attempt, one promotion, closed as recovered."""
+    (incident,) = drill["incidents"]
+    kinds = [event["kind"] for event in incident["events"]]
+
+    assert drill["verdict"] == "dominant_action", drill
+    assert drill["retrains"] == 1
+    assert (kinds.count("retrain_started"), kinds.count("promoted")) == (1, 1)
+    assert kinds[-1] == "recovered"
+
+
+def test_nothing_failed_and_nothing_was_lost(drill):
+    """Every request was answered, every acknowledged row is in the log, no pod was restarted."""
+    assert drill["failed_requests"] == 0
+    assert drill["rows_in_log"] == drill["rows_acknowledged"]
+    assert drill["restarts"] == 0
+
+
+def test_the_time_to_repair(drill, note):
+    """From the verdict to *recovered*, by what it was spent on."""
+    (incident,) = drill["incidents"]
+    steps = ("diagnosed", "retrain_started", "shadow_started", "promoted", "recovered")
+    present = {event["kind"] for event in incident["events"]}
+    times = [(step, moment(incident, step)) for step in steps if step in present]
+    parts = [
+        f"{first} → {second} {(b - a).total_seconds():.0f} s"
+        for (first, a), (second, b) in pairwise(times)
+    ]
+    whole = (times[-1][1] - times[0][1]).total_seconds()
+    note("MTTR in pods, verdict → recovered", f"{whole:.0f} s: {', '.join(parts)}")
+    note("noticed after", f"{drill['detected_after_predictions']} predictions")
+
+    assert whole < 600
+
+
+def test_the_alert_fired_and_was_resolved(drill, watched):
+    """Prometheus saw it, Alertmanager delivered it, and it ends with the fault."""
+    select = f'alertname="CollapseEvidence", namespace="{watched.namespace}"'
+
+    assert watched.cluster.query(f'max_over_time(ALERTS{{{select}, alertstate="firing"}}[20m])')
+    until(
+        lambda: not watched.cluster.query(f'ALERTS{{{select}, alertstate="firing"}}'),
+        700,
+        "the alert to be resolved",
+    )
+
+
+def test_alertmanager_reached_the_controller(drill, watched):
+    """The webhook was delivered by the operator's own route."""
+    page = watched.cluster.http("monitoring", "alertmanager-operated", "/metrics", "web")
+
+    def total(name: str) -> float:
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in page.splitlines()
+            if line.startswith(f"{name}{{") and 'integration="webhook"' in line
+        )
+
+    assert total("alertmanager_notifications_total") > 0
+    assert total("alertmanager_notifications_failed_total") == 0

@@ -1,0 +1,71 @@
+"""Two models in one namespace: each answer, page, alert and incident is its own model's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.conftest import OVERLAYS
+from tests.support.cluster import until
+from tests.support.deployment import Deployment, overlay
+from tests.support.drill import drill_script
+from tests.support.pod import client, result
+
+SPACE = "plumbline-models"
+
+
+@pytest.fixture(scope="module")
+def models(cluster, images, tmp_path_factory):
+    """Both models, trained and served; the namespace is gone afterwards."""
+    path = overlay(OVERLAYS / "models", images, tmp_path_factory.mktemp("models"))
+    deployment = Deployment(cluster, SPACE, path, images)
+    deployment.create_namespace()
+    deployment.apply()
+    try:
+        for model in ("euro", "dollar"):
+            until(
+                lambda model=model: deployment.ask(f"plumbline-service-{model}"),
+                500,
+                f"an answer of {model}",
+                lambda: cluster.describe(SPACE),
+            )
+        yield deployment
+    finally:
+        cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def frozen(models):
+    """The drill ``frozen-feed`` on the first model, through its real endpoint."""
+    client(
+        models.cluster,
+        SPACE,
+        "drill",
+        drill_script("frozen-feed", "euro", "plumbline-service-euro"),
+        image=models.image("training"),
+        claim="plumbline-store",
+    )
+    return result(models.cluster, SPACE, "drill", 400)
+
+
+def test_each_service_answers_for_its_model(models):
+    """A Service reaches the pods of its own model alone."""
+    for model in ("euro", "dollar"):
+        (served,) = models.models(f"plumbline-service-{model}")
+
+        assert served["name"] == model
+
+
+def test_a_fault_of_one_is_no_fault_of_the_other(models, frozen, note):
+    """Verdict, incident and alert name the model whose feed froze; the other one has none."""
+    query = models.cluster.query
+    alerts = f'max_over_time(ALERTS{{namespace="{SPACE}", alertstate="firing", model!=""}}[15m])'
+    incidents = f'sum by (model) (plumbline_monitoring_incidents_total{{namespace="{SPACE}"}}) > 0'
+    until(lambda: query(alerts), 120, "an alert")
+    about = {sample["metric"]["model"] for sample in query(alerts)}
+    having = {sample["metric"]["model"] for sample in query(incidents)}
+    note("two models, the feed of one freezes: alerts and incidents of", ", ".join(sorted(about)))
+
+    assert frozen["verdict"] == "frozen_feed", frozen
+    assert frozen["retrains"] == 0
+    assert about == {"euro"}
+    assert having == {"euro"}
