@@ -89,6 +89,7 @@ class Metrics:
             self._dropped.labels(reason)
         self._versions: dict[tuple[str, str], VersionMetrics] = {}
         self._shown: set[tuple[str, str, str, str]] = set()
+        self._arrived = self._waiting = 0
 
     def _declare_predictions(self) -> None:
         version, action = ["model", "version"], ["model", "version", "action"]
@@ -442,19 +443,19 @@ class Metrics:
 
     def begin_request(self) -> None:
         """Note that a prediction or an outcome has arrived; `end_request` must follow."""
-        self._in_flight.inc()
+        self._arrived += 1
 
     def end_request(self) -> None:
         """Note that it has left, with an answer or without."""
-        self._in_flight.dec()
+        self._arrived -= 1
 
     def begin_wait(self) -> None:
         """Note that a request waits for its rows to be durable; `end_wait` must follow."""
-        self._queued.inc()
+        self._waiting += 1
 
     def end_wait(self) -> None:
         """Note that it waits no longer."""
-        self._queued.dec()
+        self._waiting -= 1
 
     def count_request(
         self, route: str, seconds: float, code: int = 200, trace: str | None = None
@@ -520,8 +521,17 @@ class Metrics:
         self._memory.set(memory)
         self._open_fds.set(open_fds)
 
+    def publish(self) -> None:
+        """Show what changes with each request and is read now and then: a gauge costs a write."""
+        self._in_flight.set(self._arrived)
+        self._queued.set(self._waiting)
+        for version in list(self._versions.values()):
+            version.newest_bar.publish()
+            version.newest_prediction.publish()
+
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """Return the metrics of all processes as the caller takes them, and their content type."""
+        self.publish()
         return expose(self.registry, self._exemplars, accept, retention=self._retention)
 
 

@@ -98,17 +98,17 @@ class Newest:
     def __init__(self, gauge: Gauge, labels: tuple[str, ...]) -> None:
         self._gauge = gauge
         self._labels = labels
-        self._child: Gauge | None = None
-        self._reached = 0.0
+        self._reached = self._shown = 0.0
 
     def note(self, seconds: float) -> None:
-        """Take in one time."""
-        if seconds <= self._reached:
-            return
-        self._reached = seconds
-        if self._child is None:
-            self._child = self._gauge.labels(*self._labels)
-        self._child.set(seconds)
+        """Take in one time; it is shown by the next `publish`."""
+        self._reached = max(self._reached, seconds)
+
+    def publish(self) -> None:
+        """Show the newest time there has been."""
+        if self._reached > self._shown:
+            self._shown = self._reached
+            self._gauge.labels(*self._labels).set(self._shown)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ class Worker:
                 self.shadow.poll,
                 self._show_serving,
                 self._vitals.publish,
+                self.metrics.publish,
             ],
             settings.poll_seconds,
         )

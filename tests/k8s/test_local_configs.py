@@ -122,3 +122,12 @@ def test_a_cluster_keeps_back_what_a_laptop_does():
         }
         for rule in told
     ]
+
+
+def test_every_room_is_copied_into_an_image():
+    """What the package links to is not left out of the build."""
+    let_in = set((ROOT / ".dockerignore").read_text().splitlines())
+    rooms = [path.name for path in (ROOT / "plumbline").iterdir() if path.is_symlink()]
+
+    assert "rules" in rooms
+    assert [room for room in rooms if f"!{room}" not in let_in] == []

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ def _upped(tool: Path) -> Iterator[ControlPlane]:
         command = [str(tool / "up"), "--control-plane", "--prometheus", home]
         up = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
         if up.returncode:
+            _end_left(Path(home))
             go_without(f"{command[0]}: {up.stderr.strip()}", dispensable="another" in up.stderr)
         try:
             words = dict(word.split("=", 1) for word in up.stdout.split() if "=" in word)
@@ -203,6 +204,13 @@ def _credentials(home: Path, port: int) -> Path:
     path = home / "kubeconfig"
     path.write_text(json.dumps(config))
     return path
+
+
+def _end_left(home: Path) -> None:
+    """End what a failed ``up`` has left; ``down`` would take away what a second cluster shares."""
+    for file in home.glob("pids/*"):
+        with suppress(ProcessLookupError, ValueError):
+            os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:

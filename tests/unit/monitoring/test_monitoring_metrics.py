@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from plumbline.bundle.finding import Verdict
+from datetime import UTC, datetime, timedelta
+
+from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.bundle.verdict import Side
 from plumbline.diagnosis.evidence import Evidence
 from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.watching.audit.tally import CHECKS, Tally
+from plumbline.store.incident import Incident, IncidentStatus
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NONE = dict.fromkeys(CHECKS, 0)
+ROWS = dict(NONE)
 
 
 def evidence(log_e: float) -> Evidence:
@@ -66,3 +74,64 @@ def test_two_monitors_in_one_process_count_apart():
 
     assert "plumbline_monitoring_rows_total" in first.exposition()[0].decode()
     assert shown(second, "plumbline_monitoring_rows_total") == {}
+
+
+def test_counters_of_versions_that_serve_no_more_go_after_their_time():
+    """Not at once, since a version may come back; and never those of one that serves."""
+    metrics = Metrics(model="m")
+    audited = "plumbline_monitoring_audited_rows_total"
+    for version in ("old", "new"):
+        metrics.count_audit("m", version, Tally({**ROWS, "answers": 5}, dict(NONE)))
+    metrics.forget_versions(["old"], NOW, 3600)
+    metrics.forget_versions(["new"], NOW + timedelta(seconds=3600), 3600)
+    within = {key[1] for key in shown(metrics, audited)}
+    metrics.forget_versions(["new"], NOW + timedelta(seconds=3601), 3600)
+
+    assert within == {"old", "new"}
+    assert {key[1] for key in shown(metrics, audited)} == {"new"}
+
+
+def test_audits_are_counted_by_side_and_go_on_when_a_watch_begins_anew():
+    """Answers and readings are the model's, windows the client's."""
+    metrics = Metrics(model="m")
+    for rows, wrong in ((10, 1), (25, 2), (5, 0)):
+        tally = Tally({**ROWS, "answers": rows}, {**NONE, "answers": wrong, "windows": wrong})
+        metrics.count_audit("m", "v", tally)
+    found = shown(metrics, "plumbline_monitoring_audit_mismatches_total")
+
+    assert shown(metrics, "plumbline_monitoring_audited_rows_total")["m", "v", "answers"] == 30
+    assert found["m", "v", "answers", "model"] == found["m", "v", "windows", "client"] == 2
+    assert found["m", "v", "readings", "model"] == 0
+
+
+def test_an_incident_is_shown_while_it_is_open_and_its_length_counted_once_it_ended():
+    """With the attempts made and left."""
+    metrics = Metrics(model="m")
+    incident = Incident(
+        id="i",
+        model="m",
+        version="v",
+        verdict=Verdict.FLAT,
+        status=IncidentStatus.RETRAINING,
+        trigger="verdict",
+        actor="verdict",
+        opened=NOW,
+        detected_after=1,
+        attempts=1,
+        diagnosis=Diagnosis(verdict=Verdict.FLAT, cause="It is flat.", n=1),
+    )
+    name = "plumbline_monitoring_"
+    metrics.show_incidents("m", [incident], allowed=2)
+    opened = shown(metrics, f"{name}open_incident")
+    left = shown(metrics, f"{name}attempts_left")
+    began = shown(metrics, f"{name}incident_start_timestamp_seconds")
+    metrics.show_incidents("m", [], allowed=2)
+    ended = {"closed": NOW + timedelta(seconds=90), "status": IncidentStatus.RESOLVED}
+    metrics.count_incident_end(incident.model_copy(update=ended))
+
+    assert opened == {("m", "v", "flat", "retraining"): 1}
+    assert left == {("m",): 1}
+    assert began == {("m",): NOW.timestamp()}
+    assert shown(metrics, f"{name}open_incident") == {}
+    assert shown(metrics, f"{name}incident_start_timestamp_seconds") == {}
+    assert shown(metrics, f"{name}incident_seconds_sum") == {("m", "flat", "resolved"): 90}

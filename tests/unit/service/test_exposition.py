@@ -31,6 +31,7 @@ metrics.show_serving([(serving, "champion")])
 metrics._predictions.labels("m", version).inc(5)
 metrics._newest_bar.labels("m", version).set(float(sys.argv[3]))
 metrics.begin_request()
+metrics.publish()
 """
 
 SCRAPE = """
