@@ -42,6 +42,9 @@ from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
 from plumbline.store.objects import Objects
 
+_LONGEST_PAUSES = 8
+"""As many pauses as usual lie at most between two rounds that fail."""
+
 log = structlog.get_logger()
 
 
@@ -110,16 +113,19 @@ class Monitor:
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; nothing that goes wrong in a round ends the monitor."""
+        pause = self.settings.poll_seconds
         try:
             while not stop.is_set():
                 try:
                     self.step()
+                    pause = self.settings.poll_seconds
                 except Exception as error:  # outermost loop
                     log.exception("round_failed")
                     self.metrics.errors.labels(self.settings.model).inc()
                     failed = {"error": f"{type(error).__name__}: {error}", "time": self._clock()}
                     self.status = self.status.model_copy(update=failed)
-                stop.wait(self.settings.poll_seconds)
+                    pause = min(2 * pause, _LONGEST_PAUSES * self.settings.poll_seconds)
+                stop.wait(pause)
         finally:
             self._reporter.close()
             self._recompute.close()
@@ -148,10 +154,10 @@ class Monitor:
 
     def _take_in(self, observation: Observation) -> None:
         champion, model = observation.champion, self.settings.model
+        self._skill.step(champion.number, observation.bundle, observation.new)
         shadow = self._watch_shadow(observation)
         fault = self._canary.step(champion.number, observation.bundle, observation.fault)
         client = self._recompute.judgement(champion.value.version)
-        self._skill.step(champion.number, observation.bundle, observation.new)
         for judgement in observation.judgements:
             said = _with_canary(_with_recomputed(judgement, client), fault)
             said = _with_skill(said, self._skill.judgement)
@@ -302,8 +308,11 @@ def _drifted(measured: Judgement) -> int | None:
 
 
 def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
-    """Return the canary's verdict in place of the stream's, unless the inputs are at fault."""
-    if fault is None or judgement.verdict.facts.of_input:
+    """Return the canary's verdict in place of the stream's.
+
+    Golden inputs are asked about whatever clients send, so broken inputs do not excuse the answers.
+    """
+    if fault is None:
         return judgement
     return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
 

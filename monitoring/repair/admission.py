@@ -11,6 +11,7 @@ from plumbline.bundle.digest import name_of
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.docket import Docket, Event, called, diagnosed, moved_for
+from plumbline.monitoring.repair.need import waits
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox, RequestKind
 from plumbline.monitoring.repair.situation import Situation
@@ -68,7 +69,9 @@ class Admission:
             return not any(called(incident) for incident in open_ones)
         if decision.remedy not in REPAIRS:
             return True
-        if situation.remedy is Remedy.CALL or not all(called(incident) for incident in open_ones):
+        if waits(decision.origin, situation.diagnosis):
+            return False
+        if not all(called(incident) for incident in open_ones):
             return False
         return decision.origin is Origin.ORDER or not self._given_up(situation)
 

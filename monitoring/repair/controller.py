@@ -40,7 +40,7 @@ from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, diagnosed, 
 from plumbline.monitoring.repair.fallback import Fallback, flips, oscillates
 from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
-from plumbline.monitoring.repair.need import attempts_allowed, remedy_of, strangeness
+from plumbline.monitoring.repair.need import attempts_allowed, remedy_of, strangeness, waits
 from plumbline.monitoring.repair.opinion import Opinion
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox
@@ -155,7 +155,7 @@ class Controller:
     def _begin_repair(self, head: Head, situation: Situation) -> None:
         """OPEN: claim the repair and start it, unless it must wait or is no longer needed."""
         incident = head.value
-        if situation.remedy is Remedy.CALL:
+        if waits(incident.origin, situation.diagnosis):
             return
         if not incident.ordered and situation.diagnosis.sound:
             self._resolve(head, "the verdict cleared before anything was done")
@@ -210,7 +210,7 @@ class Controller:
     def _admit(self, head: Head, situation: Situation) -> None:
         """Let a candidate that passed its gate into shadow, or promote it where that is skipped."""
         incident, candidate = head.value, str(head.value.candidate)
-        if situation.remedy is Remedy.CALL:
+        if waits(incident.origin, situation.diagnosis):
             return
         try:
             if differences := strangeness(self._registry, incident.version, candidate):
@@ -235,7 +235,7 @@ class Controller:
     def _follow_shadow(self, head: Head, situation: Situation) -> None:
         """SHADOWING: wait until enough was seen of the candidate, then promote or refuse it."""
         incident, candidate = head.value, str(head.value.candidate)
-        if situation.remedy is Remedy.CALL:
+        if waits(incident.origin, situation.diagnosis):
             return
         opinion = Opinion(ready=True)
         if situation.version != candidate:
@@ -287,12 +287,17 @@ class Controller:
             self._resolve(head, f"{situation.diagnosis.verdict} after {rows} predictions")
 
     def _await_clearing(self, head: Head, situation: Situation) -> None:
-        """CALLED about the inputs: wait until they are sound again."""
+        """CALLED: wait until what a person was called about is over.
+
+        A faulty artefact says nothing of that: it is seen whatever the inputs are.
+        """
         verdict = situation.diagnosis.verdict
         if situation.remedy is Remedy.CALL:
             self.docket.note(head, diagnosed(situation.diagnosis))
-        elif verdict is not Verdict.INSUFFICIENT_DATA:
-            self._resolve(head, f"the inputs are sound again: {verdict}")
+        elif verdict not in (Verdict.INSUFFICIENT_DATA, Verdict.ARTEFACT_FAULT):
+            inputs = head.value.verdict.facts.of_input
+            over = "the inputs are sound again" if inputs else f"{head.value.verdict} is over"
+            self._resolve(head, f"{over}: {verdict}")
 
     def _undo(self, head: Head, situation: Situation) -> None:
         """The new version is no better: put back one that was well, and call a person.

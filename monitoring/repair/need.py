@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.bundle.finding import Remedy
+from plumbline.bundle.finding import Diagnosis, Remedy
 from plumbline.bundle.market import Market
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.incident import Incident, Origin
@@ -12,6 +12,17 @@ from plumbline.store.registry import ModelRegistry
 def remedy_of(incident: Incident) -> Remedy:
     """Return what the incident asks for: its verdict's remedy, or the retrain that was ordered."""
     return Remedy.RETRAIN if incident.ordered else incident.diagnosis.remedy
+
+
+def waits(origin: Origin, diagnosis: Diagnosis) -> bool:
+    """Whether a repair must wait until what a person was called about is over.
+
+    An order waits for broken inputs alone, whose fault a retrain would learn. What outcomes or an
+    unexplained alarm say of the model is no reason against a person's own retrain.
+    """
+    if diagnosis.remedy is not Remedy.CALL:
+        return False
+    return origin is not Origin.ORDER or diagnosis.verdict.facts.of_input
 
 
 def attempts_allowed(incident: Incident, settings: MonitoringSettings) -> int:

@@ -14,15 +14,15 @@ from datetime import datetime
 import structlog
 
 from plumbline.bundle.errors import BundleError
-from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.docket import ACTOR
+from plumbline.monitoring.repair.need import waits
 from plumbline.monitoring.repair.opinion import WAIT, Opinion, Terms, opinion_of
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import SHADOW_ROWS, MonitoringSettings
 from plumbline.monitoring.watching.shadow import ShadowState
 from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
-from plumbline.store.incident import Incident
+from plumbline.store.incident import Incident, Origin
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import CHALLENGER, AliasTarget, ModelRegistry
@@ -126,7 +126,7 @@ class Shadowing:
             self._retire(state.challenger, "its incident has ended", "ended", target.incident)
 
     def _step_by_hand(self, situation: Situation, state: ShadowState) -> None:
-        if situation.remedy is Remedy.CALL:
+        if waits(Origin.ORDER, situation.diagnosis):
             return
         target, opinion = state.challenger.value, self._judge(state)
         if opinion.refused:

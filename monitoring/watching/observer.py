@@ -2,6 +2,10 @@
 
 The champion alias is read first and the log after it. Rows settle for two seconds before they are
 read, and a version is promoted before it serves, so the version a new row names is known here.
+
+The log gives each row once. A round that fails after it was read leaves a watch that has taken some
+rows and not others: it is thrown away, and the next round reads the same rows again from the
+beginning, as after a restart. No row is passed over for an error.
 """
 
 from __future__ import annotations
@@ -204,19 +208,33 @@ class Observer:
         self._log: PredictionLog | None = None
         self._generation = 0
         self._fault: str | None = None
+        self._midway = False
         self._acceptances = Acceptances(objects, settings.model)
         self._accepted = 0
         self.watch: Watch | None = None
 
     def step(self) -> Observation | None:
         """Look at the store; returns None while the alias points at nothing."""
+        if self._midway:
+            log.warning("watch_begun_again", reason="a round failed between reading and judging")
+            self._start_over()
         champion = self._registry.alias(self._alias)
         if champion is None:
-            self._log, self._generation, self.watch = None, 0, None
+            self._start_over()
             return None
         if champion.number != self._generation:
             self._begin(champion)
         read = self._read_new()
+        self._midway = True
+        observation = self._judge(champion, read)
+        self._midway = False
+        return observation
+
+    def _start_over(self) -> None:
+        self._log, self._generation, self.watch, self._midway = None, 0, None, False
+
+    def _judge(self, champion: Generation[AliasTarget], read: PredictionBatch) -> Observation:
+        """Feed what was read to the watch, and say what it has shown."""
         promoted = microseconds(champion.value.time)
         found = read.take((read.version == champion.value.version) & (read.time >= promoted))
         rows = found.take(np.asarray(np.isfinite(found.raw).all(axis=1)))

@@ -381,9 +381,9 @@ class Watcher:
         if diagnosis.verdict.facts.of_input:
             self._episode = Episode(diagnosis.verdict, Opening.RELATION, symbols)
             self._input = self._judgement(diagnosis, since or RECENT_ROWS)
-        elif diagnosis.verdict is Verdict.INSUFFICIENT_DATA:
-            return
-        elif diagnosis.verdict is not self._model.verdict:
+        elif diagnosis.verdict in (Verdict.INSUFFICIENT_DATA, self._model.verdict):
+            self._looks.undrifted *= diagnosis.verdict is Verdict.INSUFFICIENT_DATA
+        elif not self._looks.drift_lingers(self._model.verdict, diagnosis.verdict):
             self._model = self._judgement(diagnosis, since)
             self._begun |= diagnosis.verdict.facts.well
 

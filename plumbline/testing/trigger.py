@@ -12,6 +12,7 @@ from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
 from plumbline.monitoring.watching.judgement import Judgement
+from plumbline.store.incident import Origin
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import AliasTarget
 from plumbline.testing.contract import hold, require, require_kind
@@ -119,10 +120,12 @@ def _keeps_the_cooldown(subject: _Subject) -> None:
 
 
 def _leaves_broken_inputs_alone(subject: _Subject) -> None:
-    """No retrain while the inputs are broken, whoever asks."""
+    """No retrain while the inputs are broken; under other calls none but an order's."""
     for verdict in (each for each in Verdict if each.facts.remedy is Remedy.CALL):
         decision = subject.build().decide(situation(verdict, asked=True, rows=1_000), NOW)
-        require(decision.remedy is not Remedy.RETRAIN, f"it asks for a retrain under {verdict}")
+        free = decision.origin is Origin.ORDER and not verdict.facts.of_input
+        said = f"it asks for a retrain under {verdict}"
+        require(free or decision.remedy is not Remedy.RETRAIN, said)
 
 
 _PROMISES = (

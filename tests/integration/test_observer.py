@@ -17,7 +17,7 @@ from plumbline.monitoring.watching.observer import Observer, Watch
 from plumbline.store.acceptance import Acceptance, Acceptances
 from plumbline.store.prediction import PredictionBatch
 from tests.support.control import MODEL, Control
-from tests.support.monitored import ship
+from tests.support.monitored import log_rows, ship
 from tests.support.rows import prediction_rows
 
 ROWS = 100
@@ -58,3 +58,37 @@ def test_an_acceptance_waits_until_what_came_before_it_is_read(
 
     assert read[0] < ROWS // 2
     assert taken == [ROWS - 1]
+
+
+@pytest.mark.parametrize("fails_after", [0, 2])
+def test_rows_of_a_round_that_failed_are_judged_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_after: int
+) -> None:
+    """Whatever the watch had taken of them before: it ends as one that never failed."""
+    control = Control(tmp_path)
+    version = control.serve(seed=1)
+    log_rows(control.objects, control.registry.open(version), rows=ROWS, ago_seconds=-0.5)
+    time.sleep(2.7)  # rows settle
+    whole = Observer(control.objects, control.loaded(), clock=control.clock)
+    expected = whole.step()
+    feed, failed = Watch.feed, []
+
+    def failing(watch: Watch, new: PredictionBatch) -> Iterator[Judgement]:
+        if failed:
+            yield from feed(watch, new)
+            return
+        failed.append(len(new))
+        list(feed(watch, new.take(slice(0, 25 * fails_after))))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Watch, "feed", failing)
+    observer = Observer(control.objects, control.loaded(), clock=control.clock)
+    with pytest.raises(ZeroDivisionError):
+        observer.step()
+    seen = observer.step()
+
+    assert expected is not None
+    assert seen is not None
+    assert failed == [ROWS]
+    assert seen.rows == expected.rows == ROWS
+    assert seen.judgement == expected.judgement

@@ -15,6 +15,7 @@ from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import build_triggers
 from plumbline.monitoring.repair.controller import Controller
 from plumbline.monitoring.repair.launchers.subprocess import Process, SubprocessLauncher
+from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.monitoring.watching.judgement import Judgement
@@ -25,6 +26,7 @@ from plumbline.store.registry import ModelRegistry
 from tests.support.bundles import small_bundle
 
 MODEL = "eurusd-1h"
+ENDED = {"until": lambda incident: incident.ended}
 QUICK_TRAIN = (sys.executable, "-m", "tests.support.quick_train")
 
 
@@ -168,6 +170,23 @@ class Control:
             time.sleep(0.02)
         found = [(i.status, [e.detail for e in i.events]) for i in self.incidents()]
         raise AssertionError(f"never came to be: {found}")
+
+
+def alert(number: int = 1, *, version: str | None = None, age: float = 0.0) -> Request:
+    """Return what a webhook leaves."""
+    return Request(
+        id=f"{number:016x}",
+        kind=RequestKind.WEBHOOK,
+        actor="PlumblineCollapse",
+        reason="one action",
+        version=version,
+        received=datetime.now(UTC) - timedelta(seconds=age),
+    )
+
+
+def order(number: int = 2, *, actor: str = "ada") -> Request:
+    """Return what a person's order leaves."""
+    return alert(number).model_copy(update={"kind": RequestKind.PERSON, "actor": actor})
 
 
 def wait_for(true: Callable[[], bool], *, seconds: float = 20.0) -> None:

@@ -1,8 +1,8 @@
 """The base of all triggers.
 
 A trigger looks at a situation and says what should be done; it does nothing itself. Two rules hold
-for all of them, so they are kept here: no retrain while the inputs are broken, and none before the
-cool-down is over.
+for all of them, so they are kept here: no retrain while a person is called about something that
+stands against it (`need.waits`), and none before the cool-down is over.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from plumbline.bundle.finding import Remedy
 from plumbline.bundle.record import Record
+from plumbline.monitoring.repair.need import waits
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.store.incident import Origin
 
@@ -79,7 +80,7 @@ class Trigger(ABC):
         decision = replace(wish, trigger=self.name) if wish.acts else NOTHING
         if decision.remedy is not Remedy.RETRAIN:
             return decision
-        if situation.remedy is Remedy.CALL or self._cooling(situation, now):
+        if waits(decision.origin, situation.diagnosis) or self._cooling(situation, now):
             return NOTHING
         return decision
 

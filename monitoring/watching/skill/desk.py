@@ -45,6 +45,7 @@ class SkillDesk:
     def __init__(self, objects: Objects, model: str, *, clock: Callable[[], datetime]) -> None:
         self._objects, self._model, self._clock = objects, model, clock
         self._generation = 0
+        self._bundle: Bundle | None = None
         self._watch: SkillWatch | None = None
         self._log: OutcomeLog | None = None
         self._report: SkillReport | None = None
@@ -53,13 +54,16 @@ class SkillDesk:
     def step(self, generation: int, bundle: Bundle | None, rows: PredictionBatch) -> None:
         """Take the champion's new rows and the outcomes that have come.
 
+        A bundle that was opened anew means that its rows are read again from the first one.
+
         Raises
         ------
         StoreError
             If the store failed; nothing is lost, go on.
         """
-        if generation != self._generation:
-            self._generation, self._log, self._report = generation, None, None
+        if generation != self._generation or bundle is not self._bundle:
+            self._generation, self._bundle = generation, bundle
+            self._log, self._report = None, None
             self._watch = None if bundle is None else SkillWatch(bundle)
         if self._watch is None:
             return
