@@ -163,7 +163,13 @@ class Monitor:
             said = _with_skill(said, self._skill.judgement)
             self._say(observation, said)
             situation = Situation(
-                model, champion, said, observation.until, observation.live, shadow=shadow
+                model,
+                champion,
+                said,
+                observation.until,
+                observation.live,
+                shadow=shadow,
+                bars=observation.bars,
             )
             self._leads = self.controller.step(situation)
         self.metrics.rows.labels(model).inc(observation.rows)
@@ -296,7 +302,7 @@ def build_triggers(settings: MonitoringSettings) -> list[Trigger]:
             continue
         params: dict[str, object] = {"cooldown": settings.cooldown_seconds}
         if kind is ScheduleTrigger:
-            params["every"] = settings.schedule_predictions
+            params |= {"every": settings.schedule_predictions, "bars": settings.schedule_bars}
         built.append(kind(kind.Params.model_validate(params)))
     return built
 

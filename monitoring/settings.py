@@ -64,13 +64,25 @@ class MonitoringSettings(Settings):
     )
 
     triggers: tuple[str, ...] = Field(
-        ("verdict", "webhook", "schedule", "person"), description="Who may ask for a retrain."
+        ("verdict", "webhook", "schedule", "person"),
+        description="Who may ask for a retrain; `drift` and `outcome` do when they are named.",
     )
     cooldown_seconds: float = Field(
         0.0, ge=0, description="Between the last retrain and the next incident that may start one."
     )
     schedule_predictions: int = Field(
         0, ge=0, description="Retrain after so many predictions of one version; 0 is never."
+    )
+    schedule_bars: int = Field(
+        0,
+        ge=0,
+        description="Retrain after so many bars of one version, however many symbols; 0 is never.",
+    )
+    retrains_per_day: int = Field(
+        8,
+        ge=0,
+        description="Retrains in any 24 hours that nobody ordered, then a person is called; "
+        "0 is no limit.",
     )
     request_patience_seconds: float = Field(
         900.0, gt=0, description="How long a webhook or a person's wish waits for its moment."

@@ -27,9 +27,13 @@ class Rung:
 
 LADDER = (
     Rung("as the version it replaces"),
-    Rung("another seed and a logit-adjusted loss", ("--reseed", "1", "--loss", "logit_adjusted")),
+    Rung("a logit-adjusted loss", ("--loss", "logit_adjusted")),
+    Rung("another seed", ("--reseed", "1")),
 )
-"""One rung per attempt; further attempts repeat the last."""
+"""One rung per attempt, each one change of the version it replaces, so that what helped is known.
+
+Further attempts repeat the last.
+"""
 
 
 class Outcome(BaseModel):

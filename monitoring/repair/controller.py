@@ -57,6 +57,8 @@ from plumbline.store.registry import ModelRegistry
 Head = Generation[Incident]
 _JOBS = frozenset({IncidentStatus.RETRAINING, IncidentStatus.RECALIBRATING})
 
+_DAY = timedelta(hours=24)
+
 log = structlog.get_logger()
 
 
@@ -163,8 +165,29 @@ class Controller:
             self._call(head, "oscillating", "retrains flip the model from one action to another")
         elif remedy_of(incident) is Remedy.ROLL_BACK:
             self._roll_back(head, situation)
+        elif self._budget_used(incident):
+            self._stop_for_today(head)
         else:
             self._launch(head, situation)
+
+    def _budget_used(self, incident: Incident) -> bool:
+        """Whether a day's retrains were started; one that somebody ordered is not counted."""
+        limit = self._settings.retrains_per_day
+        if (
+            not limit
+            or incident.origin is Origin.ORDER
+            or remedy_of(incident) is not Remedy.RETRAIN
+        ):
+            return False
+        return self.docket.unordered_since(self._clock() - _DAY) >= limit
+
+    def _stop_for_today(self, head: Head) -> None:
+        """A model that asks for so many retrains has another fault: a person must look."""
+        said = f"{self._settings.retrains_per_day} retrains in 24 hours, as many as are allowed"
+        if head.value.origin is Origin.ROUTINE:
+            self._resolve(head, f"no retrain: {said}; the champion stays")
+        else:
+            self._call(head, "budget_used_up", said)
 
     def _launch(self, head: Head, situation: Situation) -> None:
         incident, attempt = head.value, head.value.attempts + 1

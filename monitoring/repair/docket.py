@@ -6,7 +6,7 @@ the others read what it made. What has ended never changes, and is read once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from plumbline.store.incident import (
     IncidentBook,
     IncidentEvent,
     IncidentStatus,
+    Origin,
 )
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
@@ -100,13 +101,20 @@ class Docket:
     @property
     def last_retrain(self) -> datetime | None:
         """When a retrain was last started."""
-        times = [
+        return max(self._starts(self.all), default=None)
+
+    def unordered_since(self, moment: datetime) -> int:
+        """Return how many retrains that nobody ordered were started since a moment."""
+        unordered = [each for each in self.all if each.origin is not Origin.ORDER]
+        return sum(time >= moment for time in self._starts(unordered))
+
+    def _starts(self, incidents: Iterable[Incident]) -> list[datetime]:
+        return [
             event.time
-            for incident in self.all
+            for incident in incidents
             for event in incident.events
             if event.kind is EventKind.RETRAIN_STARTED
         ]
-        return max(times, default=None)
 
     def __contains__(self, incident_id: str) -> bool:
         return incident_id in self._ended or incident_id in self._open

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plumbline.bundle.finding import Diagnosis, Remedy
 from plumbline.bundle.market import Market
+from plumbline.bundle.verdict import Side
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.incident import Incident, Origin
 from plumbline.store.registry import ModelRegistry
@@ -17,12 +18,13 @@ def remedy_of(incident: Incident) -> Remedy:
 def waits(origin: Origin, diagnosis: Diagnosis) -> bool:
     """Whether a repair must wait until what a person was called about is over.
 
-    An order waits for broken inputs alone, whose fault a retrain would learn. What outcomes or an
-    unexplained alarm say of the model is no reason against a person's own retrain.
+    An order waits for broken inputs alone, whose fault a retrain would learn. A routine may go on
+    where outcomes speak against the model: whoever switched it on wants a retrain tried.
     """
-    if diagnosis.remedy is not Remedy.CALL:
-        return False
-    return origin is not Origin.ORDER or diagnosis.verdict.facts.of_input
+    facts = diagnosis.verdict.facts
+    if diagnosis.remedy is not Remedy.CALL or origin is Origin.ORDER:
+        return facts.of_input and diagnosis.remedy is Remedy.CALL
+    return origin is Origin.VERDICT or facts.side is not Side.DATA
 
 
 def attempts_allowed(incident: Incident, settings: MonitoringSettings) -> int:

@@ -27,6 +27,8 @@ class Situation:
         What is said of that version.
     until
         End of the newest bar seen, if clients say which bar a window ends with.
+    bars
+        How many bars clients have asked about since it was promoted, each counted once.
     live
         From when to when rows of this version with sound inputs were logged, if there are any.
     requests
@@ -45,6 +47,7 @@ class Situation:
     requests: tuple[Request, ...] = ()
     last_retrain: datetime | None = None
     shadow: ShadowState | None = None
+    bars: int = 0
 
     @property
     def version(self) -> str:

@@ -76,6 +76,8 @@ class Observation:
         End of the newest bar seen, if clients say which bar a window ends with.
     live
         From when to when rows with sound inputs were logged.
+    bars
+        How many bars were asked about since the promotion, each counted once.
     """
 
     champion: Generation[AliasTarget]
@@ -87,6 +89,7 @@ class Observation:
     lag_seconds: float | None
     until: datetime | None
     live: tuple[datetime, datetime] | None
+    bars: int
 
     @property
     def judgement(self) -> Judgement:
@@ -106,6 +109,8 @@ class Watch:
     ----------
     bundle, chart, crowd
         The version, its newest past, and whose rows they are.
+    bars
+        How many were asked about, each counted once; rows that name no bar are about none.
     measured, measured_at
         The newest look at findings and evidence together, and when its last row was answered.
     """
@@ -116,6 +121,7 @@ class Watch:
         self._watcher = Watcher(bundle, others=others)
         self._sound: deque[int] = deque(maxlen=live_rows)
         self._last_bar = -1
+        self.bars = 0
         self.crowd = Crowd(bundle)
         self.measured = self._watcher.measured
         self.measured_at: datetime | None = None
@@ -155,6 +161,7 @@ class Watch:
     def _remember(self, rows: PredictionBatch) -> None:
         if self._watcher.measured is not self.measured:
             self.measured, self.measured_at = self._watcher.measured, moment_of(int(rows.time[-1]))
+        self.bars += len(np.unique(rows.bar_time[rows.bar_time > self._last_bar]))
         self._last_bar = max(self._last_bar, int(rows.bar_time.max()))
         if self.judgement.verdict.facts.of_input:
             self._sound.clear()
@@ -254,6 +261,7 @@ class Observer:
             lag_seconds=self._lag(rows),
             until=watch.until if watch else None,
             live=watch.live if watch else None,
+            bars=watch.bars if watch else 0,
         )
 
     def _heed_acceptances(self, watch: Watch, read: PredictionBatch) -> None:

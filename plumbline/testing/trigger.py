@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from plumbline.bundle.finding import Diagnosis, Remedy, Verdict
+from plumbline.bundle.verdict import Side
 from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import NOTHING, Trigger
@@ -120,10 +121,11 @@ def _keeps_the_cooldown(subject: _Subject) -> None:
 
 
 def _leaves_broken_inputs_alone(subject: _Subject) -> None:
-    """No retrain while the inputs are broken; under other calls none but an order's."""
+    """No retrain while the inputs are broken; else orders go on, and routines about outcomes."""
     for verdict in (each for each in Verdict if each.facts.remedy is Remedy.CALL):
         decision = subject.build().decide(situation(verdict, asked=True, rows=1_000), NOW)
-        free = decision.origin is Origin.ORDER and not verdict.facts.of_input
+        lost = decision.origin is Origin.ROUTINE and verdict.facts.side is Side.DATA
+        free = not verdict.facts.of_input and (lost or decision.origin is Origin.ORDER)
         said = f"it asks for a retrain under {verdict}"
         require(free or decision.remedy is not Remedy.RETRAIN, said)
 

@@ -89,7 +89,7 @@ def test_a_refit_is_one_that_plumbline_understands(settings):
 def test_the_first_rung_changes_nothing_and_the_others_do():
     """From what the version that serves was trained with."""
     assert rung(1).options == ()
-    assert all(each.options for each in LADDER[1:])
+    assert [len(each.options) for each in LADDER[1:]] == [2] * (len(LADDER) - 1)  # one change each
     assert rung(len(LADDER) + 5) == LADDER[-1]
 
 

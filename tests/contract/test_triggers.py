@@ -13,6 +13,8 @@ from plumbline.store.incident import Origin
 from plumbline.testing import check_trigger, situation
 from plumbline.testing.trigger import NOW
 
+ROUTINES = {"drift": Verdict.DRIFT, "outcome": Verdict.ANTI_SIGNAL}
+
 
 def build(name: str, **params: object) -> Trigger:
     """Return a trigger; the schedule is switched on."""
@@ -26,6 +28,8 @@ def urgent(name: str) -> Situation:
     """Return a situation in which the trigger asks for a retrain."""
     if name == "schedule":
         return situation(Verdict.HEALTHY, rows=100)
+    if name in ROUTINES:
+        return situation(ROUTINES[name])
     return situation(Verdict.FLAT, asked=name != "verdict")
 
 
@@ -77,11 +81,35 @@ def test_the_schedule_asks_once_in_each_period():
     assert causes == ["", "schedule|1", "schedule|1", "schedule|2"]
 
 
+def test_the_schedule_counts_bars_as_well():
+    """A thousand symbols ask about one bar a thousand times, and it is one."""
+    trigger = build("schedule", every=0, bars=100)
+    found = [situation(Verdict.HEALTHY, rows=10**6, bars=bars) for bars in (99, 100, 200)]
+
+    assert [trigger.decide(each, NOW).cause for each in found] == [
+        "",
+        "schedule|bars|1",
+        "schedule|bars|2",
+    ]
+
+
+def test_drift_and_outcomes_ask_only_in_their_own_case():
+    """And drift under a name of its own: the report of it is another incident."""
+    drift = {v for v in Verdict if build("drift").decide(situation(v), NOW).acts}
+    outcome = {v for v in Verdict if build("outcome").decide(situation(v), NOW).acts}
+    causes = {build(n).decide(situation(Verdict.DRIFT), NOW).cause for n in ("drift", "verdict")}
+
+    assert drift == {Verdict.DRIFT}
+    assert outcome == {Verdict.NO_SIGNAL, Verdict.ANTI_SIGNAL}
+    assert len(causes) == 2
+
+
 @pytest.mark.parametrize("name", sorted(TRIGGERS))
 def test_a_decision_says_which_trigger_fired_and_what_it_answers(name):
     """As fields: nothing is read from a sentence or from somebody's name."""
     decision = build(name).decide(urgent(name), NOW)
-    origin = {"person": Origin.ORDER, "schedule": Origin.ROUTINE}.get(name, Origin.VERDICT)
+    routine = dict.fromkeys(("schedule", *ROUTINES), Origin.ROUTINE)
+    origin = {"person": Origin.ORDER, **routine}.get(name, Origin.VERDICT)
 
     assert (decision.trigger, decision.origin) == (name, origin)
     assert (decision.request is not None) == (name in ("person", "webhook"))

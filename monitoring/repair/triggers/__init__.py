@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from plumbline.bundle.plugin import Plugins
 from plumbline.monitoring.repair.triggers.base import Trigger
+from plumbline.monitoring.repair.triggers.drift import DriftTrigger
+from plumbline.monitoring.repair.triggers.outcome import OutcomeTrigger
 from plumbline.monitoring.repair.triggers.person import PersonTrigger
 from plumbline.monitoring.repair.triggers.schedule import ScheduleTrigger
 from plumbline.monitoring.repair.triggers.verdict import VerdictTrigger
@@ -17,5 +19,7 @@ TRIGGERS: Plugins[Trigger] = Plugins(
         "webhook": WebhookTrigger,
         "person": PersonTrigger,
         "schedule": ScheduleTrigger,
+        "drift": DriftTrigger,
+        "outcome": OutcomeTrigger,
     },
 )

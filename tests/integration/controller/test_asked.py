@@ -8,7 +8,7 @@ import pytest
 
 from plumbline.bundle.finding import Verdict
 from plumbline.store.incident import EventKind, IncidentStatus, Origin
-from tests.support.control import ENDED, alert, kinds, order
+from tests.support.control import ENDED, MODEL, alert, kinds, order, value
 
 
 @pytest.mark.parametrize("name", ["ada", "verdict", "schedule"])
@@ -88,3 +88,69 @@ def test_late_resolved_and_retired_webhooks_start_nothing(control):
     controller.close()
 
     assert control.incidents() == []
+
+
+@pytest.mark.parametrize(
+    ("trigger", "verdict"), [("drift", Verdict.DRIFT), ("outcome", Verdict.ANTI_SIGNAL)]
+)
+def test_a_routine_retrain_has_one_attempt_and_its_refusal_calls_nobody(
+    control, metrics, trigger, verdict
+):
+    """It is off unless it is named; what the verdict itself asks for is done beside it."""
+    champion = control.serve(0)
+    control.plan(seed=5, passed=False)
+    controller = control.controller(metrics, triggers=("verdict", trigger))
+    control.run(controller, verdict, until=lambda i: i.actor == trigger and i.ended)
+    for _ in range(5):
+        controller.step(control.situation(verdict))
+    controller.close()
+    mine = [i for i in control.incidents() if i.actor == trigger]
+
+    assert [i.status for i in mine] == [IncidentStatus.RESOLVED]
+    assert len(control.calls) == 1
+    assert ("--parent" in control.calls[0]) is (verdict is Verdict.DRIFT)
+    assert control.registry.alias().value.version == champion
+    assert value(
+        metrics, "plumbline_monitoring_calls_total", model=MODEL, reason=verdict.value
+    ) == (verdict is Verdict.ANTI_SIGNAL)
+
+
+def test_after_a_days_budget_a_person_is_called_and_orders_go_on(control, metrics):
+    """Twenty-four hours later it begins anew; a restart forgets nothing."""
+    control.serve(0)
+    control.plan(seed=5, passed=False)
+    first = control.controller(metrics, retrains_per_day=2)
+    control.run(first, Verdict.FLAT, **ENDED)
+    first.close()
+    control.serve(3)
+    second = control.controller(metrics, retrains_per_day=2)
+    stopped = control.run(second, Verdict.FLAT, decided_by="row-2", **ENDED)
+
+    assert len(control.calls) == 2
+    assert (stopped.attempts, stopped.status) == (0, IncidentStatus.CALLED)
+    assert stopped.events[-1].detail == "2 retrains in 24 hours, as many as are allowed"
+    called = {"model": MODEL, "reason": "budget_used_up"}
+    assert value(metrics, "plumbline_monitoring_calls_total", **called) == 1
+
+    second.requests.put(order())
+    control.run(second, Verdict.HEALTHY, until=lambda i: i.actor == "ada" and i.attempts == 1)
+    control.offset = timedelta(hours=25)
+    control.serve(4)
+    control.run(second, Verdict.FLAT, decided_by="row-3", until=lambda i: i.attempts == 2)
+    second.close()
+
+
+def test_a_scheduled_retrain_is_left_out_when_the_budget_is_used_up(control, metrics):
+    """Nobody is called for that."""
+    control.serve(0)
+    control.plan(seed=5, passed=False)
+    controller = control.controller(metrics, schedule_predictions=500, retrains_per_day=1)
+    control.run(controller, Verdict.HEALTHY, rows=500, **ENDED)
+    left_out = control.run(
+        controller, Verdict.HEALTHY, rows=1_000, until=lambda i: i.ended and i.attempts == 0
+    )
+    controller.close()
+
+    assert left_out.status is IncidentStatus.RESOLVED
+    assert "the champion stays" in left_out.events[-1].detail
+    assert len(control.calls) == 1
