@@ -41,7 +41,7 @@ RUN ${INSTALL} --requirement /build/service-gpu.lock && ${PRUNE} service
 FROM build AS monitoring-packages
 COPY k8s/images/monitoring.lock k8s/images/prune.py /build/
 RUN ${INSTALL} --requirement /build/monitoring.lock && ${PRUNE} \
-  && ${TRY} "import evidently, onnxruntime, pandas, scipy.stats"
+  && ${TRY} "import evidently.presets, onnxruntime, pandas, scipy.stats"
 
 # torch alone and first, by its version: see k8s/images/lock.sh. For CUDA, whose libraries are packages:
 # --build-arg TORCH=torch==2.13.0 --build-arg TORCH_INDEX= --build-arg TORCH_NO_DEPS=0
@@ -60,7 +60,7 @@ RUN ${INSTALL} --requirement /build/training.lock --requirement /build/bars.lock
 FROM torch AS monitoring-training-packages
 COPY k8s/images/monitoring-training.lock k8s/images/bars.lock k8s/images/prune.py /build/
 RUN ${INSTALL} --requirement /build/monitoring-training.lock --requirement /build/bars.lock && ${PRUNE} \
-  && ${TRY} "import onnx, onnxruntime, onnxscript, safetensors.torch, scipy.optimize"
+  && ${TRY} "import evidently.presets, onnxruntime, onnxscript, safetensors.torch, scipy.optimize"
 
 FROM build AS source
 WORKDIR /source

@@ -13,8 +13,13 @@ from pathlib import Path
 
 UNUSED = {
     "tests of libraries": (
-        "**/tests",
-        "**/conftest.py",
+        *(
+            f"{library}/**/tests"
+            for library in (
+                *("networkx", "numpy", "pandas", "pyarrow", "scipy", "sklearn"),
+                *("statsmodels", "sympy"),
+            )
+        ),
     ),
     "for compilers": (
         "pyarrow/include",

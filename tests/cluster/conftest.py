@@ -23,7 +23,7 @@ REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
 IMAGES = "PLUMBLINE_IMAGES"
 """A registry and a prefix that the cluster pulls from; otherwise images are built and loaded."""
 
-ORDER = ("ready", "series", "accounts", "loop", "load", "faults", "autoscale", "models", "removal")
+ORDER = ("ready", "series", "accounts", "loop", "load", "autoscale", "models", "faults", "removal")
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
 DEV = "plumbline-dev"

@@ -34,17 +34,17 @@ def models(cluster, images, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def frozen(models):
-    """The drill ``frozen-feed`` on the first model, through its real endpoint."""
+def collapsed(models):
+    """The drill ``always-hold`` on the first model, through its real endpoint."""
     client(
         models.cluster,
         SPACE,
         "drill",
-        drill_script("frozen-feed", "euro", "plumbline-service-euro"),
+        drill_script("always-hold", "euro", "plumbline-service-euro"),
         image=models.image("training"),
         claim="plumbline-store",
     )
-    return result(models.cluster, SPACE, "drill", 400)
+    return result(models.cluster, SPACE, "drill", 500)
 
 
 def test_each_service_answers_for_its_model(models):
@@ -55,17 +55,28 @@ def test_each_service_answers_for_its_model(models):
         assert served["name"] == model
 
 
-def test_a_fault_of_one_is_no_fault_of_the_other(models, frozen, note):
-    """Verdict, incident and alert name the model whose feed froze; the other one has none."""
+def test_a_fault_of_one_is_no_fault_of_the_other(models, collapsed, note):
+    """Incident, alert and new version are of the model that collapsed; the other has none."""
     query = models.cluster.query
-    alerts = f'max_over_time(ALERTS{{namespace="{SPACE}", alertstate="firing", model!=""}}[15m])'
+    alerts = (
+        f'max_over_time(ALERTS{{namespace="{SPACE}", alertname="CollapseEvidence",'
+        ' alertstate="firing"}[15m])'
+    )
     incidents = f'sum by (model) (plumbline_monitoring_incidents_total{{namespace="{SPACE}"}}) > 0'
-    until(lambda: query(alerts), 120, "an alert")
+    until(lambda: query(alerts), 60, "an alert")
     about = {sample["metric"]["model"] for sample in query(alerts)}
     having = {sample["metric"]["model"] for sample in query(incidents)}
-    note("two models, the feed of one freezes: alerts and incidents of", ", ".join(sorted(about)))
+    generations = {
+        model: models.models(f"plumbline-service-{model}")[0]["generation"]
+        for model in ("euro", "dollar")
+    }
+    note(
+        "two models in one namespace, euro collapses",
+        f"alert and incident of {', '.join(sorted(about | having))}; promotions in all:"
+        f" {generations}",
+    )
 
-    assert frozen["verdict"] == "frozen_feed", frozen
-    assert frozen["retrains"] == 0
-    assert about == {"euro"}
-    assert having == {"euro"}
+    assert collapsed["verdict"] == "dominant_action", collapsed
+    assert collapsed["retrains"] == 1
+    assert about == having == {"euro"}
+    assert generations == {"euro": 3, "dollar": 1}  # the first, the broken one, the retrained one
