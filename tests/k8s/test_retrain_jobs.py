@@ -193,6 +193,23 @@ def test_no_room_for_a_training_is_said(plane, namespace, launcher):
     )
 
 
+def test_a_pod_that_may_not_be_made_is_said(plane, namespace, launcher):
+    """A quota forbids it: the Job's own events say so, which the monitor may not read."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"count/pods": "0"}}}
+    plane.create({**quota, "metadata": {"name": "none", "namespace": namespace}})
+    shown = ("quota", "none", "--namespace", namespace)
+    await_that(lambda: "hard" in plane.get(*shown).get("status", {}))
+    try:
+        status = end(launcher, spec("quota-1", seconds=4))
+    finally:
+        plane.say("delete", *shown)
+
+    assert status.detail == (
+        "killed: it took longer than 4 s; its pod did not start, "
+        "the cluster makes none: kubectl describe job plumbline-retrain-quota-1"
+    )
+
+
 def test_too_little_memory_is_said(plane, namespace, launcher):
     """A training over its limit is a failed attempt, with the limit in the sentence."""
     job = spec("memory-1")

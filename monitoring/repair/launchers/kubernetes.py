@@ -10,6 +10,7 @@ A job's folder, ``<state>/jobs/<key>/``, holds its log and what it printed, as a
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ _ANSWER_SECONDS = 4.0  # the control loop waits for it, and its lease lasts 15 s
 _REST_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _LOG_SECONDS = 60.0
+_WAKING_SECONDS = 30.0
+_FORBIDDING = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _LOG_BYTES = 4_000
 _LOG_LINES = 10_000
 _KEPT_JOBS = 50
@@ -83,7 +86,7 @@ class KubernetesLauncher(Launcher):
         self._looked: dict[str, tuple[float, JobStatus]] = {}
         self._waited: dict[str, str] = {}
         self._ended: dict[str, float] = {}
-        self._rests_until = 0.0
+        self._rests_until = self._wakes_until = -math.inf
 
     @override
     @classmethod
@@ -141,7 +144,7 @@ class KubernetesLauncher(Launcher):
             log.warning("job_not_cancelled", job=self._name(handle), error=str(error))
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.NOT_FOUND:
-                raise
+                log.warning("job_not_cancelled", job=self._name(handle), error=str(error))
 
     @override
     def logs(self, handle: JobHandle) -> str:
@@ -174,10 +177,14 @@ class KubernetesLauncher(Launcher):
             yield
         except httpx.HTTPStatusError as error:
             code = error.response.status_code
-            if code < httpx.codes.INTERNAL_SERVER_ERROR and code != httpx.codes.TOO_MANY_REQUESTS:
+            # One that has just been started forbids everything until it knows its rules.
+            waking = code in _FORBIDDING and time.monotonic() < self._wakes_until
+            busy = code == httpx.codes.TOO_MANY_REQUESTS
+            if code < httpx.codes.INTERNAL_SERVER_ERROR and not (busy or waking):
                 raise
             raise self._away(error) from error
         except httpx.HTTPError as error:
+            self._wakes_until = time.monotonic() + _WAKING_SECONDS
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> _AwayError:
@@ -226,7 +233,7 @@ class KubernetesLauncher(Launcher):
         if not holds.keys() & {"Complete", "Failed"}:
             if "FailureTarget" in holds:  # its pod is about to be taken away
                 self._keep(handle, self._said(pod))
-            elif pod is not None:
+            else:
                 self._note_waiting(handle, pod)
             return JobStatus(JobState.RUNNING)
         if pod is not None:
@@ -256,28 +263,38 @@ class KubernetesLauncher(Launcher):
                 lines = self._client.log(name, container=container, tail_lines=_LOG_LINES)
                 return "".join(lines)
         except httpx.HTTPStatusError as error:
-            return f"(no log: {error})\n"
+            log.warning("no_job_log", pod=name, error=str(error))
+            return ""
 
     def _last_words(self, handle: JobHandle, pod: Object) -> str:
-        """Return the log of a pod that has ended, unless its node keeps silent for too long."""
+        """Return the log of a pod that has ended; its node may keep silent for a while."""
         try:
             return self._said(pod)
         except _AwayError as error:
             since = self._ended.setdefault(handle.key, time.monotonic())
             if time.monotonic() - since < _LOG_SECONDS:
                 raise
-            return f"(no log: {error})\n"
+            name = self._name(handle)
+            raise PermanentError(
+                f"{name} has ended, and its log cannot be read: {error}"
+            ) from error
 
     # -- what is kept
 
-    def _note_waiting(self, handle: JobHandle, pod: Object) -> None:
-        why = why_waiting(pod)
-        if why != self._waited.get(handle.key, ""):
-            self._waited[handle.key] = why
-            log.warning("job_waits", job=self._name(handle), why=why or "no longer")
+    def _note_waiting(self, handle: JobHandle, pod: Object | None) -> None:
+        """Remember what keeps a pod from starting: once it is taken away, nobody says it."""
+        name, before = self._name(handle), self._waited.get(handle.key)
+        if pod is None:
+            self._waited[handle.key] = f"the cluster makes none: kubectl describe job {name}"
+            return
+        self._waited[handle.key] = why = why_waiting(pod)
+        if why and why != before:
+            log.warning("job_waits", job=name, why=why)
 
     def _keep(self, handle: JobHandle, text: str) -> None:
         """Write a log down, and apart from it what the job printed."""
+        if not text:
+            return
         self._remove_old()
         folder = self._folder(handle)
         folder.mkdir(parents=True, exist_ok=True)
