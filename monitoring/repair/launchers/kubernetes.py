@@ -35,6 +35,14 @@ from plumbline.monitoring.repair.launchers.base import (
     JobStatus,
     Launcher,
 )
+from plumbline.monitoring.repair.launchers.job_folder import (
+    LOG,
+    OUTPUT,
+    job_folder,
+    old_folders,
+    read_document,
+    read_log,
+)
 from plumbline.monitoring.repair.launchers.kubernetes_job import (
     Object,
     build_job,
@@ -59,9 +67,7 @@ _LOOK_SECONDS = 1.0
 _LOG_SECONDS = 60.0
 _WAKING_SECONDS = 30.0
 _FORBIDDING = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
-_LOG_BYTES = 4_000
 _LOG_LINES = 10_000
-_KEPT_JOBS = 50
 
 
 class _AwayError(Exception):
@@ -102,7 +108,7 @@ class KubernetesLauncher(Launcher):
     @override
     def submit(self, spec: JobSpec) -> JobHandle:
         handle = JobHandle(spec.key)
-        if spec.key in self._submitted or self._document(handle):
+        if spec.key in self._submitted or read_document(self._folder(handle)):
             return handle
         try:
             self._create(spec)
@@ -118,7 +124,7 @@ class KubernetesLauncher(Launcher):
 
     @override
     def poll(self, handle: JobHandle) -> JobStatus:
-        if document := self._document(handle):
+        if document := read_document(self._folder(handle)):
             return JobStatus(JobState.FINISHED, document=document)
         if handle.key in self._unanswered:
             return JobStatus(JobState.RUNNING)
@@ -148,10 +154,7 @@ class KubernetesLauncher(Launcher):
 
     @override
     def logs(self, handle: JobHandle) -> str:
-        path = self._folder(handle) / "log.txt"
-        if not path.exists():
-            return ""
-        return path.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+        return read_log(self._folder(handle))
 
     @override
     def close(self) -> None:
@@ -238,7 +241,7 @@ class KubernetesLauncher(Launcher):
             return JobStatus(JobState.RUNNING)
         if pod is not None:
             self._keep(handle, self._last_words(handle, pod))
-        if document := self._document(handle):
+        if document := read_document(self._folder(handle)):
             return JobStatus(JobState.FINISHED, document=document)
         waited = self._waited.get(handle.key, "")
         detail = why_failed(job, pod, waited=waited, said=self.logs(handle))
@@ -295,28 +298,17 @@ class KubernetesLauncher(Launcher):
         """Write a log down, and apart from it what the job printed."""
         if not text:
             return
-        self._remove_old()
+        for path in old_folders(self._params.state):
+            shutil.rmtree(path, ignore_errors=True)
         folder = self._folder(handle)
         folder.mkdir(parents=True, exist_ok=True)
         document, said = document_of(text)
-        (folder / "log.txt").write_text(said)
+        (folder / LOG).write_text(said)
         if document is not None:
-            (folder / "output.json").write_text(json.dumps(document))
-
-    def _document(self, handle: JobHandle) -> dict[str, Any] | None:
-        try:
-            found = json.loads((self._folder(handle) / "output.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
-
-    def _remove_old(self) -> None:
-        jobs = sorted(self._params.state.glob("jobs/*"), key=lambda path: path.stat().st_mtime)
-        for path in jobs[:-_KEPT_JOBS]:
-            shutil.rmtree(path, ignore_errors=True)
+            (folder / OUTPUT).write_text(json.dumps(document))
 
     def _folder(self, handle: JobHandle) -> Path:
-        return self._params.state / "jobs" / handle.key
+        return job_folder(self._params.state, handle.key)
 
     def _name(self, handle: JobHandle) -> str:
         return job_name(self._params.template, handle.key)
