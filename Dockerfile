@@ -41,7 +41,7 @@ RUN ${INSTALL} --requirement /build/service-gpu.lock && ${PRUNE} service
 FROM build AS monitoring-packages
 COPY k8s/images/monitoring.lock k8s/images/prune.py /build/
 RUN ${INSTALL} --requirement /build/monitoring.lock && ${PRUNE} \
-  && ${TRY} "import evidently.presets, onnxruntime, pandas, scipy.stats"
+  && ${TRY} "import evidently.presets, lightkube, onnxruntime, pandas, scipy.stats"
 
 # torch alone and first, by its version: see k8s/images/lock.sh. For CUDA, whose libraries are packages:
 # --build-arg TORCH=torch==2.13.0 --build-arg TORCH_INDEX= --build-arg TORCH_NO_DEPS=0

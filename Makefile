@@ -53,6 +53,6 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet torch==2.13.0 --constraint constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	  --editable ".[service,torchscript,training,monitoring,mlflow,drills,dev]"
+	  --editable ".[service,torchscript,training,monitoring,kubernetes,mlflow,drills,dev]"
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt gym-anytrading
 	touch $(STAMP)

@@ -90,7 +90,12 @@ def build_launcher(settings: MonitoringSettings) -> Launcher:
     if settings.launcher not in LAUNCHERS:
         names = ", ".join(sorted(LAUNCHERS))
         raise SettingsError(f"launcher: expected one of {names}, got {settings.launcher!r}")
-    return LAUNCHERS[settings.launcher].build(settings)
+    try:
+        kind = LAUNCHERS[settings.launcher]
+    except ImportError as error:
+        extra = f"pip install 'plumbline[{settings.launcher}]'"
+        raise SettingsError(f"launcher {settings.launcher}: {error}; {extra}") from error
+    return kind.build(settings)
 
 
 def _listen(settings: MonitoringSettings) -> socket.socket:

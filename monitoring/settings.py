@@ -88,7 +88,14 @@ class MonitoringSettings(Settings):
         900.0, gt=0, description="How long a webhook or a person's wish waits for its moment."
     )
 
-    launcher: str = Field("subprocess", description="What runs a retrain.")
+    launcher: str = Field(
+        "subprocess", description="What runs a retrain: `subprocess`, `kubernetes` or a plug-in."
+    )
+    job_template: str = Field(
+        "cronjob/plumbline-retrain",
+        description="What the launcher `kubernetes` makes Jobs of: `cronjob/NAME`, in the "
+        "namespace of the monitor's pod or of KUBECONFIG.",
+    )
     train_config: str | None = Field(
         None,
         description="Configuration of retrains, a name or a file, read at each attempt; by default "

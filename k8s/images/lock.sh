@@ -20,7 +20,7 @@ lock pyproject.toml --extra service-gpu >k8s/images/service-gpu.lock
 lock pyproject.toml --extra training | without_torch >k8s/images/training.lock
 # Of gym-anytrading only the demonstration's bars are read, so what it depends on stays away.
 echo gym-anytrading | lock --no-deps - >k8s/images/bars.lock
-lock pyproject.toml --extra monitoring >k8s/images/monitoring.lock
+lock pyproject.toml --extra monitoring --extra kubernetes >k8s/images/monitoring.lock
 lock pyproject.toml --extra monitoring --extra training | without_torch \
   >k8s/images/monitoring-training.lock
 echo setuptools | lock - >k8s/images/build.lock

@@ -54,7 +54,11 @@ class Jobs:
 
 
 def check_launcher(
-    make: Callable[[], Launcher], jobs: Jobs | None = None, *, patience_seconds: float = 20.0
+    make: Callable[[], Launcher],
+    jobs: Jobs | None = None,
+    *,
+    patience_seconds: float = 20.0,
+    outliving: bool = False,
 ) -> None:
     """Hold a launcher to everything it promises.
 
@@ -66,13 +70,19 @@ def check_launcher(
         What it can run; by default Python, for one whose command is ``python -c``.
     patience_seconds
         How long a job that does nothing may take.
+    outliving
+        Whether its jobs run on when it is closed, for the next launcher to find.
 
     Raises
     ------
     ContractError
         With the first promise that is broken.
     """
-    hold(type(make()).__qualname__, _PROMISES, _Subject(make, jobs or Jobs(), patience_seconds))
+    hold(
+        type(make()).__qualname__,
+        _PROMISES,
+        _Subject(make, jobs or Jobs(), patience_seconds, outliving),
+    )
 
 
 @dataclass
@@ -80,6 +90,7 @@ class _Subject:
     make: Callable[[], Launcher]
     jobs: Jobs
     patience: float
+    outliving: bool
     number: int = field(default=0)
 
     def spec(self, arguments: tuple[str, ...], *, seconds: float = 60.0) -> JobSpec:
@@ -134,7 +145,7 @@ def _ends_what_takes_too_long(subject: _Subject) -> None:
 
 
 def _cancels(subject: _Subject) -> None:
-    """A cancelled job has failed; a second cancel does nothing; closing ends what still runs."""
+    """A cancelled job has failed; a second does nothing; closing ends or leaves what runs."""
     launcher = subject.make()
     with closing(launcher):
         handle = launcher.submit(subject.spec(subject.jobs.lasting))
@@ -142,9 +153,16 @@ def _cancels(subject: _Subject) -> None:
         launcher.cancel(handle)
         state = launcher.poll(handle).state
         require(state is JobState.FAILED, f"after a cancel it is {state}")
-        handle = launcher.submit(subject.spec(subject.jobs.lasting))
-    state = launcher.poll(handle).state
-    require(state is JobState.FAILED, f"after closing the launcher it is {state}")
+        spec = subject.spec(subject.jobs.lasting)
+        handle = launcher.submit(spec)
+    if subject.outliving:
+        with closing(subject.make()) as following:
+            state = following.poll(following.submit(spec)).state
+            following.cancel(handle)
+        require(state is JobState.RUNNING, f"to the next launcher it is {state}")
+    else:
+        state = launcher.poll(handle).state
+        require(state is JobState.FAILED, f"after closing the launcher it is {state}")
 
 
 def _knows_no_strangers(subject: _Subject) -> None:

@@ -27,7 +27,7 @@ ORDER = ("ready", "series", "accounts", "loop", "load", "autoscale", "models", "
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
 DEV = "plumbline-dev"
-TARGETS = ("service", "training", "monitoring", "monitoring-training")
+TARGETS = ("service", "training", "monitoring")
 OVERLAYS = Path(__file__).parent / "overlays"
 
 _NUMBERS: list[tuple[str, str]] = []

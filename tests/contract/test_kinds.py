@@ -13,6 +13,7 @@ def walks() -> dict[str, Walk]:
     return {each.kind: each for each in run()}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_kind_goes_all_the_way(walks: dict[str, Walk], kind: Kind) -> None:

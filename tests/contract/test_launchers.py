@@ -6,11 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from plumbline.monitoring.errors import PermanentError
+from plumbline.monitoring.errors import PermanentError, SettingsError
+from plumbline.monitoring.process import build_launcher
 from plumbline.monitoring.repair.launchers import LAUNCHERS
 from plumbline.monitoring.repair.launchers.base import (
     JobHandle,
@@ -23,6 +25,12 @@ from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.testing import ContractError, check_launcher
 
+KUBECONFIG = """
+clusters: [{name: here, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: here, context: {cluster: here, user: me}}]
+users: [{name: me, user: {token: secret}}]
+current-context: here
+"""
 PYTHON = (sys.executable, "-c")
 
 
@@ -47,9 +55,13 @@ def build(name: str, state: Path) -> Launcher:
     return kind(kind.Params.model_validate({"state": state, "command": PYTHON, "threads": 1}))
 
 
-@pytest.fixture(params=sorted(LAUNCHERS))
+HERE = ("subprocess",)
+"""Those that need nothing but this machine; tests/k8s/test_retrain_jobs.py has the other one."""
+
+
+@pytest.fixture(params=HERE)
 def launcher(request, tmp_path) -> Iterator[Launcher]:
-    """Each registered launcher."""
+    """Each that runs jobs on this machine."""
     made = build(request.param, tmp_path)
     yield made
     made.close()
@@ -57,7 +69,7 @@ def launcher(request, tmp_path) -> Iterator[Launcher]:
 
 def test_it_keeps_its_promises(tmp_path):
     """With jobs in Python."""
-    for name in LAUNCHERS:
+    for name in HERE:
         check_launcher(lambda name=name: build(name, tmp_path / name))
 
 
@@ -98,11 +110,27 @@ def test_cancelling_ends_a_job_and_what_it_started(launcher, tmp_path):
     assert gone(int(mark.read_text()), seconds=10)
 
 
-def test_every_launcher_is_built_from_settings(tmp_path):
+def test_every_launcher_is_built_from_settings(tmp_path, monkeypatch):
     """The monitor knows them by name alone."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     settings = MonitoringSettings.load(store="memory://launchers", state=tmp_path)
     for kind in LAUNCHERS.values():
-        assert isinstance(kind.build(settings), Launcher)
+        with closing(kind.build(settings)) as made:
+            assert isinstance(made, Launcher)
+
+
+def test_a_launcher_without_a_cluster_or_a_template_says_so(tmp_path, monkeypatch):
+    """Before anything is started."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    settings = MonitoringSettings.load(store="memory://launchers", launcher="kubernetes")
+    wrong = settings.model_copy(update={"job_template": "plumbline-retrain"})
+
+    with pytest.raises(SettingsError, match="a pod with a service account, or KUBECONFIG"):
+        build_launcher(settings)
+    with pytest.raises(SettingsError, match="expected cronjob/NAME, got 'plumbline-retrain'"):
+        build_launcher(wrong)
 
 
 def test_a_command_that_does_not_exist_is_a_permanent_error(tmp_path):

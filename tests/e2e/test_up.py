@@ -137,6 +137,7 @@ def test_a_killed_up_takes_everything_with_it_and_the_next_one_starts(state):
     assert folders <= {"store", "logs", "service", "monitor"}
 
 
+@pytest.mark.slow
 def test_what_a_dead_guardian_left_is_ended_by_the_next_up(state):
     """Even where nobody was there to tidy up; processes of others stay alone."""
     ports = free_ports(3)

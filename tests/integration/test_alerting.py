@@ -126,6 +126,7 @@ def starts(store: str) -> int:
     return sum(event.kind is EventKind.RETRAIN_STARTED for event in events)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_collapse_is_retrained_through_alertmanager(tmp_path):
     """Rules fire on what is really served, the webhook arrives, and exactly one retrain follows."""

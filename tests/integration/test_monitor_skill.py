@@ -106,6 +106,7 @@ def test_the_command_line_judges_by_outcomes_too(control):
     assert json.loads(said.stdout)["diagnosis"]["verdict"] == "anti_signal"
 
 
+@pytest.mark.slow
 def test_outcomes_that_bear_a_model_out_change_nothing(control):
     """It stays healthy, and a monitor that starts again knows what the last one knew."""
     with stepping(build(control)) as monitor:

@@ -220,6 +220,7 @@ def test_a_bundle_that_does_not_pass_is_refused(control, metrics, running, wante
     assert control.registry.alias().value.version == champion
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_works(control, metrics, running, tmp_path):
     """Three real trainings that follow the champion; what is answered has the champion's bars.
 

@@ -201,6 +201,7 @@ def _interrupted(command: list[str], state: Path, *, epoch: int, sent: int) -> t
     return process.wait(60), process.communicate()[1].decode()
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_if_nothing_had_happened(folder, tmp_path):
     """Stopped by Ctrl-C and once more by SIGTERM: the same files, byte for byte, in the end."""
     store, state = tmp_path / "store", tmp_path / "state"

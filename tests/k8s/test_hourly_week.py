@@ -125,6 +125,7 @@ def up() -> Series:
     return {name: [float(not DOWN <= hour < UP) for hour in hours()]}
 
 
+@pytest.mark.slow
 @pytest.mark.tools
 def test_a_week_of_an_hourly_model(tmp_path):
     """At each of its thousand moments exactly the alerts of the table fire."""

@@ -44,11 +44,14 @@ class ControlPlane:
         Paths.
     controlled
         Whether controllers run: they fill in quotas, make pods and finish deletions.
+    server
+        Process id of the API server, where it was started for the tests alone.
     """
 
     kubectl: str
     kubeconfig: str
     controlled: bool
+    server: int | None = None
 
     def run(self, *arguments: str, given: object = None) -> subprocess.CompletedProcess[str]:
         """Run kubectl; what is given goes to its standard input as JSON."""
@@ -112,7 +115,7 @@ def control_plane() -> Iterator[ControlPlane]:
         go_without(f"no Kubernetes: name one by {ASSETS}, {TOOL} or KUBECONFIG", dispensable=True)
 
 
-def await_that(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def await_that(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait until a condition holds, for so long at most."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -173,7 +176,8 @@ def _started(assets: Path) -> Iterator[ControlPlane]:
                 *("--service-account-signing-key-file", str(home / "accounts.key")),
             )
             controlled = (assets / "kube-controller-manager").exists()
-            plane = ControlPlane(_kubectl(assets), str(kubeconfig), controlled)
+            server = processes[-1].pid
+            plane = ControlPlane(_kubectl(assets), str(kubeconfig), controlled, server)
             await_that(lambda: plane.run("get", "--raw", "/readyz").returncode == 0, _START_SECONDS)
             if controlled:
                 start(

@@ -19,7 +19,6 @@ IMAGES = (
     "plumbline-service",
     "plumbline-monitoring",
     "plumbline-training",
-    "plumbline-monitoring-training",
 )
 
 ROWS = "plumbline_monitoring_rows_total"

@@ -11,5 +11,6 @@ LAUNCHERS: Plugins[Launcher] = Plugins(
     Launcher,
     {
         "subprocess": SubprocessLauncher,
+        "kubernetes": "plumbline.monitoring.repair.launchers.kubernetes:KubernetesLauncher",
     },
 )

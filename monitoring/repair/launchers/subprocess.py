@@ -8,7 +8,6 @@ second training runs beside the first.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 from typing_extensions import override
@@ -30,11 +29,17 @@ from plumbline.monitoring.repair.launchers.base import (
     JobStatus,
     Launcher,
 )
+from plumbline.monitoring.repair.launchers.job_folder import (
+    LOG,
+    OUTPUT,
+    job_folder,
+    old_folders,
+    read_document,
+    read_log,
+)
 from plumbline.monitoring.settings import MonitoringSettings
 
 _GRACE_SECONDS = 5.0
-_LOG_BYTES = 4_000
-_KEPT_JOBS = 50
 _PROCESS = "process.json"
 
 
@@ -80,7 +85,7 @@ class SubprocessLauncher(Launcher):
     def submit(self, spec: JobSpec) -> JobHandle:
         handle = JobHandle(spec.key)
         folder = self._folder(handle)
-        if spec.key in self._children or _document(folder) or _alive(_process(folder)):
+        if spec.key in self._children or read_document(folder) or _alive(_process(folder)):
             return handle
         self._remove_old()
         shutil.rmtree(folder, ignore_errors=True)
@@ -100,7 +105,7 @@ class SubprocessLauncher(Launcher):
             self.cancel(handle)
             limit = f"{process.timeout_seconds:.0f} s"
             return JobStatus(JobState.FAILED, detail=f"killed: it took longer than {limit}")
-        if document := _document(folder):
+        if document := read_document(folder):
             return JobStatus(JobState.FINISHED, document=document)
         return JobStatus(JobState.FAILED, detail=self._reason(handle))
 
@@ -119,10 +124,7 @@ class SubprocessLauncher(Launcher):
 
     @override
     def logs(self, handle: JobHandle) -> str:
-        path = self._folder(handle) / "log.txt"
-        if not path.exists():
-            return ""
-        return path.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+        return read_log(self._folder(handle))
 
     @override
     def close(self) -> None:
@@ -136,8 +138,8 @@ class SubprocessLauncher(Launcher):
         command = [*self._params.command, *spec.arguments]
         try:
             with (
-                (folder / "output.json").open("wb") as output,
-                (folder / "log.txt").open("wb") as log,
+                (folder / OUTPUT).open("wb") as output,
+                (folder / LOG).open("wb") as log,
             ):
                 child = subprocess.Popen(  # noqa: S603  # the command is configured, never received
                     command,
@@ -176,14 +178,11 @@ class SubprocessLauncher(Launcher):
         return f"ended {code} and without a result{last}"
 
     def _folder(self, handle: JobHandle) -> Path:
-        return self._params.state / "jobs" / handle.key
+        return job_folder(self._params.state, handle.key)
 
     def _remove_old(self) -> None:
         """Keep the newest job folders alone; the ones that still run are among them."""
-        folder = self._params.state / "jobs"
-        folder.mkdir(parents=True, exist_ok=True)
-        jobs = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in jobs[:-_KEPT_JOBS]:
+        for path in old_folders(self._params.state):
             if not _alive(_process(path)):
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -191,15 +190,6 @@ class SubprocessLauncher(Launcher):
 def _process(folder: Path) -> Process | None:
     path = folder / _PROCESS
     return Process.from_json(path.read_bytes(), source=str(path)) if path.exists() else None
-
-
-def _document(folder: Path) -> dict[str, Any] | None:
-    """Return the JSON object a job printed, or None while there is no whole one."""
-    try:
-        found = json.loads((folder / "output.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _started(pid: int) -> str:

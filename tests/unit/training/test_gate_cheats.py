@@ -33,6 +33,7 @@ def test_a_cheat_is_refused(markets, market, cheat):
     assert report.verdict in REFUSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", ["restless", "eurusd-1h"])
 def test_who_knows_when_and_not_which_way_passes_without_sizes(markets, market):
     """Nearly all seeds, and the report says why the sizes are zero."""
@@ -42,6 +43,7 @@ def test_who_knows_when_and_not_which_way_passes_without_sizes(markets, market):
     assert {report.withheld for report in reports} == {"direction not shown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [3_600, 21_600])
 def test_who_knows_which_way_has_sizes(tmp_path, horizon):
     """Where returns persist: nothing is withheld, and slow foreknowledge is no leak."""
@@ -53,6 +55,7 @@ def test_who_knows_which_way_has_sizes(tmp_path, horizon):
     assert all(report.passed for report in reports)
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_known_nothing_passes(tmp_path):
     """A random walk whose moves are of one size."""
     market = Ready.of(experiment_on(tmp_path / "walk.csv", planted(6_000, strength=0)))
