@@ -75,7 +75,7 @@ def build_monitor(settings: MonitoringSettings) -> Monitor:
 
 
 def recompute_launcher(settings: MonitoringSettings) -> Launcher | None:
-    """Return what computes logged inputs again; None, and said once, where training is not installed."""
+    """Return what computes logged inputs again; None, said once, without the training extra."""
     if find_spec("torch") is None:
         log.warning("recomputation_off", reason="torch is not there: plumbline[training] brings it")
         return None
