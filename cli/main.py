@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plumbline.bundle.errors import PluginError
-from plumbline.cli import diagnose, export, models, runs
+from plumbline.cli import diagnose, export, incidents, models, runs
 from plumbline.cli.accept_inputs import accept_inputs
 from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
@@ -64,6 +64,7 @@ app.command("replay-outcomes")(takes_plugins(replay_outcomes))
 app.command("accept-inputs")(accept_inputs)
 models.app.command("import")(import_bundle)
 app.add_typer(models.app, name="models")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(runs.app, name="runs")
 app.add_typer(export.app, name="export")
 app.add_typer(diagnose.app, name="diagnose")

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.util import find_spec
 
 import structlog
 import uvicorn
@@ -69,8 +70,16 @@ def build_monitor(settings: MonitoringSettings) -> Monitor:
         metrics=metrics,
         launcher=build_launcher(settings),
         report_launcher=_beside(settings, "reports", "plumbline.monitoring.drift_report"),
-        recompute_launcher=_beside(settings, "recompute", "plumbline.training.recompute"),
+        recompute_launcher=recompute_launcher(settings),
     )
+
+
+def recompute_launcher(settings: MonitoringSettings) -> Launcher | None:
+    """Return what computes logged inputs again; None, said once, without the training extra."""
+    if find_spec("torch") is None:
+        log.warning("recomputation_off", reason="torch is not there: plumbline[training] brings it")
+        return None
+    return _beside(settings, "recompute", "plumbline.training.recompute")
 
 
 def _beside(settings: MonitoringSettings, folder: str, module: str) -> SubprocessLauncher:
