@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bucket import bucket
 from tests.support.cluster import TOOL, Cluster, load_image, started, until
 from tests.support.declared import ROOT
-from tests.support.deployment import Deployment, overlay
+from tests.support.deployment import SERVICE, Deployment, overlay
 from tests.support.images import build
 
 REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
@@ -23,10 +24,13 @@ REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
 IMAGES = "PLUMBLINE_IMAGES"
 """A registry and a prefix that the cluster pulls from; otherwise images are built and loaded."""
 
-ORDER = ("ready", "series", "accounts", "loop", "load", "autoscale", "models", "faults", "removal")
+ORDER = (
+    *("ready", "accounts", "loop", "memory", "load", "autoscale", "series", "models"),
+    *("interrupted", "faults", "removal"),
+)
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
-DEV = "plumbline-dev"
+DEV, MODELS, DURABLE = "plumbline-dev", "plumbline-models", "plumbline-durable"
 TARGETS = ("service", "training", "monitoring")
 OVERLAYS = Path(__file__).parent / "overlays"
 
@@ -122,3 +126,44 @@ def watched(dev: Deployment, images: str, tmp_path_factory) -> Deployment:
         "Prometheus to scrape both",
     )
     return deployment
+
+
+@pytest.fixture(scope="session")
+def models(cluster: Cluster, images: str, tmp_path_factory) -> Iterator[Deployment]:
+    """Two models in one namespace, trained and served."""
+    path = overlay(OVERLAYS / "models", images, tmp_path_factory.mktemp("models"))
+    deployment = Deployment(cluster, MODELS, path, images)
+    deployment.create_namespace()
+    deployment.apply()
+    try:
+        for model in ("euro", "dollar"):
+            until(
+                lambda model=model: deployment.ask(f"plumbline-service-{model}"),
+                500,
+                f"an answer of {model}",
+                lambda: cluster.describe(MODELS),
+            )
+        yield deployment
+    finally:
+        cluster.kubectl("delete", "namespace", MODELS, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def durable(cluster: Cluster, images: str, tmp_path_factory) -> Iterator[Deployment]:
+    """Two pods with their spools on claims, two monitors, and the store in a bucket."""
+    if cluster.tool is None:
+        pytest.skip("breaking nodes and taking the store away needs a cluster of our own")
+    path = overlay(OVERLAYS / "durable", images, tmp_path_factory.mktemp("durable"))
+    deployment = Deployment(cluster, DURABLE, path, images)
+    deployment.create_namespace()
+    try:
+        with bucket(cluster, DURABLE) as made:
+            deployment = replace(deployment, bucket=made)
+            deployment.apply()
+            until(
+                *(lambda: len(deployment.ready(SERVICE)) == 2, 500, "two pods"),
+                lambda: cluster.describe(DURABLE),
+            )
+            yield deployment
+    finally:
+        cluster.kubectl("delete", "namespace", DURABLE, "--wait=false")
