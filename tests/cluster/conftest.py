@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +28,11 @@ IMAGES = "PLUMBLINE_IMAGES"
 
 ORDER = (
     *("ready", "accounts", "loop", "memory", "load", "autoscale", "series", "models"),
-    *("interrupted", "faults", "removal"),
+    *("interrupted", "faults", "resolved", "removal"),
 )
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
-DEV, MODELS, DURABLE = "plumbline-dev", "plumbline-models", "plumbline-durable"
+DEV, DURABLE = "plumbline-dev", "plumbline-durable"
 TARGETS = ("service", "training", "monitoring")
 OVERLAYS = Path(__file__).parent / "overlays"
 
@@ -87,17 +89,21 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, note) -> str:
     """The prefix of images that the cluster can run; "" for those that were built and loaded."""
     prefix = os.environ.get(IMAGES, "")
     if prefix:
         return prefix
     if cluster.tool is None:
         pytest.skip(f"this cluster takes images from a registry: set {IMAGES}=registry/prefix")
+    began = time.monotonic()
     build(*TARGETS)
+    built = time.monotonic()
     folder = tmp_path_factory.mktemp("images")
-    for name in TARGETS:
-        load_image(cluster, f"plumbline-{name}", folder)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: load_image(cluster, f"plumbline-{name}", folder), TARGETS))
+    loaded = time.monotonic() - built
+    note("images built and loaded", f"{built - began:.0f} s, {loaded:.0f} s")
     return ""
 
 
@@ -126,26 +132,6 @@ def watched(dev: Deployment, images: str, tmp_path_factory) -> Deployment:
         "Prometheus to scrape both",
     )
     return deployment
-
-
-@pytest.fixture(scope="session")
-def models(cluster: Cluster, images: str, tmp_path_factory) -> Iterator[Deployment]:
-    """Two models in one namespace, trained and served."""
-    path = overlay(OVERLAYS / "models", images, tmp_path_factory.mktemp("models"))
-    deployment = Deployment(cluster, MODELS, path, images)
-    deployment.create_namespace()
-    deployment.apply()
-    try:
-        for model in ("euro", "dollar"):
-            until(
-                lambda model=model: deployment.ask(f"plumbline-service-{model}"),
-                500,
-                f"an answer of {model}",
-                lambda: cluster.describe(MODELS),
-            )
-        yield deployment
-    finally:
-        cluster.kubectl("delete", "namespace", MODELS, "--wait=false")
 
 
 @pytest.fixture(scope="session")

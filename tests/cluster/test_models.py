@@ -6,12 +6,34 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import MODELS as SPACE
+from tests.cluster.conftest import OVERLAYS
 from tests.support.cluster import until
+from tests.support.deployment import Deployment, overlay
 from tests.support.drill import drill_script
 from tests.support.pod import client, result
 
+SPACE = "plumbline-models"
 FROZEN_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def models(cluster, images, tmp_path_factory):
+    """Two models in one namespace, trained and served; the namespace is gone afterwards."""
+    path = overlay(OVERLAYS / "models", images, tmp_path_factory.mktemp("models"))
+    deployment = Deployment(cluster, SPACE, path, images)
+    deployment.create_namespace()
+    deployment.apply()
+    try:
+        for model in ("euro", "dollar"):
+            until(
+                lambda model=model: deployment.ask(f"plumbline-service-{model}"),
+                500,
+                f"an answer of {model}",
+                lambda: cluster.describe(SPACE),
+            )
+        yield deployment
+    finally:
+        cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
 
 
 @pytest.fixture(scope="module")
