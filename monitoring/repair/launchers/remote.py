@@ -81,7 +81,7 @@ class RemoteLauncher(Launcher):
         self._prefix = prefix
         self._submitted: set[str] = set()
         self._cancelled: set[str] = set()
-        self._unanswered: dict[str, float] = {}
+        self._unanswered: dict[str, tuple[JobSpec, float]] = {}
         self._looked: dict[str, tuple[float, JobStatus]] = {}
         self._waited: dict[str, str] = {}
         self._ended: dict[str, float] = {}
@@ -115,7 +115,7 @@ class RemoteLauncher(Launcher):
         try:
             self._create(spec)
         except AwayError as error:
-            since = self._unanswered.setdefault(spec.key, time.monotonic())
+            _, since = self._unanswered.setdefault(spec.key, (spec, time.monotonic()))
             if time.monotonic() - since > spec.timeout_seconds:
                 del self._unanswered[spec.key]
                 raise PermanentError(f"{self.api} takes no job: {error}") from error
@@ -131,6 +131,7 @@ class RemoteLauncher(Launcher):
         if handle.key in self._cancelled:
             return JobStatus(JobState.FAILED, detail="cancelled")
         if handle.key in self._unanswered:
+            self.submit(self._unanswered[handle.key][0])
             return JobStatus(JobState.RUNNING)
         looked, status = self._looked.get(handle.key, (-_LOOK_SECONDS, None))
         if status is not None and time.monotonic() - looked < _LOOK_SECONDS:
