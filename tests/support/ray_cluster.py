@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -46,7 +47,7 @@ class RayCluster:
     address: str
     relay: subprocess.Popen[bytes]
 
-    def jobs(self) -> dict[str, dict]:
+    def jobs(self) -> dict[str, dict[str, Any]]:
         """Return all jobs that were submitted, by submission id."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
         answer = httpx.get(f"{self.address}/api/jobs/", headers=headers, timeout=10)
