@@ -151,14 +151,14 @@ def repeated_inputs() -> Story:
 
 
 def retrain_exhausted() -> Story:
-    """A person is awaited from 10m until they act at 5h; a restart at 2h keeps the alert.
+    """A person is awaited from 10m until they act at 1h40m; a restart at 40m keeps the alert.
 
     Calls about inputs have an alert of their own.
     """
-    count, name = 310, "plumbline_monitoring_person_awaited"
+    count, name = 110, "plumbline_monitoring_person_awaited"
     series = {
         labelled(name, {"model": "m", "version": "a", "reason": reason}): steps(
-            (None, 10), (1.0, 110), (None, 3), (1.0, 177), (0.0, 10)
+            (None, 10), (1.0, 30), (None, 3), (1.0, 57), (0.0, 10)
         )
         for reason in ("attempts_used_up", "schema_skew")
     }
@@ -168,11 +168,10 @@ def retrain_exhausted() -> Story:
         {
             "9m": [],
             "10m": given_up,
+            "42m": given_up,
             "1h12m": given_up,
-            "2h2m": given_up,
-            "4h59m": given_up,
-            "5h4m": given_up,
-            "5h5m": [],
+            "1h44m": given_up,
+            "1h45m": [],
         },
     )
 
