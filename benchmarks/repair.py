@@ -86,6 +86,7 @@ def system(config: str) -> Iterator[Path]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PLUMBLINE, "up", "--config", config, "--state", str(state), *given],
+                cwd=folder,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
