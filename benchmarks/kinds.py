@@ -46,17 +46,8 @@ HOUR, DAY = 3_600, 86_400
 SOUND, BROKEN = 300, 300
 """Rows asked of the sound and of the broken version."""
 
-PATIENCE = 120
-"""Rows within which a broken version is to be named; of several symbols, a window of each."""
-
-SLICE = 25
-"""Rows that the watcher is given at a time."""
-
 SHRUNK = {"choice": 1e-3, "value": 1e-3, "score": 0.0}
 """What is left of an output; of scores nothing, since a smaller score ranks as a larger one."""
-
-WINDOW = 16
-"""Steps of a window, unless a kind says otherwise."""
 
 _SMALL = {"width": 32, "heads": 2, "layers": 1, "hidden": 64, "dropout": 0.1}
 
@@ -80,20 +71,10 @@ class Kind:
     symbols: int = 1
     seconds: int = HOUR
 
-    @property
-    def patience(self) -> int:
-        """Rows within which the broken version must be named.
-
-        It is, once its answers can be computed again: when a cross-section was logged whole, which
-        the ids decide, or at the latest when the log holds a window of every symbol.
-        """
-        steps = int(self.sections.get("window_length", WINDOW))
-        return PATIENCE if self.symbols == 1 else steps * self.symbols + SLICE
-
     def experiment(self, bars: Path) -> Experiment:
         """Return the experiment on a file of bars."""
         plain = {
-            "window_length": WINDOW,
+            "window_length": 16,
             "data": {"source": str(bars)},
             "features": {"kind": "multi_scale", "parameters": {"widths": [4, 8, 16, 48]}},
             "split": {
@@ -217,11 +198,7 @@ class Made:
     material: Material
 
     def bodies(self, start: int, count: int) -> Iterator[dict[str, Any]]:
-        """Yield requests about held-out rows, whole cross-sections where that is the unit.
-
-        Each row has an id of its own, the same in every run: by the ids the service chooses which
-        windows it logs whole.
-        """
+        """Yield requests about held-out rows, whole cross-sections where that is the unit."""
         dataset = self.material.dataset
         rows = _in_time(dataset, dataset.clear(self.material.split, "test"))
         groups = dataset.group[rows]
@@ -239,7 +216,6 @@ class Made:
                     {
                         given.source: window.astype(float).tolist(),
                         "symbol": str(dataset.symbol[row]),
-                        "id": f"{self.kind.name}-{row}",
                         "time": datetime.fromtimestamp(dataset.time[row] / 1e6, UTC).isoformat(),
                     }
                     for row, window in zip(some, inputs, strict=True)
@@ -329,7 +305,7 @@ def _watch(objects: Objects, bundle: Bundle, rows: int) -> tuple[str, int, int]:
         time.sleep(0.2)
         batch = log.read(version=bundle.version)
     watcher = Watcher(bundle)
-    said = [found for some in whole_groups(batch, SLICE) for found in watcher.feed(some)]
+    said = [found for some in whole_groups(batch, 25) for found in watcher.feed(some)]
     last = watcher.judgement
     after = next((each.rows for each in said if each.verdict is last.verdict), 0)
     return last.verdict.value, last.rows, after

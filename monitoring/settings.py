@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -31,6 +31,37 @@ class RetrainSettings(Record):
         (),
         description="Your own trainer and its arguments, instead of `plumbline train` and "
         "`plumbline calibrate`; docs/retrain-command.md has the contract.",
+    )
+
+
+class RaySettings(Record):
+    """The table ``[ray]``: where and how the launcher ``ray`` submits jobs."""
+
+    address: str = Field(
+        "http://127.0.0.1:8265",
+        description="Of the job server, which is the dashboard of Ray's head.",
+    )
+    command: tuple[str, ...] = Field(
+        ("plumbline",),
+        min_length=1,
+        description="What runs `plumbline` on the cluster; in front of the arguments of a job.",
+    )
+    num_cpus: float | None = Field(
+        None,
+        ge=0,
+        description="CPUs that Ray sets aside for a job, by default `job_threads`; where nothing "
+        "is set aside, it runs on the head.",
+    )
+    num_gpus: float = Field(0.0, ge=0, description="GPUs that Ray sets aside for a job.")
+    memory_bytes: int = Field(0, ge=0, description="Memory that Ray sets aside for a job.")
+    resources: dict[str, float] = Field(
+        {}, description="Resources of your own names that Ray sets aside for a job."
+    )
+    runtime_env: dict[str, Any] = Field(
+        {}, description="Ray's `runtime_env` of a job: `env_vars`, `image_uri`, `pip`, …"
+    )
+    headers: dict[str, SecretStr] = Field(
+        {}, description="Headers of every request, for a proxy in front of the job server."
     )
 
 
@@ -89,12 +120,19 @@ class MonitoringSettings(Settings):
     )
 
     launcher: str = Field(
-        "subprocess", description="What runs a retrain: `subprocess`, `kubernetes` or a plug-in."
+        "subprocess",
+        description="What runs a retrain: `subprocess`, `kubernetes`, `ray` or a plug-in.",
     )
     job_template: str = Field(
         "cronjob/plumbline-retrain",
         description="What the launcher `kubernetes` makes Jobs of: `cronjob/NAME`, in the "
         "namespace of the monitor's pod or of KUBECONFIG.",
+    )
+    ray: RaySettings = Field(
+        RaySettings(), description="A table; in the environment a JSON object."
+    )
+    ray_token: SecretStr | None = Field(
+        None, description="Bearer token of Ray's job server, if it asks for one."
     )
     train_config: str | None = Field(
         None,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 from typing_extensions import override
 
 from plumbline.bundle.array import AnyArray, FloatArray
@@ -26,6 +26,8 @@ def normal_scores(values: FloatArray, group: AnyArray | None = None) -> FloatArr
     Blom (1958), "Statistical Estimates and Transformed Beta-Variables", section 6:
     ``Φ⁻¹((r - 3/8) / (n + 1/4))``.
     """
+    from scipy.special import ndtri  # noqa: PLC0415  # slow to import, and few models rank
+
     x = np.asarray(values, np.float64)
     codes = np.zeros(len(x), np.int64)
     if group is not None:
@@ -124,7 +126,7 @@ class ScoreHead(Head[ScoreCalibration]):
         return {
             "kind": self.kind,
             "score": float(reading.centre[i, 0]),
-            "rank": float(ndtr(coordinate)),
+            "rank": NormalDist().cdf(coordinate),
             "expected": calibration.slope * coordinate,
             "epistemic": float(reading.epistemic[i]),
         }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri
 from typing_extensions import override
 
 from plumbline.bundle.array import AnyArray, FloatArray
@@ -39,7 +39,7 @@ class RankPolicy(Policy[RankParams]):
         if output.kind != "score":
             raise ValueError(f"policy rank needs a score, output {output.name} is a {output.kind}")
         super().__init__(params, output)
-        self._edge = float(ndtri(1.0 - params.share))
+        self._edge = NormalDist().inv_cdf(1.0 - params.share)
 
     @override
     def decide(

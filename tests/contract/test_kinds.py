@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.kinds import KINDS, SOUND, Kind, Walk, run
+from benchmarks.kinds import KINDS, SOUND, Walk, run
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +15,14 @@ def walks() -> dict[str, Walk]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_kind_goes_all_the_way(walks: dict[str, Walk], kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_a_kind_goes_all_the_way(walks: dict[str, Walk], kind: str) -> None:
     """Its gate passes it, every row is answered and judged, and only the broken one is accused."""
-    found = walks[kind.name]
+    found = walks[kind]
 
     assert found.passed
     assert found.served >= SOUND
     assert found.watched == found.served
     assert found.verdict_sound in {"healthy", "regime"}
     assert found.verdict_broken == "flat"
-    assert 0 < found.detected_after <= kind.patience
+    assert 0 < found.detected_after <= 120

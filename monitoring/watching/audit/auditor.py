@@ -41,6 +41,10 @@ NEWEST = 100
 GATE_REPLAYS = 5
 """Right replays before the artefact itself is blamed for what it answers."""
 
+GATE_ROWS = 60
+"""Rows after which it is in cross-sections, replayed or not: they are replayed whole or not at all,
+which may take a window of every symbol, and its own reference needs no live row."""
+
 _SYMBOLS = 20
 
 
@@ -73,7 +77,11 @@ class Auditor:
         rebuilt = self._history.take(batch)
         checked = self._replay.check(batch, rebuilt)
         faults = self._history.findings()
-        notices = [*self._of_answers(len(batch)), *self._of_inputs(faults), *self._of_gate(checked)]
+        notices = [
+            *self._of_answers(len(batch)),
+            *self._of_inputs(faults),
+            *self._of_gate(checked, len(batch)),
+        ]
         self._note(batch)
         self._keep(rebuilt)
         self.tally.add("answers", len(checked.rows), int(checked.differs.sum()))
@@ -177,19 +185,24 @@ class Auditor:
             notices.append(Notice(max(end.row, last, 0), end.verdict, ended=True))
         return notices
 
-    def _of_gate(self, checked: Checked) -> list[Notice]:
+    def _of_gate(self, checked: Checked, rows: int) -> list[Notice]:
         """Blame the version, once, if its answers are its own and not what was validated."""
-        if self._gate_checked or not len(checked.rows):
+        if self._gate_checked:
             return []
         if self._replay.at_fault or checked.differs.any():
             self._right = 0
             return []
+        places = [rows]
+        if self._bundle.manifest.unit == "cross_section":
+            places.append(max(GATE_ROWS - 1 - self._rows, 0))
         missing = GATE_REPLAYS - self._right
         self._right += len(checked.rows)
-        if self._right < GATE_REPLAYS:
+        if self._right >= GATE_REPLAYS:
+            places.append(int(checked.rows[missing - 1]))
+        place = min(places)
+        if place == rows:
             return []
         self._gate_checked = True
-        place = int(checked.rows[missing - 1])
         since = self._rows + place + 1
         notices = missed_by_the_gate(
             self._bundle, self._context, self._replay, place=place, since=since
