@@ -106,6 +106,7 @@ class Incident(Record):
     decided_by: str | None = Field(None, description="Prediction id of the row that decided it.")
     attempts: int = Field(0, ge=0, description="Retrains or refits launched.")
     candidate: str | None = Field(None, description="Version made for it, once there is one.")
+    called_for: str = Field("", description="Why a person was called, in one word, if one was.")
     diagnosis: Diagnosis
     events: tuple[IncidentEvent, ...] = ()
     milestones: tuple[Reached, ...] = Field((), description="In the order they became known.")

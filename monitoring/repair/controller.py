@@ -416,10 +416,10 @@ class Controller:
     ) -> Head | None:
         """Call a person, once, and leave this version alone from now on."""
         events = (*events, Event(EventKind.CALLED, detail))
-        called = {**(changes or {}), "status": IncidentStatus.CALLED}
+        called = {**(changes or {}), "status": IncidentStatus.CALLED, "called_for": reason}
         moved = self.docket.move(head, *events, changes=called, ended=True)
         if moved is not None:
-            self._pager.call(moved.value, reason)
+            self._pager.call(moved.value)
         return moved
 
     def _resolve(self, head: Head, detail: str) -> None:

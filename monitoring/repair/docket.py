@@ -119,6 +119,20 @@ class Docket:
             if event.kind is EventKind.RETRAIN_STARTED
         ]
 
+    def given_up(self, target: AliasTarget) -> Incident | None:
+        """Return the incident for which a person was called about, or left with, what serves.
+
+        None once a person has promoted another version.
+        """
+        for incident in self.ended:
+            of_it = target.version in (incident.version, incident.candidate)
+            since = incident.closed is not None and incident.closed >= target.time
+            if incident.status is IncidentStatus.CALLED and (
+                moved_for(incident, target) or (of_it and since)
+            ):
+                return incident
+        return None
+
     def __contains__(self, incident_id: str) -> bool:
         return incident_id in self._ended or incident_id in self._open
 
