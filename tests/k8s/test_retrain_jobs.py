@@ -24,7 +24,7 @@ from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.repair.launchers.base import JobSpec, JobState, JobStatus, Launcher
 from plumbline.monitoring.repair.launchers.kubernetes import KubernetesLauncher
 from plumbline.testing import Jobs, check_launcher
-from tests.support.control_plane import ControlPlane, await_that, control_plane
+from tests.support.control_plane import ControlPlane, await_that
 from tests.support.kubelet import administrator, node, show_pod
 from tests.support.programs import go_without
 
@@ -35,17 +35,10 @@ pytestmark = [pytest.mark.tools, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """A control plane of our own: nobody else's may be frozen or given a node."""
-    with control_plane() as found:
-        if found.server is None or not found.controlled:
-            go_without("no API server and controllers of our own", dispensable=True)
-        yield found
-
-
-@pytest.fixture(scope="module")
 def namespace(plane) -> Iterator[str]:
-    """One with the dev overlay in it."""
+    """One with the dev overlay in it; nobody else's control plane may be frozen or given a node."""
+    if plane.server is None or not plane.controlled:
+        go_without("no API server and controllers of our own", dispensable=True)
     with plane.namespace() as made, plane.folder("overlays/dev", made) as folder:
         plane.say("apply", "-k", folder)
         yield made
@@ -106,6 +99,7 @@ def jobs_of(plane: ControlPlane, namespace: str, incident: str) -> list[dict]:
     return plane.get("jobs", "--namespace", namespace, "--selector", chosen)["items"]
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_launchers(plane, namespace, monitor, tmp_path):
     """All of them; its jobs outlive it."""
     home = tmp_path / "node"

@@ -1,8 +1,8 @@
 """A Kubernetes API to test against: one that is named, or a control plane started for the tests.
 
 Looked for in this order, somebody else's last: the programs of ``KUBEBUILDER_ASSETS``, as envtest
-has them; the folder of ``PLUMBLINE_CLUSTER_TOOL``, whose ``up`` starts one; the cluster of
-``KUBECONFIG``. No pod needs to run.
+has them; those in the folder of ``PLUMBLINE_CLUSTER_TOOL``; the cluster of ``KUBECONFIG``. No pod
+needs to run, and nobody has to be root.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -31,6 +32,7 @@ from tests.support.served import free_ports
 TOOL = "PLUMBLINE_CLUSTER_TOOL"
 ASSETS = "KUBEBUILDER_ASSETS"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 _START_SECONDS = 60.0
 
 
@@ -107,7 +109,7 @@ def control_plane() -> Iterator[ControlPlane]:
         with _started(Path(os.environ[ASSETS])) as started:
             yield started
     elif os.environ.get(TOOL):
-        with _upped(Path(os.environ[TOOL])) as started:
+        with _unpacked(Path(os.environ[TOOL])) as started:
             yield started
     elif os.environ.get("KUBECONFIG"):
         yield ControlPlane(_kubectl(None), os.environ["KUBECONFIG"], controlled=True)
@@ -131,18 +133,24 @@ def _kubectl(folder: Path | None) -> str:
 
 
 @contextmanager
-def _upped(tool: Path) -> Iterator[ControlPlane]:
-    with tempfile.TemporaryDirectory(prefix="k8s-") as home:
-        command = [str(tool / "up"), "--control-plane", "--prometheus", home]
-        up = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
-        if up.returncode:
-            _end_left(Path(home))
-            go_without(f"{command[0]}: {up.stderr.strip()}", dispensable="another" in up.stderr)
-        try:
-            words = dict(word.split("=", 1) for word in up.stdout.split() if "=" in word)
-            yield ControlPlane(_kubectl(Path(words[ASSETS])), words["KUBECONFIG"], controlled=True)
-        finally:
-            subprocess.run([str(tool / "down"), home], check=False, capture_output=True, timeout=90)
+def _unpacked(tool: Path) -> Iterator[ControlPlane]:
+    """Start the programs of a tool that starts clusters, and add what the operator defines."""
+    packed, definitions = tool / "kube.zst", tool / "prometheus" / "crds.yaml.zst"
+    if not packed.exists():
+        go_without(f"expected {packed}: Kubernetes' programs in one", dispensable=True)
+    with tempfile.TemporaryDirectory(prefix="kube-") as folder:
+        assets = Path(folder)
+        with pa.input_stream(packed) as program, (assets / "kube").open("wb") as unpacked:
+            shutil.copyfileobj(program, unpacked)
+        (assets / "kube").chmod(0o755)
+        for name in _PROGRAMS:
+            (assets / name).symlink_to("kube")
+        with pa.input_stream(definitions) as stream:
+            (assets / "crds.yaml").write_bytes(stream.read())
+        with _started(assets) as plane:
+            plane.say("apply", "--server-side", "-f", str(assets / "crds.yaml"))
+            plane.say("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+            yield plane
 
 
 @contextmanager
@@ -208,13 +216,6 @@ def _credentials(home: Path, port: int) -> Path:
     path = home / "kubeconfig"
     path.write_text(json.dumps(config))
     return path
-
-
-def _end_left(home: Path) -> None:
-    """End what a failed ``up`` has left; ``down`` would take away what a second cluster shares."""
-    for file in home.glob("pids/*"):
-        with suppress(ProcessLookupError, ValueError):
-            os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.control_plane import ControlPlane, await_that, control_plane
+from tests.support.control_plane import await_that
 from tests.support.manifests import OVERLAYS, build, of_kind, the_pod
 
 DEV = "overlays/dev"
@@ -31,13 +31,6 @@ EVERYBODY = {
 """What Kubernetes allows everyone who is known: to ask who they are and what they may do."""
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """The API of a Kubernetes."""
-    with control_plane() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
