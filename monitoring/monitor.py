@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -179,6 +178,7 @@ class Monitor:
                 observation.live,
                 shadow=shadow,
                 bars=observation.bars,
+                served=observation.served,
             )
             self._leads = self.controller.step(situation)
         self.metrics.rows.labels(model).inc(observation.rows)
@@ -344,7 +344,7 @@ def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
     """
     if fault is None:
         return judgement
-    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+    return judgement.replaced(fault)
 
 
 def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
@@ -355,11 +355,11 @@ def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement
     named = judgement.verdict.facts.of_input or judgement.verdict is Verdict.ARTEFACT_FAULT
     if fault is None or named:
         return judgement
-    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+    return judgement.replaced(fault)
 
 
 def _with_skill(judgement: Judgement, found: Diagnosis | None) -> Judgement:
     """Return what outcomes say in place of what the stream says, if nothing else is the matter."""
     if found is None or not judgement.verdict.facts.sized:
         return judgement
-    return replace(judgement, diagnosis=found, decided_by=None, detected_after=found.n)
+    return judgement.replaced(found, detected_after=found.n)

@@ -16,7 +16,14 @@ from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Decision, Trigger
-from plumbline.store.incident import EventKind, Incident, IncidentStatus, Origin
+from plumbline.store.incident import (
+    EventKind,
+    Incident,
+    IncidentStatus,
+    Milestone,
+    Origin,
+    milestones,
+)
 from plumbline.store.pointer import Generation
 
 REPAIRS = frozenset({Remedy.RETRAIN, Remedy.RECALIBRATE, Remedy.ROLL_BACK})
@@ -104,6 +111,9 @@ class Admission:
             closed=closed,
             detected_after=judgement.detected_after,
             decided_by=judgement.decided_by,
+            milestones=milestones(
+                (Milestone.ONSET, judgement.onset), (Milestone.DECIDED, judgement.decided)
+            ),
             called_for=called_for,
             diagnosis=diagnosis,
         )

@@ -7,6 +7,7 @@ the others read what it made. What has ended never changes, and is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +19,9 @@ from plumbline.store.incident import (
     IncidentBook,
     IncidentEvent,
     IncidentStatus,
+    Milestone,
     Origin,
+    milestones,
 )
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
@@ -212,6 +215,14 @@ def diagnosed(diagnosis: Diagnosis) -> Event:
     """Return what the timeline says of a diagnosis."""
     text = f"{diagnosis.verdict}: {diagnosis.cause}"
     return Event(EventKind.DIAGNOSED, text, verdict=diagnosis.verdict)
+
+
+def reaching(
+    head: Generation[Incident], *reached: tuple[Milestone, datetime | None]
+) -> Generation[Incident]:
+    """Return a state that its next move will find to have reached milestones."""
+    known = head.value.milestones + milestones(*reached)
+    return replace(head, value=head.value.model_copy(update={"milestones": known}))
 
 
 def moved_for(incident: Incident, target: AliasTarget) -> bool:
