@@ -149,6 +149,11 @@ class Case:
             return measured
         return measured.by_symbol
 
+    def bars(self, rows: slice) -> int:
+        """How many bars of each symbol some of the rows are."""
+        n, symbol = len(range(*rows.indices(self.n))), self.sample.symbol
+        return n if symbol is None else -(-n // len(np.unique(np.asarray(symbol)[rows])))
+
     @cached_property
     def envelope(self) -> InputEnvelope | None:
         """The columns in the reference's widest windows of this length."""

@@ -40,6 +40,8 @@ def repeat_share(features: FloatArray, previous: np.ndarray) -> FloatArray:
 class Relation:
     """How each column relates to the others in one window of rows: all ``(f,) float64``.
 
+    Of many windows, ``(w, f)``.
+
     Attributes
     ----------
     slope
@@ -100,17 +102,17 @@ class ColumnModel:
         return found
 
     def relate(self, features: FloatArray) -> Relation:
-        """Measure a window ``(n, f)``."""
+        """Measure a window ``(n, f)``, or many of one length ``(w, n, f)`` at once."""
         x = np.asarray(features, np.float64)
         z = np.clip((x - self.centre) / self.scale, -_CLIP, _CLIP)
         predicted = z - z @ self.precision / np.diag(self.precision)
-        power = (predicted**2).mean(axis=0)
+        power = (predicted**2).mean(axis=-2)
         beyond = (x < self.low) | (x > self.high)
         return Relation(
-            slope=((predicted * z).mean(axis=0) + _PRIOR) / (power + _PRIOR),
-            level=(z - predicted).mean(axis=0) / np.sqrt(1 + power),
-            outside=beyond.mean(axis=0),
-            size=np.median(np.abs(x - self.centre) / self.scale, axis=0),
+            slope=((predicted * z).mean(axis=-2) + _PRIOR) / (power + _PRIOR),
+            level=(z - predicted).mean(axis=-2) / np.sqrt(1 + power),
+            outside=beyond.mean(axis=-2),
+            size=np.median(np.abs(x - self.centre) / self.scale, axis=-2),
         )
 
 

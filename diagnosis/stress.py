@@ -6,7 +6,7 @@ window of rows: do its columns relate to each other, and lie, as in such a marke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -88,12 +88,12 @@ class Stress:
     Attributes
     ----------
     scenarios
-        Rows by name, ``(m, f) float64``.
+        By name, the stretches of bars that were bent: rows ``(m, f) float64`` of each.
     normal : (k, f) float64
-        Rows of the reference, from which each scenario begins.
+        Rows of the reference, from which each stretch begins.
     """
 
-    scenarios: Mapping[str, FloatArray]
+    scenarios: Mapping[str, tuple[FloatArray, ...]]
     normal: FloatArray
     _hulls: dict[int, tuple[Hull, ...]] = field(default_factory=dict, compare=False)
 
@@ -101,12 +101,13 @@ class Stress:
     def of(cls, rows: StressRows | None, features: FloatArray) -> Stress:
         """Take over a bundle's rows; none of one that has none."""
         names = () if rows is None else rows.names
-        scenarios = {} if rows is None else {n: rows.of(n).astype(np.float64) for n in names}
+        scenarios = {} if rows is None else {name: rows.stretches(name) for name in names}
         return cls(scenarios, np.asarray(features[-200:], np.float64))
 
     @cached_property
     def _pins(self) -> tuple[_Pins, ...]:
-        return tuple(found for each in self.scenarios.values() if (found := _pins(each)))
+        whole = (np.concatenate(each) for each in self.scenarios.values())
+        return tuple(found for each in whole if (found := _pins(each)))
 
     def pinned(self, features: FloatArray) -> BoolArray:
         """Tell which columns of rows ``(n, f) float64`` some scenario pins so: ``(n, f) bool``."""
@@ -115,31 +116,38 @@ class Stress:
             found |= each.match(features)
         return found
 
-    def hulls(self, columns: ColumnModel, length: int) -> tuple[Hull, ...]:
-        """Return how far each scenario takes the columns in windows of a length."""
-        if length not in self._hulls:
-            rows = self.scenarios.values()
-            self._hulls[length] = tuple(self._hull(each, columns, length) for each in rows)
-        return self._hulls[length]
+    def hulls(self, columns: ColumnModel, bars: int) -> tuple[Hull, ...]:
+        """Return how far each scenario takes the columns in windows of so many bars.
 
-    def _hull(self, rows: FloatArray, columns: ColumnModel, length: int) -> Hull:
-        stream = np.concatenate([self.normal[-length:], rows])
-        found = [columns.relate(stream[some]) for some in _windows(len(stream), length)]
-        slope = np.array([each.slope for each in found])
-        level = np.array([each.level for each in found])
+        A window of 60 rows is 60 bars of one symbol, and three of twenty symbols: in those a column
+        that remembers 48 bars has the crash of all in every row. The mean over symbols lies between
+        what each of them shows, so that windows of one stretch do for any number of symbols.
+        """
+        bars = min(bars, len(self.normal))
+        if bars not in self._hulls:
+            scenarios = self.scenarios.values()
+            self._hulls[bars] = tuple(self._hull(each, columns, bars) for each in scenarios)
+        return self._hulls[bars]
+
+    def _hull(self, stretches: tuple[FloatArray, ...], columns: ColumnModel, bars: int) -> Hull:
+        streams = (np.concatenate([self.normal[-bars:], rows]) for rows in stretches)
+        found = [columns.relate(_windows(rows, bars)) for rows in streams]
+        slope = np.concatenate([each.slope for each in found])
+        level = np.concatenate([each.level for each in found])
         return Hull(
             slope_low=slope.min(axis=0),
             slope_high=slope.max(axis=0),
             level_low=level.min(axis=0),
             level_high=level.max(axis=0),
-            outside=np.max([each.outside for each in found], axis=0),
-            size=np.max([each.size for each in found], axis=0),
+            outside=np.concatenate([each.outside for each in found]).max(axis=0),
+            size=np.concatenate([each.size for each in found]).max(axis=0),
         )
 
 
-def _windows(n: int, length: int) -> Iterator[slice]:
-    for start in range(0, max(n - length, 0) + 1, max(1, length // 6)):
-        yield slice(start, start + length)
+def _windows(rows: FloatArray, length: int) -> FloatArray:
+    """Return overlapping windows of so many rows: ``(w, length, f)``."""
+    starts = range(0, len(rows) - length + 1, max(1, length // 6))
+    return np.stack([rows[start : start + length] for start in starts])
 
 
 def _pins(rows: FloatArray) -> _Pins | None:

@@ -172,6 +172,21 @@ class Metrics:
         self.calls = self._counter(
             "plumbline_monitoring_calls_total", "Times a person was called.", ("model", "reason")
         )
+        self.person_awaited = self._gauge(
+            "plumbline_monitoring_person_awaited",
+            "1 while a person was called and has not acted.",
+            ("model", "version", "reason"),
+        )
+        self.messages = self._counter(
+            "plumbline_monitoring_messages_total",
+            "Attempts to send a message to people, by what came of them.",
+            ("model", "result"),
+        )
+        self.messages_waiting = self._gauge(
+            "plumbline_monitoring_messages_waiting",
+            "Messages that are still to be sent.",
+            ("model",),
+        )
         self.webhooks = self._counter(
             "plumbline_monitoring_webhooks_total",
             "Alerts received, by what became of them.",
@@ -273,6 +288,14 @@ class Metrics:
             self.incident_start.labels(model).set(newest.opened.timestamp())
         elif (model,) in _labels_of(self.incident_start):
             self.incident_start.remove(model)
+
+    def show_awaited(self, model: str, version: str, reasons: Iterable[str]) -> None:
+        """Show for which reasons a person was called about what serves, and has yet to act."""
+        present = {(model, version, reason) for reason in reasons}
+        for labels in _labels_of(self.person_awaited) - present:
+            self.person_awaited.remove(*labels)
+        for labels in present:
+            self.person_awaited.labels(*labels).set(1)
 
     def count_incident_end(self, incident: Incident) -> None:
         """Count how long an incident that has just ended took."""

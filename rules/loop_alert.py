@@ -14,24 +14,17 @@ def loop_alerts() -> tuple[AlertingRule, ...]:
 
 
 def _exhausted() -> AlertingRule:
-    calls = f'plumbline_monitoring_calls_total{{reason!~"{input_verdicts()}"}}'
+    awaited = f'plumbline_monitoring_person_awaited{{reason!~"{input_verdicts()}"}}'
     return AlertingRule(
         name="RetrainExhausted",
-        expression=f"""\
-sum by (namespace, model, reason) (
-  increase({calls}[60m]) > 0
-  or
-  (
-    {calls} > 0
-    unless plumbline_monitoring_calls_total offset 60m
-  )
-) > 0""",
+        expression=f"group by (namespace, model, reason) ({awaited} == 1)",
         severity="critical",
+        hold="5m",
         summary="{{ $labels.model }}: the loop has given up ({{ $labels.reason }})",
         description="""The automatic remedies did not help, and no more will be tried on this
         version: a person has to look.""",
         dashboard="incident",
-        why="A counter's first value is 1, and increase() needs two: the second half sees it born.",
+        why="It lasts until a person has acted; a monitor that restarts meanwhile ends nothing.",
     )
 
 

@@ -130,6 +130,20 @@ def _gap(share: float) -> Bend:
     return bend
 
 
+def _leap(share: float) -> Bend:
+    """One bar moves that far, in logarithms, from its open to its close; nothing else changes."""
+
+    def bend(bars: Bars, before: float) -> Bars:
+        moved = _from(bars, float(np.exp(share)))
+        first = {name: getattr(moved, name).copy() for name in PRICES}
+        first["open"][0] = before
+        ends = before, float(first["close"][0])
+        first["high"][0], first["low"][0] = max(ends), min(ends)
+        return replace(moved, **first)
+
+    return bend
+
+
 def _from(bars: Bars, factor: float) -> Bars:
     """Return bars at so many times their prices."""
     prices = {name: getattr(bars, name) * factor for name in PRICES}
@@ -182,6 +196,12 @@ SCENARIOS: dict[str, Bend] = {
     "squeeze": _crash((-0.06,) * 5, 5.0),
     "gap_down": _gap(-0.5),
     "gap_up": _gap(0.5),
+    "chasm_down": _gap(-3.0),
+    "chasm_up": _gap(3.0),
+    "fall": _leap(-0.5),
+    "leap": _leap(0.5),
+    "plunge": _leap(-3.0),
+    "bound": _leap(3.0),
 }
 
 
@@ -196,7 +216,7 @@ def stress(feature_set: FeatureSet[Any], bars: Sequence[Bars]) -> StressRows:
         Of every symbol, checked; those with too few are left out.
     """
     needed = feature_set.memory + 1 + ROWS
-    rows, names = [], []
+    rows, names, ages = [], [], []
     for name, bend in SCENARIOS.items():
         for one in bars[:SYMBOLS]:
             for stop in _places(len(one), needed):
@@ -208,12 +228,14 @@ def stress(feature_set: FeatureSet[Any], bars: Sequence[Bars]) -> StressRows:
                 parts = real.take(slice(None, -ROWS)), bent, after
                 piece = np.concatenate([bar_array(part) for part in parts])
                 table = compute(feature_set, piece[None])[0][-ROWS:]
-                table = table[np.isfinite(table).all(axis=1)]
-                rows.append(table)
-                names.append(np.full(len(table), name))
+                age = np.flatnonzero(np.isfinite(table).all(axis=1))
+                rows.append(table[age])
+                names.append(np.full(len(age), name))
+                ages.append(age)
     if not rows:
-        return StressRows(np.zeros((0, len(feature_set.names)), np.float32), np.zeros(0, "U1"))
-    return StressRows(np.concatenate(rows), np.concatenate(names))
+        none = np.zeros((0, len(feature_set.names)), np.float32)
+        return StressRows(none, np.zeros(0, "U1"), np.zeros(0, np.int64))
+    return StressRows(np.concatenate(rows), np.concatenate(names), np.concatenate(ages))
 
 
 def _places(n: int, needed: int) -> list[int]:

@@ -8,10 +8,11 @@ import numpy as np
 
 from plumbline.bundle.array import BoolArray, FloatArray
 from plumbline.bundle.finding import Finding, Level, Verdict
-from plumbline.diagnosis.baseline import Baseline
+from plumbline.diagnosis.baseline import Baseline, InputEnvelope
 from plumbline.diagnosis.case import Case
 from plumbline.diagnosis.column import Relation, repeat_share, zero_share
 from plumbline.diagnosis.ruling import Ruling
+from plumbline.diagnosis.stress import Hull
 from plumbline.diagnosis.thresholds import Thresholds
 
 MIN_ROWS = 5
@@ -90,7 +91,10 @@ def _foreign(case: Case) -> Finding:
             f"{2 * RELATION_ROWS} rows on.",
         )
     moving = repeat_share(features, case.previous) < case.thresholds.stale_share
-    judged = [_judge(features[rows], baseline, moving, case.thresholds) for rows in windows]
+    judged = [
+        _judge(features[rows], case.bars(rows), baseline, moving, case.thresholds)
+        for rows in windows
+    ]
     wrong = np.logical_and.reduce([each.wrong for each in judged])
     names = tuple(case.context.features[j] for j in np.flatnonzero(wrong))
     few = len(names) <= len(case.context.features) / 2
@@ -132,7 +136,7 @@ class _Judged:
 
 
 def _judge(
-    features: FloatArray, baseline: Baseline, moving: BoolArray, limits: Thresholds
+    features: FloatArray, bars: int, baseline: Baseline, moving: BoolArray, limits: Thresholds
 ) -> _Judged:
     envelope = baseline.envelope(len(features))
     found = baseline.columns.relate(features)
@@ -146,11 +150,11 @@ def _judge(
     wrong = (broken | outside | shifted) & ~baseline.clock
     if not wrong.any():
         return _Judged(wrong=wrong, impossible=False)
-    if _known_by_sight(found, wrong, baseline, len(features), room):
+    hulls = baseline.stress.hulls(baseline.columns, bars)
+    if any(_known_by_sight(found, wrong, hull, envelope, room) for hull in hulls):
         wrong[:] = False
     # A market moves many columns at once, but keeps their relations and most ranges.
     far = (found.outside > FAR_OUTSIDE).sum() > len(moving) / 2
-    hulls = baseline.stress.hulls(baseline.columns, len(features))
     beyond = [found.size > LARGER * np.maximum(hull.size, 1.0) for hull in hulls]
     nowhere = bool(beyond) and np.logical_and.reduce(beyond).sum() >= SEVERAL
     return _Judged(
@@ -160,22 +164,18 @@ def _judge(
 
 
 def _known_by_sight(
-    found: Relation, wrong: BoolArray, baseline: Baseline, length: int, room: FloatArray
+    found: Relation, wrong: BoolArray, hull: Hull, envelope: InputEnvelope, room: FloatArray
 ) -> bool:
-    """Whether one market under stress takes every wrong column just there."""
-    envelope = baseline.envelope(length)
-    return any(
-        bool(
-            (
-                (found.slope <= np.maximum(hull.slope_high, envelope.slope_high) + room)
-                & (found.slope >= np.minimum(hull.slope_low, envelope.slope_low) - room)
-                & (found.level <= np.maximum(hull.level_high, envelope.level) + SHIFT)
-                & (found.level >= np.minimum(hull.level_low, -envelope.level) - SHIFT)
-                & (found.outside <= np.maximum(hull.outside, envelope.outside) + OUTSIDE)
-                & (found.size <= LARGER * np.maximum(hull.size, 1.0))
-            )[wrong].all()
-        )
-        for hull in baseline.stress.hulls(baseline.columns, length)
+    """Whether this market under stress takes every wrong column just there."""
+    return bool(
+        (
+            (found.slope <= np.maximum(hull.slope_high, envelope.slope_high) + room)
+            & (found.slope >= np.minimum(hull.slope_low, envelope.slope_low) - room)
+            & (found.level <= np.maximum(hull.level_high, envelope.level) + SHIFT)
+            & (found.level >= np.minimum(hull.level_low, -envelope.level) - SHIFT)
+            & (found.outside <= np.maximum(hull.outside, envelope.outside) + OUTSIDE)
+            & (found.size <= LARGER * np.maximum(hull.size, 1.0))
+        )[wrong].all()
     )
 
 

@@ -45,6 +45,7 @@ class Outcome(BaseModel):
     passed: bool
     verdict: str = ""
     reasons: tuple[str, ...] = ()
+    gate_seconds: float = 0.0
 
     @classmethod
     def read(cls, document: dict[str, Any] | None) -> Outcome | None:

@@ -151,17 +151,28 @@ def repeated_inputs() -> Story:
 
 
 def retrain_exhausted() -> Story:
-    """The counter is born with its first call at 10m; calls about inputs are not for this one."""
-    count = 80
-    calls = {
-        labelled("plumbline_monitoring_calls_total", {"model": "m", "reason": reason}): steps(
-            (None, 10), (1.0, 70)
+    """A person is awaited from 10m until they act at 1h40m; a restart at 40m keeps the alert.
+
+    Calls about inputs have an alert of their own.
+    """
+    count, name = 110, "plumbline_monitoring_person_awaited"
+    series = {
+        labelled(name, {"model": "m", "version": "a", "reason": reason}): steps(
+            (None, 10), (1.0, 30), (None, 3), (1.0, 57), (0.0, 10)
         )
         for reason in ("attempts_used_up", "schema_skew")
     }
+    given_up = ["RetrainExhausted model=m"]
     return Story(
-        {**well(count), **calls},
-        {"9m": [], "10m": ["RetrainExhausted model=m"], "1h12m": []},
+        {**well(count), **series},
+        {
+            "9m": [],
+            "10m": given_up,
+            "42m": given_up,
+            "1h12m": given_up,
+            "1h44m": given_up,
+            "1h45m": [],
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.bundle.array import write_arrays
 from plumbline.bundle.errors import FormatError
 from plumbline.bundle.stress import StressRows
 from plumbline.diagnosis.stress import Stress
@@ -24,7 +25,7 @@ def rows() -> StressRows:
 
 def column(name: str, scenario: str) -> np.ndarray:
     """Return one column of the first stretch of a scenario."""
-    return rows().of(scenario)[:ROWS, NAMES.index(name)]
+    return rows().stretches(scenario)[0][:ROWS, NAMES.index(name)]
 
 
 def test_every_scenario_is_there_and_finite() -> None:
@@ -56,7 +57,7 @@ def test_a_wild_market_moves_as_many_times_as_far() -> None:
 def test_a_market_that_stands_still_is_known_from_its_first_bar() -> None:
     """Columns that keep their value in it are excused, zeros among them; in real bars none is."""
     known = Stress.of(rows(), build_table(FEATURES, BARS)[FEATURES.memory :])
-    standing = rows().of("standing")[:BENT].astype(np.float64)
+    standing = rows().stretches("standing")[0][:BENT]
     zero, still = NAMES.index("return_1"), NAMES.index("position_24")
     real = build_table(FEATURES, BARS)[FEATURES.memory :].astype(np.float64)
 
@@ -78,4 +79,15 @@ def test_columns_that_were_left_out_are_not_taken_for_such_a_market() -> None:
 def test_rows_without_a_scenario_each_are_refused() -> None:
     """A file that is not what it says."""
     with pytest.raises(FormatError, match="expected features"):
-        StressRows(np.zeros((3, 2), np.float32), np.array(["a"]))
+        StressRows(np.zeros((3, 2), np.float32), np.array(["a"]), np.zeros(3, np.int64))
+
+
+def test_each_stretch_is_known_by_its_ages_and_older_files_have_one() -> None:
+    """What a file of before does not say is taken for one stretch of each scenario."""
+    found = rows()
+    older = write_arrays({"features": found.features, "scenario": found.scenario})
+    again = StressRows.from_bytes(found.to_bytes())
+
+    assert [len(each) for each in again.stretches("wild")] == [ROWS, ROWS]
+    assert [len(each) for each in StressRows.from_bytes(older).stretches("wild")] == [2 * ROWS]
+    assert (again.age == found.age).all()
