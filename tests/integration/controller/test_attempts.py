@@ -122,6 +122,7 @@ def test_the_job_is_told_which_bars_and_which_live_rows_to_use(control, controll
 
     assert call[call.index("--until") + 1] == "2017-09-01T12:00:00Z"
     assert call[call.index("--live-since") + 1] == "2026-01-01T00:00:00Z"
+    assert "--no-checkpoint" in call  # nobody goes on with a retrain
     assert call[call.index("--live-until") + 1] == "2026-01-02T00:00:00Z"
 
 
