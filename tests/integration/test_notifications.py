@@ -21,7 +21,7 @@ from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.notification.notifier import MOST_WAITING, Notifier
 from plumbline.monitoring.notification.receiver import Receiver
-from plumbline.store.delivery import Deliveries, DeliveryStatus
+from plumbline.store.delivery import Deliveries, Delivery, DeliveryStatus
 from plumbline.store.errors import StoreError
 from plumbline.store.incident import EventKind, Incident, IncidentBook, IncidentEvent
 from plumbline.store.objects import Objects
@@ -170,6 +170,33 @@ def test_two_monitors_that_both_believe_they_lead_tell_once(control, inbox):
         wait_for(lambda: one.state.waiting == other.state.waiting == 0)
 
     assert sorted(each["incident"] for each in inbox.got) == [each.id for each in some]
+
+
+def test_what_a_dead_monitor_had_claimed_is_sent_when_its_claim_ends(control, inbox):
+    """Not before: it might be on its way. And under the same id, for who wants to know."""
+    incident = opened()
+    claim = Delivery(
+        incident=incident.id,
+        message="0",
+        occasion="opened",
+        status=DeliveryStatus.SENDING,
+        attempts=1,
+        time=control.clock(),
+        due=control.clock() + timedelta(minutes=5),
+        receiver="a host",
+    )
+    Deliveries(control.objects, MODEL).advance(claim, after=0)
+    with notifying(control, inbox) as notifier:
+        notifier.step([incident], (), leads=True)
+        time.sleep(4 * PAUSES[0])
+        before = len(inbox.got)
+        control.offset = timedelta(minutes=5)
+        wait_for(lambda: told(control, incident) is DeliveryStatus.SENT)
+    (delivery,) = Deliveries(control.objects, MODEL).of(incident.id)
+
+    assert before == 0
+    assert [each["id"] for each in inbox.got] == [f"{incident.id}-0"]
+    assert delivery.attempts == 2
 
 
 def test_one_that_stands_by_tells_nobody(control, inbox):
