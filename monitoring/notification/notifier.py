@@ -208,9 +208,9 @@ class Notifier:
             except StoreError as error:
                 log.warning("store_failed", message=first.name, reason=str(error))
                 pause = _STORE_PAUSE
-            except Exception:  # outermost loop
-                log.exception("message_failed", message=first.name)
-                pause = _STORE_PAUSE
+            except Exception:  # outermost loop: a fault of ours must not hold up the others
+                log.exception("message_left_out", message=first.name)
+                pause = self._leave(first)
 
     def _deliver(self, waiting: _Waiting) -> float:
         """Send the message unless somebody did or does; return how long to wait afterwards."""

@@ -245,6 +245,25 @@ def test_a_message_the_receiver_will_never_take_holds_nobody_up(control, inbox):
     assert told(control, good) is DeliveryStatus.SENT
 
 
+def test_a_message_that_cannot_be_made_holds_nobody_up(control, inbox, monkeypatch):
+    """A fault of ours costs the one message, and is logged."""
+    from plumbline.monitoring.notification import notifier as module
+
+    bad, good, real = opened(1, minutes=2), opened(2, minutes=1), module.compose
+
+    def failing(incident, *rest, **more):
+        if incident.id == bad.id:
+            raise KeyError("a fault of ours")
+        return real(incident, *rest, **more)
+
+    monkeypatch.setattr(module, "compose", failing)
+    with notifying(control, inbox) as notifier:
+        notifier.step([good, bad], (), leads=True)
+        wait_for(lambda: notifier.state.waiting == 0)
+
+    assert [each["incident"] for each in inbox.got] == [good.id]
+
+
 def test_what_nobody_took_for_a_day_is_old(control, inbox):
     """It is neither lined up nor tried for ever."""
     with notifying(control, inbox) as notifier:
