@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from plumbline.bundle.finding import Verdict
@@ -23,10 +24,16 @@ from plumbline.monitoring.notification.notifier import MOST_WAITING, Notifier
 from plumbline.monitoring.notification.receiver import Receiver
 from plumbline.store.delivery import Deliveries, Delivery, DeliveryStatus
 from plumbline.store.errors import StoreError
-from plumbline.store.incident import EventKind, Incident, IncidentBook, IncidentEvent
+from plumbline.store.incident import (
+    EventKind,
+    Incident,
+    IncidentBook,
+    IncidentEvent,
+    IncidentStatus,
+)
 from plumbline.store.objects import Objects
 from tests.support.bundles import small_bundle
-from tests.support.control import ENDED, MODEL, Control, judgement, value, wait_for
+from tests.support.control import MODEL, Control, judgement, value, wait_for
 from tests.support.monitored import log_rows
 from tests.support.receiver import Inbox, Said, receiver
 from tests.support.watched import build, published, stepping, until
@@ -125,13 +132,12 @@ def test_people_hear_of_a_collapse_from_alarm_to_end(tmp_path, inbox):
 
 def test_a_call_is_told_by_default(control, inbox):
     """The loop gives up: one message that says so, and links the runbook."""
-    control.plan(passed=False)
-    controller = control.controller(attempt_limit=1)
-    incident = control.run(controller, Verdict.FLAT, **ENDED)
+    begun = opened(minutes=1)
+    last = IncidentEvent(time=control.clock(), kind=EventKind.CALLED, detail="2 attempts")
+    update = {"status": IncidentStatus.CALLED, "closed": last.time, "events": (*begun.events, last)}
     with notifying(control, inbox) as notifier:
-        notifier.step([incident], (), leads=True)
+        notifier.step([begun.model_copy(update=update)], (), leads=True)
         wait_for(lambda: len(inbox.got) == 2)
-    controller.close()
 
     assert [each["occasion"] for each in inbox.got] == ["opened", "called"]
     assert inbox.got[1]["runbook"].endswith("/RetrainExhausted.md")
@@ -257,11 +263,12 @@ def test_a_message_that_cannot_be_made_holds_nobody_up(control, inbox, monkeypat
         return real(incident, *rest, **more)
 
     monkeypatch.setattr(module, "compose", failing)
-    with notifying(control, inbox) as notifier:
+    with capture_logs() as logged, notifying(control, inbox) as notifier:
         notifier.step([good, bad], (), leads=True)
         wait_for(lambda: notifier.state.waiting == 0)
 
     assert [each["incident"] for each in inbox.got] == [good.id]
+    assert [each["event"] for each in logged] == ["message_left_out", "message_sent"]
 
 
 def test_what_nobody_took_for_a_day_is_old(control, inbox):

@@ -25,6 +25,7 @@ def test_refused_candidates_use_up_the_attempts_and_call_once(control, controlle
     assert incident.status is IncidentStatus.CALLED
     assert kinds(incident).count(EventKind.CANDIDATE_REFUSED) == 2
     assert kinds(incident).count(EventKind.CALLED) == 1
+    assert incident.called_for == "attempts_used_up"
     assert len(control.incidents()) == 1
     assert len(control.calls) == 2
     assert control.calls[0] != control.calls[1]
