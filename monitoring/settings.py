@@ -215,6 +215,12 @@ class MonitoringSettings(Settings):
         1e-3, gt=0, description="Largest difference of a golden probability; logits differ by 1e-4."
     )
     report_seconds: float = Field(3600.0, gt=0, description="Between two scheduled drift reports.")
+    report_rest_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Between two drift reports, however often the verdict changes: each costs "
+        "seconds of a core.",
+    )
     report_rows: int = Field(
         5_000, ge=100, le=50_000, description="Newest predictions a drift report looks at."
     )
