@@ -45,7 +45,7 @@ def claim_of(objects: Objects, model: str, key: str) -> Pointer[Claim]:
 
 def claimed_keys(objects: Objects, model: str) -> list[str]:
     """Return the keys of all jobs that have been claimed and not forgotten."""
-    return objects.folders(f"{_FOLDER}/{model}")
+    return sorted({key.split("/")[-2] for key in objects.keys(f"{_FOLDER}/{model}")})
 
 
 def forget_claim(objects: Objects, model: str, key: str) -> None:

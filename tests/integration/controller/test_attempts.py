@@ -69,7 +69,7 @@ def test_the_end_of_each_attempts_log_is_kept_with_the_incident(control, control
     control.plan(crash=True)
     incident = control.run(controller, Verdict.FLAT, **ENDED)
 
-    assert logs.of(incident.id) == {n: "training\nout of memory\n" for n in (1, 2)}
+    assert logs.of(incident.id) == dict.fromkeys((1, 2), "training\nout of memory\n")
     assert logs.keys() == [f"{incident.id}-1", f"{incident.id}-2"]
     assert claimed_keys(control.objects, MODEL) == []
 
