@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 
 from plumbline.monitoring.notification.message import Message
+from plumbline.monitoring.notification.occasion import Occasion
 from plumbline.monitoring.settings import NotifyFormat
 
 _LONGEST_LINE = 600
 _MOST_EVIDENCE = 5
+_ARGUED = (Occasion.CALLED, Occasion.OPENED)
+"""Where a reader asks why; later messages say how it goes."""
 
 
 def event(message: Message) -> bytes:
@@ -34,7 +37,8 @@ def _lines(message: Message) -> Iterator[str]:
         yield _plain(message.meaning)
     yield f"> {_plain(message.cause)}"
     yield from (_plain(line) for line in message.happened)
-    yield from _list("Evidence", message.evidence[:_MOST_EVIDENCE])
+    if message.occasion in _ARGUED:
+        yield from _list("Evidence", message.evidence[:_MOST_EVIDENCE])
     yield from _list("What happens next", message.ahead)
     named = {"status page": message.page, "report": message.report, "runbook": message.runbook}
     if links := [f"<{_address(url)}|{name}>" for name, url in named.items() if url]:

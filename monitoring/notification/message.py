@@ -18,6 +18,7 @@ from plumbline.rules.blame import alert_about
 from plumbline.store.incident import EventKind, Incident, IncidentStatus
 from plumbline.store.report import Report
 
+_OVER = (IncidentStatus.RESOLVED, IncidentStatus.SUPERSEDED)
 FORMAT = 1
 """Of the event; it grows when a field changes its meaning."""
 
@@ -37,10 +38,12 @@ class Message(Record):
     headline: str
     meaning: str = Field(
         description="What the verdict means, what is done and what a person should do; empty "
-        "where the incident is over."
+        "where the version it is about serves no more."
     )
     cause: str = Field(description="Why this verdict and no other.")
-    happened: tuple[str, ...] = Field(description="The lines of the timeline it is about.")
+    happened: tuple[str, ...] = Field(
+        description="The lines of the timeline it is about; a diagnosis is `cause`."
+    )
     evidence: tuple[str, ...] = ()
     ahead: tuple[str, ...] = Field((), description="What happens next.")
     page: str = Field("", description="Address of the incident on the status page.")
@@ -72,7 +75,7 @@ def compose(
     report
         The newest one about the model, if there is one since the incident was opened.
     """
-    over = incident.status in (IncidentStatus.RESOLVED, IncidentStatus.SUPERSEDED)
+    over = turn.occasion is Occasion.PROMOTED or incident.status in _OVER
     diagnosis, given_up = incident.diagnosis, sentence.abandoned(incident)
     meaning = sentence.meaning(diagnosis, diagnosis.verdict.facts.doing, given_up=given_up)
     page = settings.page
@@ -88,7 +91,11 @@ def compose(
         headline=_headline(incident, turn),
         meaning="" if over else meaning,
         cause=diagnosis.cause,
-        happened=tuple(sentence.happened(incident, event) for event in turn.events),
+        happened=tuple(
+            sentence.happened(incident, event)
+            for event in turn.events
+            if event.kind is not EventKind.DIAGNOSED
+        ),
         evidence=sentence.evidence(diagnosis),
         ahead=_next(incident, ahead, now),
         page=page and f"{page}/#incident-{incident.id}",

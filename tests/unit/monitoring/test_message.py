@@ -206,6 +206,19 @@ def test_slack_gets_text_that_mentions_nobody():
     assert body.startswith("*eurusd-1h: flat; an incident was opened, after 20 predictions")
 
 
+def test_later_messages_are_short():
+    """Why it happened was told at the beginning; a version that is replaced asks for nothing."""
+    one = incident(*ROAD, status=IncidentStatus.WATCHING)
+    first, promoted = told(one), told(one, -1)
+    opening, later = json.loads(slack(first))["text"], json.loads(slack(promoted))["text"]
+
+    assert promoted.occasion is Occasion.PROMOTED
+    assert "*Evidence*\n• spread: it is so\n• columns: it is so" in opening
+    assert "*Evidence*" not in later
+    assert promoted.meaning == ""
+    assert promoted.evidence == first.evidence
+
+
 def test_a_long_text_is_cut():
     """Slack refuses what is longer than it likes."""
     body = json.loads(slack(told(incident(OPENING, text="x" * 90_000))))["text"]
