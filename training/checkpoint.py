@@ -108,8 +108,8 @@ class Checkpoints:
                     old.unlink()
         except OSError as error:
             raise TrainingError(
-                f"cannot keep a checkpoint in {folder} ({error.strerror or error}): give another --state, "
-                "or --no-checkpoint"
+                f"cannot keep a checkpoint in {folder} ({error.strerror or error}): "
+                "give another --state, or --no-checkpoint"
             ) from error
         for run_id in self.runs()[KEPT:]:
             self.drop(run_id)
