@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption
-from plumbline.cli.registry import existing_store, require_models
+from plumbline.cli.registry import patient_store, require_models
 from plumbline.cli.train import (
     LiveSinceOption,
     LiveUntilOption,
@@ -36,7 +36,7 @@ def calibrate(
     from plumbline.training.refit import refit
 
     with reporting() as report:
-        objects = existing_store(store)
+        objects = patient_store(store)
         require_models(objects, [model])
         result = refit(
             objects,

@@ -81,7 +81,7 @@ def _told(store: str, which: str, model: str | None) -> tuple[dict[str, Any], st
     """Return an incident as data and as its post-mortem."""
     from plumbline.cli.post_mortem import post_mortem
     from plumbline.store.acknowledgement import Acknowledgements
-    from plumbline.store.repair_time import repair_time
+    from plumbline.store.repair_time import BUDGETS, MINUTE, repair_time
 
     with refusals():
         objects = existing_store(store)
@@ -92,6 +92,11 @@ def _told(store: str, which: str, model: str | None) -> tuple[dict[str, Any], st
         **found.model_dump(mode="json"),
         "acknowledgement": seen and seen.model_dump(mode="json"),
         "repair_seconds": {**spent.model_dump(), "total": spent.total},
+        "repair_budget": {
+            **{stage.value: seconds for stage, seconds in BUDGETS.items()},
+            "all_but_training": MINUTE,
+            "over": [stage.value for stage in spent.over],
+        },
     }
     return value, post_mortem(found, seen)
 

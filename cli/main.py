@@ -13,6 +13,7 @@ from plumbline.cli.calibrate import calibrate
 from plumbline.cli.drill import drill
 from plumbline.cli.import_bundle import import_bundle
 from plumbline.cli.monitor import monitor
+from plumbline.cli.notify import notify
 from plumbline.cli.pack import pack
 from plumbline.cli.plugin_option import takes_plugins
 from plumbline.cli.plugins import plugins
@@ -62,6 +63,7 @@ for command in (
 app.command("replay-data")(takes_plugins(replay_data))
 app.command("replay-outcomes")(takes_plugins(replay_outcomes))
 app.command("accept-inputs")(accept_inputs)
+app.command()(notify)
 models.app.command("import")(import_bundle)
 app.add_typer(models.app, name="models")
 app.add_typer(incidents.app, name="incidents")

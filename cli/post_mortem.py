@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from plumbline.store.repair_time import Phase, repair_time
+from plumbline.store.repair_time import MINUTE, repair_time
 
 if TYPE_CHECKING:
     from plumbline.store.acknowledgement import Acknowledgement
@@ -75,10 +75,15 @@ def _timeline(incident: Incident) -> Iterator[str]:
 
 def _times(incident: Incident) -> Iterator[str]:
     spent = repair_time(incident)
-    yield from ("", "## Where the time went", "", "| doing what | seconds |", "|---|---|")
-    for phase in Phase:
-        yield f"| {phase.value} | {getattr(spent, phase.value):.1f} |"
-    yield f"| in all | {spent.total:.1f} |"
+    yield from ("", "## Where the time went", "", "| doing what | seconds | budget | |")
+    yield "|---|---|---|---|"
+    for stage, seconds, budget in spent.lines:
+        over = "over" if stage in spent.over else ""
+        allowed = "none" if budget is None else f"{budget:.0f}"
+        yield f"| {stage.value} | {seconds:.1f} | {allowed} | {over} |"
+    over = "over" if spent.budgeted > MINUTE else ""
+    yield f"| all but training | {spent.budgeted:.1f} | {MINUTE:.0f} | {over} |"
+    yield f"| in all | {spent.total:.1f} | | |"
     yield ""
 
 

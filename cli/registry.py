@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
+import typer
 
 from plumbline.bundle.suggestion import suggestion
 from plumbline.store.errors import NotFoundError
@@ -27,6 +28,19 @@ def existing_store(url: str) -> Objects:
     from plumbline.store.objects import Objects
 
     return Objects(url, create=False)
+
+
+def patient_store(url: str, *, create: bool = False) -> Objects:
+    """Open a store for a training, which waits where the store is away, and says so once.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, and ``create`` is off.
+    """
+    from plumbline.store.patient import PatientObjects
+
+    return PatientObjects(url, create=create, tell=lambda said: typer.echo(said, err=True))
 
 
 def require_models(objects: Objects, wanted: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from plumbline.cli.output import fail
+from plumbline.cli.registry import patient_store
 
 if TYPE_CHECKING:
     from plumbline.training.checkpoint import Checkpoints
@@ -34,7 +35,6 @@ class Resumed:
 
 def resumed(context: typer.Context, checkpoints: Checkpoints, run: str | None) -> Resumed:
     """Return the training to go on with, refusing options that would make it another one."""
-    from plumbline.store.objects import Objects
     from plumbline.training.config import Experiment
     from plumbline.training.live import Stretch
     from plumbline.training.record import Recorder
@@ -54,7 +54,7 @@ def resumed(context: typer.Context, checkpoints: Checkpoints, run: str | None) -
         experiment=Experiment.model_validate(checkpoint.experiment),
         model=checkpoint.run.model,
         recorder=Recorder(
-            Objects(store),
+            patient_store(store, create=True),
             checkpoint.run.model,
             config=checkpoint.run.config,
             overrides=checkpoint.run.overrides,

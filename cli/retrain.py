@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption
-from plumbline.cli.registry import existing_store, require_models
+from plumbline.cli.registry import patient_store, require_models
 from plumbline.cli.train import (
     LiveSinceOption,
     LiveUntilOption,
@@ -51,7 +51,7 @@ def retrain(
 
     live = stretch(live_since, live_until)
     with reporting() as report, TemporaryDirectory(prefix="plumbline-") as folder:
-        objects = existing_store(store)
+        objects = patient_store(store)
         require_models(objects, [model])
         registry = ModelRegistry(objects, model)
         champion = registry.open(registry.resolve(like))

@@ -81,7 +81,7 @@ def _default(field: FieldInfo) -> str:
         return "set"
     if isinstance(value, tuple) and value:
         return f"`{','.join(map(str, value))}`"
-    return f"`{value}`" if value != () and str(value) else "empty"
+    return f"`{value}`" if value not in ((), {}, "") else "empty"
 
 
 def _choices(field: FieldInfo) -> str:

@@ -15,7 +15,7 @@ from plumbline.cli.complete import complete_config
 from plumbline.cli.interruption import INTERRUPTED, stoppable
 from plumbline.cli.output import JsonOption, ModelOption, StoreOption, emit, fail, table
 from plumbline.cli.progress import Report, showing_progress
-from plumbline.cli.registry import open_registry
+from plumbline.cli.registry import open_registry, patient_store
 from plumbline.cli.resume import Resumed, resumed
 
 if TYPE_CHECKING:
@@ -146,7 +146,6 @@ def train(
     runs`. Ctrl-C ends it in order (exit code 130), and `--resume` goes on from the last epoch.
     """
     from plumbline.bundle.market import Market
-    from plumbline.store.objects import Objects
     from plumbline.training.checkpoint import Checkpoints
     from plumbline.training.record import Recorder
     from plumbline.training.run import train as fit
@@ -156,7 +155,7 @@ def train(
     checkpoints = Checkpoints(state.resolve())
     old = None
     with reporting() as report, stoppable():
-        objects = Objects(store)
+        objects = patient_store(store, create=True)
         if if_missing and is_there(objects, model, as_json):
             return
         if resume:

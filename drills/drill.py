@@ -15,7 +15,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.drills.errors import DrillError
 from plumbline.drills.result import DrillResult
 from plumbline.drills.system import System, seconds_between
-from plumbline.drills.traffic import Question, Traffic, open_traffic
+from plumbline.drills.traffic import Question, Traffic, open_traffic, seldom
 from plumbline.store.incident import EventKind, Incident, IncidentStatus
 
 RATE = 50.0
@@ -108,7 +108,7 @@ class Drill(ABC):
             ]
             return bool(found) or time.monotonic() > deadline
 
-        await traffic.stream(self.system.questions(), rate=RATE, until=detected)
+        await traffic.stream(self.system.questions(), rate=RATE, until=seldom(detected))
         if not found:
             raise DrillError(f"nothing was noticed within {DETECTION_SECONDS:.0f} s")
         return found[0]
@@ -137,7 +137,7 @@ class Drill(ABC):
         def well() -> bool:
             return self._is_well() or time.monotonic() > deadline
 
-        await traffic.stream(self.system.questions(), rate=RATE * 2, until=well)
+        await traffic.stream(self.system.questions(), rate=RATE * 2, until=seldom(well))
         if not self._is_well():
             word = self.system.bulletin()
             raise DrillError(f"the system did not settle; the monitor says {word}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from plumbline.bundle.array import FloatArray
 from plumbline.drills.replay import encode
 
 SYMBOL = "EURUSD"
+LOOK_SECONDS = 0.05
+"""Between two looks into the store, of which a stream asks before every question."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,19 @@ class Traffic:
                 await self.ask(question)
 
         await asyncio.gather(*(one() for _ in range(connections)))
+
+
+def seldom(look: Callable[[], bool]) -> Callable[[], bool]:
+    """Return what says what ``look`` said last, and looks anew twenty times a second."""
+    due, said = 0.0, False
+
+    def last() -> bool:
+        nonlocal due, said
+        if (now := time.monotonic()) >= due:
+            due, said = now + LOOK_SECONDS, look()
+        return said
+
+    return last
 
 
 @asynccontextmanager

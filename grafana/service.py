@@ -163,10 +163,12 @@ def _requests() -> list[AnyPanel]:
         ),
         lines(
             "In flight and queued",
-            "Requests that are being answered, and those that wait for a worker, all replicas.",
+            "Requests being answered, of them those whose rows are not durable yet, "
+            "and connections that no worker has taken; all replicas.",
             "short",
             ask(f"sum(plumbline_service_requests_in_flight{{{PLACE}}})", "in flight", "A"),
             ask(f"sum(plumbline_service_requests_queued{{{PLACE}}})", "queued", "B"),
+            ask(f"sum(plumbline_service_connections_waiting{{{PLACE}}})", "not taken", "C"),
             low=0,
         ),
         lines(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -19,6 +18,7 @@ import structlog
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.errors import SettingsError
 from plumbline.monitoring.metrics import Metrics
+from plumbline.monitoring.notification.notifier import Notifier
 from plumbline.monitoring.page.builder import Round, StatusBuilder
 from plumbline.monitoring.page.status import Status
 from plumbline.monitoring.recompute import RecomputeWatch
@@ -40,6 +40,7 @@ from plumbline.monitoring.watching.shadow import ShadowObserver, ShadowState
 from plumbline.monitoring.watching.skill.desk import SkillDesk
 from plumbline.store.board import Bulletin, verdict_board
 from plumbline.store.errors import ConflictError
+from plumbline.store.incident import Incident
 from plumbline.store.objects import Objects
 
 _LONGEST_PAUSES = 8
@@ -98,6 +99,7 @@ class Monitor:
             metrics=self.metrics,
             clock=clock,
         )
+        self._notifier = Notifier(objects, settings, metrics=self.metrics, clock=clock)
         self._leads = False
         self._since = clock()
         self._said: Judgement | None = None
@@ -127,10 +129,15 @@ class Monitor:
                     pause = min(2 * pause, _LONGEST_PAUSES * self.settings.poll_seconds)
                 stop.wait(pause)
         finally:
-            self._reporter.close()
-            self._recompute.close()
-            self.controller.close()
+            self.close()
             log.info("monitor_stopped")
+
+    def close(self) -> None:
+        """Stop what runs beside the rounds, and let another monitor lead."""
+        self._reporter.close()
+        self._recompute.close()
+        self._notifier.close()
+        self.controller.close()
 
     def step(self) -> None:
         """Go round once.
@@ -151,6 +158,7 @@ class Monitor:
         self.last_success = self._clock()
         self.metrics.last_success.labels(model).set(self.last_success.timestamp())
         self.status = self._build_status(observation)
+        self._notifier.step(self.controller.docket.all, self.status.ahead, leads=self._leads)
 
     def _take_in(self, observation: Observation) -> None:
         champion, model = observation.champion, self.settings.model
@@ -170,6 +178,7 @@ class Monitor:
                 observation.live,
                 shadow=shadow,
                 bars=observation.bars,
+                served=observation.served,
             )
             self._leads = self.controller.step(situation)
         self.metrics.rows.labels(model).inc(observation.rows)
@@ -195,14 +204,27 @@ class Monitor:
             serving, self._clock(), self.settings.version_retention_seconds
         )
 
-    def _show_incidents(self) -> None:
-        """Show the newest incident about which something may still be done, if there is one."""
+    def _show_incidents(self, observation: Observation | None) -> None:
+        """Show the newest incident about which something may still be done, and who is awaited."""
         open_ones, settings = self.controller.docket.open, self.settings
         newest = open_ones[-1].value if open_ones else None
         allowed = attempts_allowed(newest, settings) if newest else settings.attempt_limit
         self.metrics.show_incidents(
             settings.model, tuple(head.value for head in open_ones), allowed=allowed
         )
+        if observation is not None:
+            called = [head.value for head in open_ones if head.value.called_for]
+            given_up = self._given_up(observation)
+            if given_up is not None and not (self._said and self._said.diagnosis.sound):
+                called.append(given_up)
+            reasons = {incident.called_for or incident.verdict.value for incident in called}
+            version = observation.champion.value.version
+            self.metrics.show_awaited(settings.model, version, reasons)
+
+    def _given_up(self, observation: Observation | None) -> Incident | None:
+        if observation is None:
+            return None
+        return self.controller.docket.given_up(observation.champion.value)
 
     def _watch_shadow(self, observation: Observation) -> ShadowState | None:
         self._in_shadow = state = self._shadow.step(observation)
@@ -249,7 +271,7 @@ class Monitor:
     def _build_status(self, observation: Observation | None) -> Status:
         if not self._leads:
             self.controller.docket.refresh()
-        self._show_incidents()
+        self._show_incidents(observation)
         return self._builder.build(
             Round(
                 leads=self._leads,
@@ -262,8 +284,10 @@ class Monitor:
                 skill=self._skill.report,
                 drift=self._reporter.last,
                 incidents=tuple(self.controller.docket.all),
+                given_up=self._given_up(observation),
                 recomputed=self._recompute.last,
                 last_retrain=self.controller.docket.last_retrain,
+                messages=self._notifier.state,
                 due=self._due(),
             )
         )
@@ -320,7 +344,7 @@ def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
     """
     if fault is None:
         return judgement
-    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+    return judgement.replaced(fault)
 
 
 def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
@@ -331,11 +355,11 @@ def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement
     named = judgement.verdict.facts.of_input or judgement.verdict is Verdict.ARTEFACT_FAULT
     if fault is None or named:
         return judgement
-    return replace(judgement, diagnosis=fault, decided_by=None, detected_after=0)
+    return judgement.replaced(fault)
 
 
 def _with_skill(judgement: Judgement, found: Diagnosis | None) -> Judgement:
     """Return what outcomes say in place of what the stream says, if nothing else is the matter."""
     if found is None or not judgement.verdict.facts.sized:
         return judgement
-    return replace(judgement, diagnosis=found, decided_by=None, detected_after=found.n)
+    return judgement.replaced(found, detected_after=found.n)

@@ -15,8 +15,6 @@ from plumbline.monitoring.settings import MonitoringSettings
 
 MIN_ROWS = 30
 _TIMEOUT_SECONDS = 180.0
-_REST_SECONDS = 20.0
-"""Between two reports, however often the verdict changes."""
 
 log = structlog.get_logger()
 
@@ -75,7 +73,7 @@ class Reporter:
             self._follow(self._job)
         elif rows >= MIN_ROWS and self._clock() >= (self._rested if self._wanted else self._due):
             self._wanted = False
-            self._rested = self._clock() + _REST_SECONDS
+            self._rested = self._clock() + self._settings.report_rest_seconds
             self._due = self._clock() + self._settings.report_seconds
             self._job = self._launch(version)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -13,11 +13,17 @@ from plumbline.bundle.errors import PluginError
 from plumbline.bundle.plugin_module import name_modules
 from plumbline.bundle.record import Record
 from plumbline.monitoring.errors import SettingsError
+from plumbline.monitoring.notification.address import checked
+from plumbline.monitoring.notification.occasion import CHOICES, Occasion
+from plumbline.rules.rule import RUNBOOKS
 from plumbline.store.settings import Settings
 
 PREFIX = "PLUMBLINE_MONITORING_"
+NotifyFormat = Literal["slack", "json"]
 SHADOW_ROWS = 200
 """As many again as make a stream `healthy`."""
+
+_ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - those that are nobody's address
 
 
 def _default_store() -> str:
@@ -31,6 +37,37 @@ class RetrainSettings(Record):
         (),
         description="Your own trainer and its arguments, instead of `plumbline train` and "
         "`plumbline calibrate`; docs/retrain-command.md has the contract.",
+    )
+
+
+class RaySettings(Record):
+    """The table ``[ray]``: where and how the launcher ``ray`` submits jobs."""
+
+    address: str = Field(
+        "http://127.0.0.1:8265",
+        description="Of the job server, which is the dashboard of Ray's head.",
+    )
+    command: tuple[str, ...] = Field(
+        ("plumbline",),
+        min_length=1,
+        description="What runs `plumbline` on the cluster; in front of the arguments of a job.",
+    )
+    num_cpus: float | None = Field(
+        None,
+        ge=0,
+        description="CPUs that Ray sets aside for a job, by default `job_threads`; where nothing "
+        "is set aside, it runs on the head.",
+    )
+    num_gpus: float = Field(0.0, ge=0, description="GPUs that Ray sets aside for a job.")
+    memory_bytes: int = Field(0, ge=0, description="Memory that Ray sets aside for a job.")
+    resources: dict[str, float] = Field(
+        {}, description="Resources of your own names that Ray sets aside for a job."
+    )
+    runtime_env: dict[str, Any] = Field(
+        {}, description="Ray's `runtime_env` of a job: `env_vars`, `image_uri`, `pip`, …"
+    )
+    headers: dict[str, SecretStr] = Field(
+        {}, description="Headers of every request, for a proxy in front of the job server."
     )
 
 
@@ -89,12 +126,19 @@ class MonitoringSettings(Settings):
     )
 
     launcher: str = Field(
-        "subprocess", description="What runs a retrain: `subprocess`, `kubernetes` or a plug-in."
+        "subprocess",
+        description="What runs a retrain: `subprocess`, `kubernetes`, `ray` or a plug-in.",
     )
     job_template: str = Field(
         "cronjob/plumbline-retrain",
         description="What the launcher `kubernetes` makes Jobs of: `cronjob/NAME`, in the "
         "namespace of the monitor's pod or of KUBECONFIG.",
+    )
+    ray: RaySettings = Field(
+        RaySettings(), description="A table; in the environment a JSON object."
+    )
+    ray_token: SecretStr | None = Field(
+        None, description="Bearer token of Ray's job server, if it asks for one."
     )
     train_config: str | None = Field(
         None,
@@ -140,11 +184,43 @@ class MonitoringSettings(Settings):
         description="How long the counters of a version are shown after it has stopped serving.",
     )
 
+    notify_url: SecretStr | None = Field(
+        None, description="Where messages to people are posted; without one, none are."
+    )
+    notify_url_file: Path | None = Field(
+        None, description="A file that holds it instead, read at each message: it is a secret."
+    )
+    notify_token_file: Path | None = Field(
+        None, description="A file with the bearer token to send with messages, if one is asked for."
+    )
+    notify_format: NotifyFormat = Field(
+        "slack",
+        description="`slack` is a text as Slack, Mattermost and Rocket.Chat take it, `json` an "
+        "event for programs; docs/notifications.md has both.",
+    )
+    notify_on: tuple[Occasion, ...] = Field(
+        (Occasion.CALLED, Occasion.OPENED, Occasion.ENDED),
+        description="What people are told: a person is `called`, an incident `opened` or `ended`, "
+        "a `retrain` launched, a version `promoted`, a candidate `refused`.",
+    )
+    page_url: str = Field(
+        "",
+        description="Address under which people reach the status page, for links; by default host "
+        "and port, where they are an address.",
+    )
+    runbooks: str = Field(RUNBOOKS, description="Folder of the runbooks, for links.")
+
     canary_seconds: float = Field(10.0, gt=0, description="Between two canaries.")
     canary_tolerance: float = Field(
         1e-3, gt=0, description="Largest difference of a golden probability; logits differ by 1e-4."
     )
     report_seconds: float = Field(3600.0, gt=0, description="Between two scheduled drift reports.")
+    report_rest_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Between two drift reports, however often the verdict changes: each costs "
+        "seconds of a core.",
+    )
     report_rows: int = Field(
         5_000, ge=100, le=50_000, description="Newest predictions a drift report looks at."
     )
@@ -169,9 +245,26 @@ class MonitoringSettings(Settings):
         None, description="Bearer token Alertmanager must send; without one, any sender is heard."
     )
 
+    @property
+    def page(self) -> str:
+        """Where people reach the status page; empty where that is not known."""
+        if not self.page_url and self.host in _ANY_ADDRESS:
+            return ""
+        return (self.page_url or f"http://{self.host}:{self.port}").rstrip("/")
+
     @override
     def use(self) -> None:
         """Name the plug-in modules to this process and its jobs."""
+        if self.notify_url is not None and self.notify_url_file is not None:
+            raise SettingsError("notify_url and notify_url_file: expected one of them, got both")
+        if Occasion.TEST in self.notify_on:
+            raise SettingsError(f"notify_on: expected some of {', '.join(CHOICES)}, got test")
+        given = {"page_url": self.page_url, "runbooks": self.runbooks}
+        if self.notify_url is not None:
+            given["notify_url"] = self.notify_url.get_secret_value()
+        for name, url in given.items():
+            if url or name == "notify_url":
+                checked(url, name)
         try:
             name_modules(self.plugins)
         except PluginError as error:

@@ -13,22 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from plumbline.bundle.figure_window import FITTING
 from plumbline.rules.rule import RecordingRule
 
 VERSION = ("namespace", "model", "version")
 OUTPUT = (*VERSION, "output")
 COORDINATE = (*OUTPUT, "coordinate")
 FIXED = ("5m", "1h", "1d")
-FITTING = {
-    "1h": (3_600, "<= 60"),
-    "6h": (21_600, "> 60 <= 300"),
-    "1d": (86_400, "> 300 <= 900"),
-    "7d": (604_800, "> 900 <= 3600"),
-    "30d": (2_592_000, "> 3600 <= 14400"),
-    "90d": (7_776_000, "> 14400"),
-}
-"""The windows, in seconds, and the bar intervals they fit: sixty bars at least."""
-
 _BARS = 60
 
 _PIECES = {"7d": "hour", "30d": "day", "90d": "day"}
@@ -67,7 +58,7 @@ class Total:
         )
         sums = (
             f"sum_over_time({self._recorded(piece)}[{window}:{_STEPS[piece]}])\n"
-            f"and on ({_on()}) ({_INTERVAL} {FITTING[window][1]})"
+            f"and on ({_on()}) ({_INTERVAL} {_fits(window)})"
             for window, piece in _PIECES.items()
         )
         yield RecordingRule(self._recorded("long"), "\nor\n".join(sums))
@@ -83,6 +74,15 @@ class Total:
 
     def _recorded(self, window: str) -> str:
         return f"plumbline:{self.name}:sum_{window}"
+
+
+def _fits(window: str) -> str:
+    """Compare a bar interval with those that a window fits."""
+    longest = [each for _, each in FITTING.values()]
+    place = list(FITTING).index(window)
+    above = f"> {longest[place - 1]}" if place else ""
+    upto = "" if longest[place] is None else f"<= {longest[place]}"
+    return f"{above} {upto}".strip()
 
 
 def _on(labels: tuple[str, ...] = VERSION) -> str:
@@ -128,7 +128,9 @@ def window_records() -> Iterator[RecordingRule]:
   max by ({_on()}) ({newest}) - min by ({_on()}) (min_over_time({newest}[1h]) > 0)
   >= {_BARS} * {_INTERVAL}
 ) * 0 + {FITTING["1h"][0]}"""
-    choices = [f"({_INTERVAL} {fits}) * 0 + {seconds}" for seconds, fits in FITTING.values()]
+    choices = [
+        f"({_INTERVAL} {_fits(window)}) * 0 + {seconds}" for window, (seconds, _) in FITTING.items()
+    ]
     unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {FITTING['1h'][0]}"
     yield RecordingRule(
         "plumbline:window:seconds",

@@ -10,28 +10,21 @@ _M = "(namespace, model)"
 
 def loop_alerts() -> tuple[AlertingRule, ...]:
     """Return them."""
-    return (_exhausted(), _unhealthy(), *_watching())
+    return (_exhausted(), _unhealthy(), *_watching(), _undelivered())
 
 
 def _exhausted() -> AlertingRule:
-    calls = f'plumbline_monitoring_calls_total{{reason!~"{input_verdicts()}"}}'
+    awaited = f'plumbline_monitoring_person_awaited{{reason!~"{input_verdicts()}"}}'
     return AlertingRule(
         name="RetrainExhausted",
-        expression=f"""\
-sum by (namespace, model, reason) (
-  increase({calls}[60m]) > 0
-  or
-  (
-    {calls} > 0
-    unless plumbline_monitoring_calls_total offset 60m
-  )
-) > 0""",
+        expression=f"group by (namespace, model, reason) ({awaited} == 1)",
         severity="critical",
+        hold="5m",
         summary="{{ $labels.model }}: the loop has given up ({{ $labels.reason }})",
         description="""The automatic remedies did not help, and no more will be tried on this
         version: a person has to look.""",
         dashboard="incident",
-        why="A counter's first value is 1, and increase() needs two: the second half sees it born.",
+        why="It lasts until a person has acted; a monitor that restarts meanwhile ends nothing.",
     )
 
 
@@ -83,4 +76,26 @@ unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
             clocks differ by more than a lease lasts.""",
             dashboard="incident",
         ),
+    )
+
+
+def _undelivered() -> AlertingRule:
+    attempts = "plumbline_monitoring_messages_total"
+    return AlertingRule(
+        name="MessagesUndelivered",
+        expression=f"""\
+(
+  max by {_M} (plumbline_monitoring_messages_waiting) > 0
+  unless
+  sum by {_M} (increase({attempts}{{result="sent"}}[15m])) > 0
+)
+or
+sum by {_M} (increase({attempts}{{result="given_up"}}[30m])) > 0""",
+        severity="warning",
+        wait="15m",
+        hold="5m",
+        summary="{{ $labels.model }}: messages to people do not arrive",
+        description="""The receiver of the monitor's messages does not answer or does not take them:
+        people hear of this model from alerts alone.""",
+        dashboard="incident",
     )

@@ -1,7 +1,7 @@
 """Bands: what shares and spreads were in stretches of the reference as long as the rules look back.
 
 A share of 90 % in an hour may be nothing new. So each figure that a rule makes of a window of live
-answers is made of every stretch of the reference with as many bars, and its 1st, 50th and 99th
+answers is made of every stretch of the reference that is as long, and its 1st, 50th and 99th
 percentile are shown beside the live figure.
 """
 
@@ -13,14 +13,14 @@ from typing import Self
 
 import numpy as np
 
-from plumbline.bundle.array import FloatArray
+from plumbline.bundle.array import FloatArray, IntArray
+from plumbline.bundle.figure_window import fitting_seconds
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
 
 BANDS = ("low", "middle", "high")
 _PERCENTILES = (1.0, 50.0, 99.0)
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class ReferenceBands:
             Of the reference's rows, by output.
         """
         order = np.argsort(reference.bar_time, kind="stable")
-        symbols = len(np.unique(reference.symbol))
-        rows = window_bars(manifest.bar_interval_seconds) * max(symbols, 1)
+        rows = window_rows(reference.bar_time[order], manifest.bar_interval_seconds)
         taken = reference.action[order, None] == np.arange(len(manifest.actions))
         return cls(
             actions=_bands(_means(taken.astype(np.float64), rows)),
@@ -72,15 +71,23 @@ class ReferenceBands:
         )
 
 
-def window_bars(interval_seconds: int) -> int:
-    """Return how many bars the rules look back over: an hour, a day or thirty days of them."""
-    if interval_seconds <= 5 * _MINUTE:
-        window = _HOUR
-    elif interval_seconds <= _HOUR:
-        window = _DAY
-    else:
-        window = 30 * _DAY
-    return max(window // interval_seconds, 1)
+def window_rows(times: IntArray, interval_seconds: int) -> int:
+    """Return how many rows the rules look back over, as there usually are in so much time.
+
+    Parameters
+    ----------
+    times : (n,) int64
+        Of the reference's rows, ascending, in microseconds; of all symbols, and with the nights
+        and weekends of their market.
+    interval_seconds
+        From one bar to the next.
+    """
+    window = fitting_seconds(interval_seconds) * 1_000_000
+    ends = times[times >= times[0] + window - interval_seconds * 1_000_000]
+    if not len(ends):
+        return len(times)
+    within = np.searchsorted(times, ends, "right") - np.searchsorted(times, ends - window, "right")
+    return int(np.median(within))
 
 
 def _means(values: FloatArray, rows: int) -> FloatArray:

@@ -92,7 +92,7 @@ class BodyLimit:
 
 
 class RequestCounter(Protocol):
-    """Where requests are counted; `metrics.Metrics` is one."""
+    """Where requests are counted; `request_metrics.RequestMetrics` is one."""
 
     def begin_request(self) -> None:
         """Note that a request with a body has arrived; `end_request` follows in any case."""

@@ -56,7 +56,7 @@ class Serving:
 
 
 class SwapCounter(Protocol):
-    """Where the slot reports; `metrics.Metrics` is one."""
+    """Where the slot reports; `model_metrics.ModelMetrics` is one."""
 
     def expect_version(self, serving: Serving) -> None:
         """Make every series of a version exist at zero."""

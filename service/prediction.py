@@ -32,7 +32,7 @@ from plumbline.service.http import Answer, Request
 from plumbline.service.inputs import bar_times, build_inputs, occasion
 from plumbline.service.judged import Judged, sampled_rows
 from plumbline.service.memory import AnswerMemory
-from plumbline.service.metrics import Metrics
+from plumbline.service.model_metrics import ModelMetrics
 from plumbline.service.model_slot import ModelSlot, Serving
 from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.row_log import RowLog
@@ -94,7 +94,7 @@ class PredictHandler:
         self,
         slots: ModelSlots,
         row_log: RowLog,
-        metrics: Metrics,
+        metrics: ModelMetrics,
         shadow: Shadow,
         window_sample_ratio: float,
     ) -> None:

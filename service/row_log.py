@@ -18,7 +18,7 @@ from time import monotonic
 import structlog
 
 from plumbline.service.errors import LogUnavailableError
-from plumbline.service.metrics import Metrics
+from plumbline.service.log_metrics import LogMetrics
 from plumbline.store.errors import SpoolFullError, StoreError
 from plumbline.store.group_commit import GroupCommit
 from plumbline.store.prediction import SHADOWS, ShadowRow
@@ -51,7 +51,7 @@ class RowLog:
     def __init__(
         self,
         spool: Spool,
-        metrics: Metrics,
+        metrics: LogMetrics,
         *,
         queue_rows: int | None = None,
         clock: Callable[[], float] = monotonic,

@@ -135,7 +135,7 @@ class Server:
             code = tree.poll()
             new = tree.workers_seen - self._settings.workers - restarts
             if new > 0:
-                metrics.count_restarts(new)
+                metrics.process.count_restarts(new)
                 restarts += new
             if code is not None:
                 raise ServeError(f"bentoml ended by itself with code {code}; its output says why")
@@ -187,7 +187,7 @@ class Server:
 
         shipping = Shipping(
             self._settings.spool_folder,
-            ObservedObjects(self._settings.store, metrics),
+            ObservedObjects(self._settings.store, metrics.store),
             metrics,
             self._settings.ship_seconds,
         )

@@ -32,10 +32,10 @@ import structlog
 
 from plumbline.bundle.archive import Bundle
 from plumbline.service.judged import Judged, sampled_rows
-from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Serving
 from plumbline.service.predictor import Predicted, Predictor
 from plumbline.service.row_log import RowLog
+from plumbline.service.shadow_metrics import ShadowMetrics
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
 from plumbline.store.prediction import ShadowRow
@@ -65,22 +65,6 @@ class _Question:
     places: list[int]
 
 
-class _ChallengerCounter:
-    """Counts a challenger's loads apart from the champion's swaps."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def expect_version(self, serving: Serving) -> None:
-        """Make its one series exist at zero."""
-        predictor = serving.predictor
-        self._metrics.count_shadow(predictor.manifest.name, predictor.version, 0)
-
-    def count_swap(self, model: str, result: str) -> None:
-        """Count one load."""
-        self._metrics.count_shadow_swap(model, result)
-
-
 class Shadow:
     """The challengers of one worker.
 
@@ -103,14 +87,13 @@ class Shadow:
         models: Sequence[str],
         *,
         load: Callable[[Bundle], Predictor],
-        metrics: Metrics,
+        metrics: ShadowMetrics,
         ratio: float,
         window_ratio: float,
     ) -> None:
-        counter = _ChallengerCounter(metrics)
         named = models if ratio > 0 else ()
         self._slots = {
-            name: ModelSlot(objects, name, load=load, counter=counter, alias=CHALLENGER)
+            name: ModelSlot(objects, name, load=load, counter=metrics, alias=CHALLENGER)
             for name in named
         }
         self._metrics = metrics
@@ -168,11 +151,11 @@ class Shadow:
             return
         model = challenger.manifest.name
         if not _alike(challenger, judged.serving.predictor):
-            self._metrics.count_shadow_dropped(model, "other_inputs", len(places))
+            self._metrics.count_dropped(model, "other_inputs", len(places))
         elif self._log.pending > PENDING_ROWS:
-            self._metrics.count_shadow_dropped(model, "log_behind", len(places))
+            self._metrics.count_dropped(model, "log_behind", len(places))
         elif self._waiting and self._waiting + len(places) > QUEUE_ROWS:
-            self._metrics.count_shadow_dropped(model, "busy", len(places))
+            self._metrics.count_dropped(model, "busy", len(places))
         else:
             self._queued += len(places)
             self._queue.append(_Question(challenger, judged, places))
@@ -233,10 +216,10 @@ class Shadow:
         except (StoreError, TimeoutError) as error:
             log.warning("shadow_not_logged", reason=str(error))
             for (model, _), number in counted.items():
-                self._metrics.count_shadow_dropped(model, "log_failed", number)
+                self._metrics.count_dropped(model, "log_failed", number)
             return
         for (model, version), number in counted.items():
-            self._metrics.count_shadow(model, version, number)
+            self._metrics.count_rows(model, version, number)
 
 
 def _alike(challenger: Predictor, champion: Predictor) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import structlog
 
-from plumbline.service.metrics import TABLES, Metrics
+from plumbline.service.log_metrics import TABLES
+from plumbline.service.metrics import Metrics
 from plumbline.service.vitals import Vitals
 from plumbline.store.errors import StoreError
 from plumbline.store.objects import Objects
@@ -31,15 +32,15 @@ class Shipping:
     objects
         The store.
     metrics
-        Counts shipped rows.
+        Counts shipped rows, and what this process uses.
     seconds
         Pause between rounds.
     """
 
     def __init__(self, folder: Path, objects: Objects, metrics: Metrics, seconds: float) -> None:
         self._shipper = Shipper(folder, objects)
-        self._metrics = metrics
-        self._vitals = Vitals(metrics)
+        self._metrics = metrics.log
+        self._vitals = Vitals(metrics.process)
         self._seconds = seconds
         self._counted: Counter[str] = Counter()
         self._fault = ""

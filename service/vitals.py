@@ -7,7 +7,7 @@ import time
 
 import psutil  # type: ignore[import-untyped]  # it has no stubs of its own
 
-from plumbline.service.metrics import Metrics
+from plumbline.service.process_metrics import ProcessMetrics
 
 
 class Vitals:
@@ -17,7 +17,7 @@ class Vitals:
     service, and the time of a worker that was killed stays counted.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
         self._process = psutil.Process()
         self._cpu = 0.0

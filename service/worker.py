@@ -23,6 +23,7 @@ from plumbline.service.answer import (
 from plumbline.service.endpoint import ENDPOINTS
 from plumbline.service.errors import NotReadyError, ServiceError
 from plumbline.service.http import Answer, BodyLimit, Handler, HttpApp, Request, Route, json_answer
+from plumbline.service.listen_queue import ListenQueue
 from plumbline.service.metrics import Metrics
 from plumbline.service.model_slot import ModelSlot, Poller, Serving
 from plumbline.service.openapi import build_openapi
@@ -66,16 +67,20 @@ class Worker:
             REFUSALS,
             retention=settings.version_retention_seconds,
         )
-        self._vitals = Vitals(self.metrics)
-        objects = ObservedObjects(settings.store, self.metrics)
+        self._vitals = Vitals(self.metrics.process)
+        self._queue = ListenQueue(settings.port, self.metrics.requests)
+        objects = ObservedObjects(settings.store, self.metrics.store)
         self.slots = ModelSlots(
-            [ModelSlot(objects, name, load=load, counter=self.metrics) for name in settings.models]
+            [
+                ModelSlot(objects, name, load=load, counter=self.metrics.models)
+                for name in settings.models
+            ]
         )
         self.shadow = Shadow(
             objects,
             settings.models,
             load=load,
-            metrics=self.metrics,
+            metrics=self.metrics.shadow,
             ratio=settings.shadow_ratio,
             window_ratio=settings.window_sample_ratio,
         )
@@ -96,7 +101,7 @@ class Worker:
         spool = Spool(settings.spool_folder, "worker", max_bytes=settings.spool_limit_bytes)
         strict = settings.log_mode == "strict"
         row_log = RowLog(
-            spool, self.metrics, queue_rows=None if strict else settings.log_queue_rows
+            spool, self.metrics.log, queue_rows=None if strict else settings.log_queue_rows
         )
         self._log = row_log
         self.shadow.start(row_log)
@@ -107,6 +112,7 @@ class Worker:
                 self.shadow.poll,
                 self._show_serving,
                 self._vitals.publish,
+                self._queue.publish,
                 self.metrics.publish,
             ],
             settings.poll_seconds,
@@ -116,7 +122,7 @@ class Worker:
         return HttpApp(
             self._routes(row_log),
             BodyLimit(settings.body_limit_bytes, settings.body_timeout_seconds),
-            counter=self.metrics,
+            counter=self.metrics.requests,
             draining=self._draining,
         )
 
@@ -130,7 +136,11 @@ class Worker:
 
     def _routes(self, row_log: RowLog) -> tuple[Route, ...]:
         predict = PredictHandler(
-            self.slots, row_log, self.metrics, self.shadow, self._settings.window_sample_ratio
+            self.slots,
+            row_log,
+            self.metrics.models,
+            self.shadow,
+            self._settings.window_sample_ratio,
         )
         document = json_answer(build_openapi(version("plumbline")))
         handlers: dict[str, Handler] = {
@@ -167,7 +177,9 @@ class Worker:
     def _show_serving(self) -> None:
         champions = [slot.serving for slot in self.slots.all if slot.serving is not None]
         roles = {"champion": champions, "shadow": self.shadow.serving}
-        self.metrics.show_serving((each, role) for role, some in roles.items() for each in some)
+        self.metrics.models.show_serving(
+            (each, role) for role, some in roles.items() for each in some
+        )
 
 
 def watch_flag(path: Path) -> Callable[[], bool]:

@@ -53,16 +53,26 @@ class DurableFolder:
         self._root = root
         self._durable: set[Path] = set()
 
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return self._root.is_dir()
+
     def create(self, key: str, data: bytes) -> None:
         """Write a file that is durable before it has its name, and its name before we return.
 
         A listing leaves names that end in ``#`` and digits out: a killed writer leaves such a file.
+        The folder itself is never made anew: in the place of a disk that was unmounted it would
+        hide what lies there.
 
         Raises
         ------
         FileExistsError
             If there is one; its name is durable then, too.
+        FileNotFoundError
+            If the folder is not there.
         """
+        if not self.exists():
+            raise FileNotFoundError(f"its folder {self._root} is not there")
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}#{os.getpid()}{time.time_ns()}")

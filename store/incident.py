@@ -56,6 +56,28 @@ class EventKind(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class Milestone(StrEnum):
+    """What a repair has reached without anybody deciding anything, and is known of it later."""
+
+    ONSET = "onset"
+    """The first row of the fault was answered, by the watch's estimate."""
+    DECIDED = "decided"
+    """The row was answered that decided the verdict."""
+    LEARNT = "learnt"
+    """A candidate was made, and its gate began."""
+    JUDGED = "judged"
+    """The gate had judged it, and the loop knew."""
+    SERVED = "served"
+    """The promoted version answered, and no other one did after it."""
+
+
+class Reached(Record):
+    """A milestone, and when it was reached."""
+
+    milestone: Milestone
+    time: datetime
+
+
 class IncidentEvent(Record):
     """One line of the timeline."""
 
@@ -84,8 +106,10 @@ class Incident(Record):
     decided_by: str | None = Field(None, description="Prediction id of the row that decided it.")
     attempts: int = Field(0, ge=0, description="Retrains or refits launched.")
     candidate: str | None = Field(None, description="Version made for it, once there is one.")
+    called_for: str = Field("", description="Why a person was called, in one word, if one was.")
     diagnosis: Diagnosis
     events: tuple[IncidentEvent, ...] = ()
+    milestones: tuple[Reached, ...] = Field((), description="In the order they became known.")
 
     @property
     def ordered(self) -> bool:
@@ -96,6 +120,11 @@ class Incident(Record):
     def ended(self) -> bool:
         """Whether nothing more will be done about it."""
         return self.closed is not None
+
+
+def milestones(*reached: tuple[Milestone, datetime | None]) -> tuple[Reached, ...]:
+    """Return those of which the time is known."""
+    return tuple(Reached(milestone=what, time=time) for what, time in reached if time is not None)
 
 
 class IncidentBook:

@@ -32,6 +32,9 @@ def configure_logging() -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(
+        logging.WARNING
+    )  # it tells whole addresses: some are secret
     if not people:
         remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
         _form_all(

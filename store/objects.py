@@ -109,6 +109,7 @@ class Objects:
         try:
             return bytes(obstore.get(self._backend, _checked(key)).bytes())
         except FileNotFoundError as error:
+            self._require_there()
             raise NotFoundError(f"there is no {key} in {self.url}") from error
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot read {key}: {_reason(error)}") from error
@@ -124,20 +125,25 @@ class Objects:
         """Return the keys below a prefix in lexical order, those after ``after`` alone if given."""
         try:
             pages = obstore.list(self._backend, prefix, offset=after)
-            return sorted(entry["path"] for page in pages for entry in page)
+            found = sorted(entry["path"] for page in pages for entry in page)
         except FileNotFoundError:
-            return []
+            found = []
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot list {prefix}: {_reason(error)}") from error
+        if not found:
+            self._require_there()
+        return found
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below a prefix, sorted."""
         try:
-            found = obstore.list_with_delimiter(self._backend, prefix)["common_prefixes"]
+            found = list(obstore.list_with_delimiter(self._backend, prefix)["common_prefixes"])
         except FileNotFoundError:
-            return []
+            found = []
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot list {prefix}: {_reason(error)}") from error
+        if not found:
+            self._require_there()
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete(self, key: str) -> None:
@@ -148,6 +154,17 @@ class Objects:
             return
         except (BaseError, OSError) as error:
             raise StoreError(f"cannot delete {key}: {_reason(error)}") from error
+
+    def _require_there(self) -> None:
+        """Tell a folder that holds nothing from one that is not there: a disk that was unmounted.
+
+        Raises
+        ------
+        StoreError
+            If the folder of a ``file://`` store is away.
+        """
+        if self._disk is not None and not self._disk.exists():
+            raise StoreError(f"the store {self.url} is away: its folder is not there")
 
 
 def _meant(root: Path) -> str:

@@ -99,6 +99,7 @@ class Checkpoints:
         folder = self._folder / run.id
         name = f"epoch-{len(at.epochs):04d}"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             durable = DurableFolder(folder)
             durable.create(f"{name}.safetensors", packed)
             durable.create(f"{name}.json", checkpoint.to_json())
@@ -107,8 +108,8 @@ class Checkpoints:
                     old.unlink()
         except OSError as error:
             raise TrainingError(
-                f"cannot keep a checkpoint in {folder} ({error.strerror}): give another --state, "
-                "or --no-checkpoint"
+                f"cannot keep a checkpoint in {folder} ({error.strerror or error}): "
+                "give another --state, or --no-checkpoint"
             ) from error
         for run_id in self.runs()[KEPT:]:
             self.drop(run_id)

@@ -61,6 +61,7 @@ def take_in(
     given = bundle.manifest.inputs
     served = None if live is None else read_live(objects, model, live, specs=given)
     found, reasons = _judge(bundle, champion, model, served)
+    seconds = round(time.monotonic() - began, 2)
     return TrainingResult(
         version=bundle.version,
         passed=not reasons,
@@ -70,7 +71,8 @@ def take_in(
         rows=bundle.manifest.data.rows,
         parent=bundle.manifest.parent,
         promoted=False,
-        seconds=round(time.monotonic() - began, 2),
+        seconds=seconds,
+        gate_seconds=seconds,
     )
 
 

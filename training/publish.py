@@ -29,6 +29,7 @@ class TrainingResult(Record):
     parent: str | None = Field(description="Version whose weights it started from, if any.")
     promoted: bool
     seconds: float
+    gate_seconds: float = Field(0.0, description="Of them, those since the gate began.")
     run: str = Field("", description="Under which its record lies in the store.")
 
 
@@ -40,10 +41,20 @@ def publish(
     *,
     promote: bool,
     began: float,
+    judging: float,
 ) -> TrainingResult:
     """Write a bundle, manifest last, and make it the champion if asked to and it passed.
 
     A refused bundle is written as well: its report says why, and the registry will not promote it.
+
+    Parameters
+    ----------
+    registry, manifest, files, report
+        Where, and what: the bundle and what its gate said.
+    promote
+        Make it the champion, if it passed.
+    began, judging
+        When the training and its gate began, on the monotonic clock.
 
     Raises
     ------
@@ -64,4 +75,5 @@ def publish(
         parent=manifest.parent,
         promoted=promoted,
         seconds=round(time.monotonic() - began, 2),
+        gate_seconds=round(time.monotonic() - judging, 2),
     )

@@ -115,6 +115,7 @@ def _refit(
     answer = OnnxModel(parent.files["model.onnx"], parent.manifest.inputs, parent.manifest.outputs)
     outputs = _calibrate(parent, experiment, material, answer)
     progress("judging", 0.6)
+    gate_began = time.monotonic()
     stream = _unseen(parent, dataset, split, dataset.stream(split, "calibration", "validation"))
     raw = answer_rows(dataset, stream, answer, material.inputs)
     reference = build_reference(dataset, stream, raw, outputs)
@@ -148,7 +149,9 @@ def _refit(
     parts = Parts(exported, outputs, reference, parent.golden, report, material.stress)
     manifest, written = reseal(parent, experiment, material, parts)
     progress("writing the bundle", 0.95)
-    return publish(registry, manifest, written, report, promote=promote, began=began)
+    return publish(
+        registry, manifest, written, report, promote=promote, began=began, judging=gate_began
+    )
 
 
 def _calibrate(

@@ -155,6 +155,7 @@ def _train(
         progress("exporting", 0.82)
         exported, golden = _export(experiment, material, trained)
     progress("judging", 0.95)
+    gate_began = time.monotonic()
     dataset, split = material.dataset, material.split
     answer = OnnxModel(exported.onnx, material.inputs, outputs.specs)
     stream = dataset.stream(split, "calibration", "validation")
@@ -189,7 +190,9 @@ def _train(
         parent=None if start is None else start.version,
     )
     progress("writing the bundle", 0.98)
-    return publish(registry, manifest, files, report, promote=promote, began=began)
+    return publish(
+        registry, manifest, files, report, promote=promote, began=began, judging=gate_began
+    )
 
 
 def _fit(

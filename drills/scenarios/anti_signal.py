@@ -13,7 +13,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.bundle.spec import OutputSpec
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.errors import DrillError
-from plumbline.drills.traffic import Answer, Traffic
+from plumbline.drills.traffic import Answer, Traffic, seldom
 from plumbline.store.incident import IncidentStatus
 
 BARS = 600
@@ -36,7 +36,7 @@ class AntiSignal(Drill):
         first = len(traffic.answers)
         self.tell(f"asking about {BARS} bars")
         bars = islice(self.system.questions(), BARS)
-        await traffic.stream(bars, rate=4 * RATE, until=lambda: bool(self.new_incidents()))
+        await traffic.stream(bars, rate=4 * RATE, until=seldom(lambda: bool(self.new_incidents())))
         output = champion.manifest.primary_output
         outcomes = self._turned(traffic.answers[first:], output)
         response = await traffic.client.post("/outcomes", json={"outcomes": outcomes})

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from plumbline.drills.drill import DETECTION_SECONDS, RATE, Drill, Observation, recovery_of
 from plumbline.drills.errors import DrillError
-from plumbline.drills.traffic import Question, Traffic
+from plumbline.drills.traffic import Question, Traffic, seldom
 from plumbline.store.incident import Incident
 
 
@@ -39,7 +39,7 @@ class FeedDrill(Drill):
         await traffic.stream(
             self.broken(),
             rate=RATE,
-            until=lambda: bool(self.new_incidents()) or time.monotonic() > deadline,
+            until=seldom(lambda: bool(self.new_incidents()) or time.monotonic() > deadline),
         )
         if not (incidents := self.new_incidents()):
             raise DrillError("the broken feed was not noticed")

@@ -11,7 +11,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.bundle.verdict import WELL
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.errors import DrillError
-from plumbline.drills.traffic import Traffic
+from plumbline.drills.traffic import Traffic, seldom
 
 BARS = 2_000
 
@@ -26,7 +26,7 @@ class Healthy(Drill):
     async def carry_out(self, traffic: Traffic) -> Observation:
         bars = islice(self.system.questions(), BARS)
         self.tell(f"replaying {BARS} bars")
-        await traffic.stream(bars, rate=RATE * 4, until=lambda: bool(self.new_incidents()))
+        await traffic.stream(bars, rate=RATE * 4, until=seldom(lambda: bool(self.new_incidents())))
         if incidents := self.new_incidents():
             return Observation(incidents[0].verdict, shortfalls=["a false alarm"])
         last = len(traffic.answers)

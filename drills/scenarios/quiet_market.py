@@ -11,7 +11,7 @@ from plumbline.bundle.finding import Verdict
 from plumbline.bundle.spec import OutputSpec
 from plumbline.drills.drill import RATE, Drill, Observation
 from plumbline.drills.errors import DrillError
-from plumbline.drills.traffic import Question, Traffic
+from plumbline.drills.traffic import Question, Traffic, seldom
 
 QUIET_SHARE = 0.90
 MOSTLY = 0.80
@@ -38,7 +38,7 @@ class QuietMarket(Drill):
         questions = [Question(replay.window(each), replay.time(each)) for each in bars]
         first = len(traffic.answers)
         self.tell(f"replaying {len(questions)} quiet bars")
-        await traffic.stream(questions, rate=RATE, until=lambda: bool(self.new_incidents()))
+        await traffic.stream(questions, rate=RATE, until=seldom(lambda: bool(self.new_incidents())))
         answers = traffic.answers[first:]
         labels = [choices[replay.held_out_labels[position]] for position in stretch]
         await self._post_outcomes(traffic, [a.prediction_id for a in answers], labels)

@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from plumbline.bundle.record import Record
+from plumbline.monitoring.page.text import span
 from plumbline.monitoring.repair.need import attempts_allowed
 from plumbline.monitoring.settings import SHADOW_ROWS, MonitoringSettings
 from plumbline.store.incident import Incident, IncidentStatus
+
+_UNTIL_PROMOTED = "until a person promotes another, or orders a retrain"
 
 
 class Ahead(Record):
@@ -20,6 +23,16 @@ class Ahead(Record):
     what: str
     when: datetime | None = Field(None, description="None where it is not a matter of time.")
     waits: str = Field("", description="What it waits for instead, or as well.")
+    incident: str | None = Field(None, description="The incident it is about, if about one.")
+
+    def due(self, now: datetime) -> str:
+        """Say in how long it comes; empty where it is not a matter of time."""
+        return f"in {span((self.when - now).total_seconds())}" if self.when else ""
+
+    def sentence(self, now: datetime) -> str:
+        """Say all of it in one line."""
+        waits = f"({self.waits})" if self.waits else ""
+        return " ".join(filter(None, (self.what, self.due(now), waits)))
 
 
 @dataclass(frozen=True)
@@ -30,8 +43,8 @@ class Prospect:
     ----------
     now, settings
         The present time, and what the monitor has been told.
-    rows
-        Predictions judged of the version that serves.
+    rows, bars
+        Predictions judged of the version that serves, and the bars they asked about.
     next_look
         Predictions until findings are made anew; None while they are not.
     seconds_a_row
@@ -42,6 +55,8 @@ class Prospect:
         When a retrain was last started.
     incidents
         Those that are not ended, newest first.
+    given_up
+        The incident for which nothing more is tried on the version that serves, if there is one.
     due
         Moments of what goes by the clock, by what it is.
     """
@@ -51,10 +66,12 @@ class Prospect:
     rows: int
     next_look: int | None
     seconds_a_row: float | None
+    bars: int = 0
     shadow_rows: int = 0
     shadow_since: datetime | None = None
     last_retrain: datetime | None = None
     incidents: tuple[Incident, ...] = ()
+    given_up: Incident | None = None
     due: dict[str, datetime] = field(default_factory=dict)
 
     def after(self, rows: int) -> datetime | None:
@@ -63,10 +80,21 @@ class Prospect:
             return None
         return self.now + timedelta(seconds=rows * self.seconds_a_row)
 
+    def after_bars(self, bars: int) -> datetime | None:
+        """Return when so many more bars will have been asked about, at the present pace."""
+        return self.after(round(bars * self.rows / self.bars)) if self.bars else None
+
 
 def look_ahead(prospect: Prospect) -> tuple[Ahead, ...]:
     """Return what is to come: of incidents first, then the soonest first."""
-    of_incidents = [item for each in prospect.incidents for item in _of_incident(each, prospect)]
+    of_incidents = [
+        item.model_copy(update={"incident": each.id})
+        for each in prospect.incidents
+        for item in _of_incident(each, prospect)
+    ]
+    if (left := prospect.given_up) is not None:
+        what = "Nothing more is tried on this version"
+        of_incidents.append(Ahead(what=what, waits=_UNTIL_PROMOTED, incident=left.id))
     others = sorted(_routine(prospect), key=lambda item: (item.when is None, item.when))
     return (*of_incidents, *others)
 
@@ -79,18 +107,28 @@ def _routine(prospect: Prospect) -> Iterator[Ahead]:
             when=prospect.after(prospect.next_look),
             waits=f"after {prospect.next_look:,} more predictions",
         )
-    if settings.schedule_predictions and "schedule" in settings.triggers:
-        left = settings.schedule_predictions - prospect.rows % settings.schedule_predictions
-        yield Ahead(
-            what="A retrain by schedule",
-            when=prospect.after(left),
-            waits=f"after {left:,} more predictions, if all is well then",
-        )
+    if "schedule" in settings.triggers:
+        yield from _scheduled(prospect)
     last, cooldown = prospect.last_retrain, timedelta(seconds=settings.cooldown_seconds)
     if last is not None and last + cooldown > prospect.now:
         yield Ahead(what="The cool-down ends; until then no retrain begins", when=last + cooldown)
     for what, when in prospect.due.items():
         yield Ahead(what=what, when=max(when, prospect.now))
+
+
+def _scheduled(prospect: Prospect) -> Iterator[Ahead]:
+    settings = prospect.settings
+    for every, seen, unit, after in (
+        (settings.schedule_predictions, prospect.rows, "predictions", prospect.after),
+        (settings.schedule_bars, prospect.bars, "bars", prospect.after_bars),
+    ):
+        if every:
+            left = every - seen % every
+            yield Ahead(
+                what="A retrain by schedule",
+                when=after(left),
+                waits=f"after {left:,} more {unit}, if all is well then",
+            )
 
 
 def _of_incident(incident: Incident, prospect: Prospect) -> Iterator[Ahead]:

@@ -15,6 +15,7 @@ from plumbline.monitoring.page.status import (
     ChallengerState,
     DriftState,
     Measurement,
+    MessageState,
     Status,
     WatchState,
     evidence_states,
@@ -55,10 +56,14 @@ class Round:
         What outcomes have shown; None before a version is watched.
     incidents
         Newest first.
+    given_up
+        The one for which nothing more is tried on the version that serves, if there is one.
     recomputed
         What came of computing inputs again; None before that was done.
     last_retrain
         When a retrain was last started.
+    messages
+        How telling people goes; None where they are told nothing.
     due
         Seconds until what goes by the clock, by what it is.
     """
@@ -73,8 +78,10 @@ class Round:
     skill: SkillReport | None
     drift: ReportResult | None
     incidents: tuple[Incident, ...]
+    given_up: Incident | None = None
     recomputed: Recomputed | None = None
     last_retrain: datetime | None = None
+    messages: MessageState | None = None
     due: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -127,6 +134,7 @@ class StatusBuilder:
             recomputed=seen.recomputed,
             incidents=seen.incidents[:MAX_INCIDENTS],
             ahead=look_ahead(self._prospect(seen)),
+            messages=seen.messages,
         )
 
     def _watch_state(self, seen: Round) -> WatchState | None:
@@ -135,9 +143,11 @@ class StatusBuilder:
             return None
         said = seen.said
         judged = said.diagnosis, said.rows, said.evidence, seen.since, seen.watch.chart.newest
-        known = (seen.observation.champion, seen.watch, seen.watch.measured, *judged)
+        known = seen.observation.champion, seen.watch, seen.watch.measured, seen.given_up, *judged
         if self._drawn is None or self._drawn[0] != known:
-            self._drawn = known, _watch_state(seen.observation, seen.watch, said, seen.since)
+            left = seen.given_up is not None and not said.diagnosis.sized
+            state = _watch_state(seen.observation, seen.watch, said, seen.since, given_up=left)
+            self._drawn = known, state
         return self._drawn[1]
 
     def _prospect(self, seen: Round) -> Prospect:
@@ -146,12 +156,14 @@ class StatusBuilder:
             now=now,
             settings=self._settings,
             rows=seen.said.rows if seen.said else 0,
+            bars=seen.observation.bars if seen.observation else 0,
             next_look=seen.watch.next_look if seen.watch else None,
             seconds_a_row=_pace(seen.watch, now),
             shadow_rows=shadow.rows if shadow else 0,
             shadow_since=shadow.challenger.value.time if shadow else None,
             last_retrain=seen.last_retrain,
             incidents=tuple(each for each in seen.incidents if not each.ended),
+            given_up=seen.given_up,
             due={what: now + timedelta(seconds=left) for what, left in seen.due.items()},
         )
 
@@ -191,7 +203,7 @@ def _challenger_state(shadow: ShadowState | None) -> ChallengerState | None:
 
 
 def _watch_state(
-    observation: Observation, watch: Watch, said: Judgement, since: datetime
+    observation: Observation, watch: Watch, said: Judgement, since: datetime, *, given_up: bool
 ) -> WatchState:
     """Return what is known of the version that is watched."""
     champion, bundle, chart = observation.champion, watch.bundle, watch.chart
@@ -213,6 +225,7 @@ def _watch_state(
         rows=said.rows,
         diagnosis=said.diagnosis,
         since=since,
+        given_up=given_up,
         evidence=evidence_states(said.evidence),
         measured=_measurement(said, watch),
         shifts=chart.shifts,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plumbline.bundle.finding import Verdict
+from plumbline.monitoring.page import sentence
 from plumbline.monitoring.page.status import WatchState
 from plumbline.monitoring.watching.chart import WINDOW, Band, Shift
 
@@ -23,6 +24,11 @@ def read(watch: WatchState) -> tuple[str, ...]:
     if not watch.points:
         return ()
     return tuple(_sentences(watch))
+
+
+def meaning(watch: WatchState) -> str:
+    """Say what the verdict means, what is done about it, and what a person should do."""
+    return sentence.meaning(watch.diagnosis, doing(watch), given_up=watch.given_up)
 
 
 def doing(watch: WatchState) -> str:

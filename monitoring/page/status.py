@@ -48,6 +48,16 @@ class DriftState(Record):
     columns: int
 
 
+class MessageState(Record):
+    """How telling people goes."""
+
+    receiver: str = Field(description="The host that messages go to; empty if it is not known.")
+    waiting: int = Field(description="Messages that are still to be sent.")
+    failures: int = Field(description="Attempts in a row that failed.")
+    detail: str = Field(description="What came of the newest attempt.")
+    last_sent: datetime | None = None
+
+
 class Measurement(Record):
     """One look at the stream: what was found, and the evidence of the same moment."""
 
@@ -76,6 +86,9 @@ class WatchState(Record):
     rows: int = Field(description="Predictions judged since it was promoted.")
     diagnosis: Diagnosis
     since: datetime = Field(description="Since when this has been the verdict.")
+    given_up: bool = Field(
+        False, description="Whether a person was called about it, and nothing more is tried."
+    )
     evidence: tuple[EvidenceState, ...] = Field(description="Of now.")
     measured: Measurement = Field(
         description="The newest look: findings, and evidence as it was then."
@@ -122,6 +135,7 @@ class Status(Record):
     ahead: tuple[Ahead, ...] = Field((), description="What happens next, the soonest first.")
     symbols: Parties = Field(Parties(), description="The most unusual first.")
     clients: Parties = Field(Parties(), description="The most unusual first.")
+    messages: MessageState | None = Field(None, description="None where people are told nothing.")
     holdings: Holdings = Field(Holdings(), description="What the store has of this model.")
 
 

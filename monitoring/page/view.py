@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plumbline.bundle.finding import Finding, Level, Verdict
-from plumbline.monitoring.page import reading
+from plumbline.monitoring.page import reading, sentence
 from plumbline.monitoring.page.chronicle import RANGES, Instant
 from plumbline.monitoring.page.figures import draw
 from plumbline.monitoring.page.holdings import ReportLink
@@ -103,8 +103,8 @@ def _render(template: str, status: Status, visit: Visit) -> str:
             visit=visit,
             watch=watch,
             tone=tone(watch),
-            facts=watch.diagnosis.verdict.facts if watch else None,
-            doing=reading.doing(watch) if watch else "",
+            meaning=reading.meaning(watch) if watch else "",
+            sentence=sentence,
             sentences=reading.read(watch) if watch else (),
             findings=_findings(watch) if watch else (),
             figures=draw(status, visit.past, visit.range),

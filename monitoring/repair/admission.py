@@ -10,13 +10,20 @@ import structlog
 from plumbline.bundle.digest import name_of
 from plumbline.bundle.finding import Remedy
 from plumbline.monitoring.metrics import Metrics
-from plumbline.monitoring.repair.docket import Docket, Event, called, diagnosed, moved_for
+from plumbline.monitoring.repair.docket import Docket, Event, called, diagnosed
 from plumbline.monitoring.repair.need import waits
 from plumbline.monitoring.repair.pager import Pager
 from plumbline.monitoring.repair.request import RequestBox, RequestKind
 from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Decision, Trigger
-from plumbline.store.incident import EventKind, Incident, IncidentStatus, Origin
+from plumbline.store.incident import (
+    EventKind,
+    Incident,
+    IncidentStatus,
+    Milestone,
+    Origin,
+    milestones,
+)
 from plumbline.store.pointer import Generation
 
 REPAIRS = frozenset({Remedy.RETRAIN, Remedy.RECALIBRATE, Remedy.ROLL_BACK})
@@ -73,21 +80,8 @@ class Admission:
             return False
         if not all(called(incident) for incident in open_ones):
             return False
-        return decision.origin is Origin.ORDER or not self._given_up(situation)
-
-    def _given_up(self, situation: Situation) -> bool:
-        """Whether a person was called about this version, or left with it, and has not acted."""
-        target = situation.champion.value
-        return any(
-            moved_for(incident, target)
-            or (
-                situation.version in (incident.version, incident.candidate)
-                and incident.closed is not None
-                and incident.closed >= target.time
-            )
-            for incident in self._docket.ended
-            if incident.status is IncidentStatus.CALLED
-        )
+        given_up = self._docket.given_up(situation.champion.value)
+        return decision.origin is Origin.ORDER or given_up is None
 
     def _open(
         self, incident_id: str, decision: Decision, situation: Situation
@@ -97,9 +91,9 @@ class Admission:
             Event(EventKind.ALARMED, f"{decision.actor}: {decision.reason}", decision.request),
             diagnosed(diagnosis),
         ]
-        status, closed = IncidentStatus.OPEN, None
+        status, closed, called_for = IncidentStatus.OPEN, None, ""
         if decision.remedy is Remedy.CALL:
-            status = IncidentStatus.CALLED
+            status, called_for = IncidentStatus.CALLED, diagnosis.verdict.value
             events.append(Event(EventKind.CALLED, f"{diagnosis.cause} No retrain follows."))
         elif decision.remedy is Remedy.REPORT:
             status, closed = IncidentStatus.RESOLVED, self._clock()
@@ -117,6 +111,10 @@ class Admission:
             closed=closed,
             detected_after=judgement.detected_after,
             decided_by=judgement.decided_by,
+            milestones=milestones(
+                (Milestone.ONSET, judgement.onset), (Milestone.DECIDED, judgement.decided)
+            ),
+            called_for=called_for,
             diagnosis=diagnosis,
         )
         head = self._docket.begin(incident, *events)
@@ -124,7 +122,7 @@ class Admission:
             self._metrics.incidents.labels(situation.model, diagnosis.verdict.value).inc()
             log.warning("incident_opened", incident=incident_id, verdict=diagnosis.verdict.value)
         if head is not None and decision.remedy is Remedy.CALL:
-            self._pager.call(head.value, diagnosis.verdict.value)
+            self._pager.call(head.value)
         return head
 
     def _note_webhooks(self, situation: Situation) -> None:

@@ -45,6 +45,7 @@ class Outcome(BaseModel):
     passed: bool
     verdict: str = ""
     reasons: tuple[str, ...] = ()
+    gate_seconds: float = 0.0
 
     @classmethod
     def read(cls, document: dict[str, Any] | None) -> Outcome | None:
@@ -91,14 +92,15 @@ def train_arguments(
 ) -> tuple[str, ...]:
     """Return the arguments of ``plumbline`` for a retrain on the newest data window.
 
-    It follows the version that serves: no setting names a market.
+    It follows the version that serves: no setting names a market. It keeps no checkpoint: one that
+    is killed is a failed attempt, and the next attempt goes another way.
     """
     arguments = ["train", "--like", situation.version, *_target(settings), *_rows(situation)]
     if settings.train_config is not None:
         arguments += ["--config", settings.train_config]
     if warm:
         arguments += ["--parent", situation.version]
-    return (*arguments, *rung(attempt).options, "--json")
+    return (*arguments, *rung(attempt).options, "--no-checkpoint", "--json")
 
 
 def calibrate_arguments(

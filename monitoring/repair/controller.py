@@ -36,7 +36,14 @@ from plumbline.monitoring.errors import PermanentError
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.repair.admission import REPAIRS, Admission
 from plumbline.monitoring.repair.command import Outcome, job_key, job_of, rung, warm
-from plumbline.monitoring.repair.docket import ACTOR, Docket, Event, diagnosed, moved_for
+from plumbline.monitoring.repair.docket import (
+    ACTOR,
+    Docket,
+    Event,
+    diagnosed,
+    moved_for,
+    reaching,
+)
 from plumbline.monitoring.repair.fallback import Fallback, flips, oscillates
 from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
@@ -49,7 +56,7 @@ from plumbline.monitoring.repair.situation import Situation
 from plumbline.monitoring.repair.triggers.base import Trigger
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.errors import ConflictError, NotFoundError, RefusedError
-from plumbline.store.incident import EventKind, Incident, IncidentStatus, Origin
+from plumbline.store.incident import EventKind, Incident, IncidentStatus, Milestone, Origin
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
 from plumbline.store.registry import ModelRegistry
@@ -221,6 +228,7 @@ class Controller:
         if status.state is JobState.RUNNING:
             return
         outcome = Outcome.read(status.document)
+        head = self._judged(head, outcome)
         if outcome is None:
             why = status.detail or f"the job printed no outcome but {status.document}"
             self._attempt_failed(head, EventKind.ATTEMPT_FAILED, why, result="failed")
@@ -229,6 +237,14 @@ class Controller:
             self._refused(head, outcome.version, why)
         elif (chosen := self.docket.move(head, changes={"candidate": outcome.version})) is not None:
             self._admit(chosen, situation)
+
+    def _judged(self, head: Head, outcome: Outcome | None) -> Head:
+        """Note when the gate began and when it was over, by the job's own account."""
+        if outcome is None:
+            return head
+        now = self._clock()
+        began = now - timedelta(seconds=outcome.gate_seconds)
+        return reaching(head, (Milestone.LEARNT, began), (Milestone.JUDGED, now))
 
     def _admit(self, head: Head, situation: Situation) -> None:
         """Let a candidate that passed its gate into shadow, or promote it where that is skipped."""
@@ -307,6 +323,7 @@ class Controller:
             self._undo(head, situation)
         elif situation.diagnosis.sound and situation.judgement.rows >= self._settings.recovery_rows:
             rows = situation.judgement.rows
+            head = reaching(head, (Milestone.SERVED, situation.served))
             self._resolve(head, f"{situation.diagnosis.verdict} after {rows} predictions")
 
     def _await_clearing(self, head: Head, situation: Situation) -> None:
@@ -399,10 +416,10 @@ class Controller:
     ) -> Head | None:
         """Call a person, once, and leave this version alone from now on."""
         events = (*events, Event(EventKind.CALLED, detail))
-        called = {**(changes or {}), "status": IncidentStatus.CALLED}
+        called = {**(changes or {}), "status": IncidentStatus.CALLED, "called_for": reason}
         moved = self.docket.move(head, *events, changes=called, ended=True)
         if moved is not None:
-            self._pager.call(moved.value, reason)
+            self._pager.call(moved.value)
         return moved
 
     def _resolve(self, head: Head, detail: str) -> None:

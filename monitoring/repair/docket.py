@@ -7,6 +7,7 @@ the others read what it made. What has ended never changes, and is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +19,9 @@ from plumbline.store.incident import (
     IncidentBook,
     IncidentEvent,
     IncidentStatus,
+    Milestone,
     Origin,
+    milestones,
 )
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
@@ -116,6 +119,20 @@ class Docket:
             if event.kind is EventKind.RETRAIN_STARTED
         ]
 
+    def given_up(self, target: AliasTarget) -> Incident | None:
+        """Return the incident for which a person was called about, or left with, what serves.
+
+        None once a person has promoted another version.
+        """
+        for incident in self.ended:
+            of_it = target.version in (incident.version, incident.candidate)
+            since = incident.closed is not None and incident.closed >= target.time
+            if incident.status is IncidentStatus.CALLED and (
+                moved_for(incident, target) or (of_it and since)
+            ):
+                return incident
+        return None
+
     def __contains__(self, incident_id: str) -> bool:
         return incident_id in self._ended or incident_id in self._open
 
@@ -198,6 +215,14 @@ def diagnosed(diagnosis: Diagnosis) -> Event:
     """Return what the timeline says of a diagnosis."""
     text = f"{diagnosis.verdict}: {diagnosis.cause}"
     return Event(EventKind.DIAGNOSED, text, verdict=diagnosis.verdict)
+
+
+def reaching(
+    head: Generation[Incident], *reached: tuple[Milestone, datetime | None]
+) -> Generation[Incident]:
+    """Return a state that its next move will find to have reached milestones."""
+    known = head.value.milestones + milestones(*reached)
+    return replace(head, value=head.value.model_copy(update={"milestones": known}))
 
 
 def moved_for(incident: Incident, target: AliasTarget) -> bool:

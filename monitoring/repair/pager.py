@@ -1,4 +1,4 @@
-"""Calling a person: an error in the log and a counter that an alert rule watches."""
+"""Calling a person: an error in the log and a counter; `notification` tells people themselves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Pager:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def call(self, incident: Incident, reason: str) -> None:
+    def call(self, incident: Incident) -> None:
         """Count the call and log it as an error with the last line of the timeline."""
+        reason = incident.called_for
         self._metrics.calls.labels(incident.model, reason).inc()
         detail = incident.events[-1].detail
         log.error("person_paged", incident=incident.id, reason=reason, detail=detail)

@@ -29,6 +29,8 @@ class Situation:
         End of the newest bar seen, if clients say which bar a window ends with.
     bars
         How many bars clients have asked about since it was promoted, each counted once.
+    served
+        Since when no other version has answered them; None before its own first answer.
     live
         From when to when rows of this version with sound inputs were logged, if there are any.
     requests
@@ -48,6 +50,7 @@ class Situation:
     last_retrain: datetime | None = None
     shadow: ShadowState | None = None
     bars: int = 0
+    served: datetime | None = None
 
     @property
     def version(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.diagnosis.evidence import Evidence
@@ -25,6 +26,9 @@ class Judgement:
         Rows of the version judged until then, retries and stragglers left out.
     evidence
         Of every detector.
+    onset, decided
+        When the row of the estimated onset and the row that decided were answered; None where no
+        row at hand says it.
     """
 
     diagnosis: Diagnosis
@@ -32,11 +36,24 @@ class Judgement:
     detected_after: int
     rows: int
     evidence: tuple[Evidence, ...] = ()
+    onset: datetime | None = None
+    decided: datetime | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The verdict alone."""
         return self.diagnosis.verdict
+
+    def replaced(self, diagnosis: Diagnosis, *, detected_after: int = 0) -> Judgement:
+        """Return what somebody says who has not read it from rows, in place of this."""
+        return replace(
+            self,
+            diagnosis=diagnosis,
+            decided_by=None,
+            detected_after=detected_after,
+            onset=None,
+            decided=None,
+        )
 
 
 def waiting() -> Judgement:

@@ -28,6 +28,7 @@ from plumbline.monitoring.watching.audit.others import other_versions
 from plumbline.monitoring.watching.audit.tally import Tally
 from plumbline.monitoring.watching.chart import Chart
 from plumbline.monitoring.watching.crowd import Crowd
+from plumbline.monitoring.watching.handover import Handover
 from plumbline.monitoring.watching.judgement import Judgement
 from plumbline.monitoring.watching.stream import whole_groups
 from plumbline.monitoring.watching.watcher import Watcher
@@ -78,6 +79,8 @@ class Observation:
         From when to when rows with sound inputs were logged.
     bars
         How many bars were asked about since the promotion, each counted once.
+    served
+        Since when no other version has answered; None before its own first answer.
     """
 
     champion: Generation[AliasTarget]
@@ -90,6 +93,7 @@ class Observation:
     until: datetime | None
     live: tuple[datetime, datetime] | None
     bars: int
+    served: datetime | None
 
     @property
     def judgement(self) -> Judgement:
@@ -218,6 +222,7 @@ class Observer:
         self._midway = False
         self._acceptances = Acceptances(objects, settings.model)
         self._accepted = 0
+        self._handover: Handover | None = None
         self.watch: Watch | None = None
 
     def step(self) -> Observation | None:
@@ -262,7 +267,15 @@ class Observer:
             until=watch.until if watch else None,
             live=watch.live if watch else None,
             bars=watch.bars if watch else 0,
+            served=self._served(read),
         )
+
+    def _served(self, read: PredictionBatch) -> datetime | None:
+        if self._handover is None:
+            return None
+        self._handover.take(read)
+        since = self._handover.since
+        return None if since is None else moment_of(since)
 
     def _heed_acceptances(self, watch: Watch, read: PredictionBatch) -> None:
         """Take inputs that somebody has accepted for right, once the rows until then are read.
@@ -293,6 +306,7 @@ class Observer:
                 since=self._resume_from(champion),
                 table=self._table,
             )
+        self._handover = Handover(version, microseconds(champion.value.time))
         self._generation = champion.number
         log.info("watch_begun", version=version, generation=champion.number, fault=self._fault)
 

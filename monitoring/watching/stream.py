@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
+from datetime import datetime
 from itertools import chain
 
 import numpy as np
 
 from plumbline.bundle.array import AnyArray, BoolArray, IntArray
+from plumbline.bundle.moment import moment_of
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Reading, joined
 from plumbline.diagnosis.sample import Sample
@@ -154,6 +156,19 @@ class Stream:
         """Return the id of the row with this number, which must be at hand."""
         piece = next(each for each in reversed(self._pieces) if each.first <= row)
         return str(piece.rows.prediction_id[row - piece.first])
+
+    def answered(self, back: int, until: int, symbols: Collection[str] = ()) -> datetime | None:
+        """Return when a row was answered, counted back from the one before a number, which is 1.
+
+        Of some symbols, or of all; None if it is not at hand.
+        """
+        for piece in chain(reversed(self._pieces), reversed(self._aside)) if back > 0 else ():
+            rows = piece.rows.take(slice(0, max(until - piece.first, 0)))
+            times = rows.time[np.isin(rows.symbol, list(symbols))] if symbols else rows.time
+            if back <= len(times):
+                return moment_of(int(times[-back]))
+            back -= len(times)
+        return None
 
     def _newest(
         self, most: int, until: int, symbols: Collection[str], *, sound: bool

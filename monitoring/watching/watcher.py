@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -237,7 +238,7 @@ class Watcher:
             episode.go_on()
             return
         self._episode = Episode(diagnosis.verdict, Opening.ALARM, accused)
-        self._input = self._judgement(diagnosis, since)
+        self._input = self._judgement(diagnosis, since, accused)
 
     def _try_ending(self, episode: Episode) -> None:
         """End an episode after clean rows enough, unless the columns are still foreign."""
@@ -297,7 +298,14 @@ class Watcher:
         findings = () if notice.finding is None else (notice.finding,)
         findings, n = (*findings, self._promise), max(notice.since, 1)
         diagnosis = Diagnosis(verdict=notice.verdict, cause=notice.cause, findings=findings, n=n)
-        return Judgement(diagnosis, prediction_id, notice.since, self.rows, self._evidence())
+        return Judgement(
+            diagnosis,
+            prediction_id,
+            notice.since,
+            self.rows,
+            self._evidence(),
+            **self._times(notice.since),
+        )
 
     # -- the outputs
 
@@ -380,11 +388,11 @@ class Watcher:
         """Make a diagnosis of sound rows the verdict, if it changes anything."""
         if diagnosis.verdict.facts.of_input:
             self._episode = Episode(diagnosis.verdict, Opening.RELATION, symbols)
-            self._input = self._judgement(diagnosis, since or RECENT_ROWS)
+            self._input = self._judgement(diagnosis, since or RECENT_ROWS, symbols)
         elif diagnosis.verdict in (Verdict.INSUFFICIENT_DATA, self._model.verdict):
             self._looks.undrifted *= diagnosis.verdict is Verdict.INSUFFICIENT_DATA
         elif not self._looks.drift_lingers(self._model.verdict, diagnosis.verdict):
-            self._model = self._judgement(diagnosis, since)
+            self._model = self._judgement(diagnosis, since, symbols)
             self._begun |= diagnosis.verdict.facts.well
 
     def _accused(self, subject: str) -> tuple[str, ...]:
@@ -414,14 +422,23 @@ class Watcher:
         findings = (*diagnosis.findings, *self._auditor.findings(), self._promise)
         return diagnosis.model_copy(update={"findings": findings})
 
-    def _judgement(self, diagnosis: Diagnosis, detected_after: int) -> Judgement:
+    def _judgement(
+        self, diagnosis: Diagnosis, detected_after: int, symbols: tuple[str, ...] = ()
+    ) -> Judgement:
         return Judgement(
             diagnosis=diagnosis,
             decided_by=self._stream.prediction_id(self._row),
             detected_after=detected_after,
             rows=self.rows,
             evidence=self._evidence(),
+            **self._times(detected_after, symbols),
         )
+
+    def _times(self, since: int, symbols: tuple[str, ...] = ()) -> dict[str, datetime | None]:
+        """Return when the present row and the onset so many rows before were answered."""
+        answered = self._stream.answered
+        decided = answered(1, self.rows)
+        return {"decided": decided, "onset": answered(since, self.rows, symbols)}
 
     def _evidence(self) -> tuple[Evidence, ...]:
         return () if self._panel is None else self._panel.evidence(self._columns)

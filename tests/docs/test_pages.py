@@ -41,23 +41,6 @@ def test_targets_in_pages_exist():
     assert {"run", "test"} <= used <= targets
 
 
-def test_commands_in_pages_exist():
-    """Each `plumbline` line in a code block has a command and options that exist."""
-    from plumbline.cli.command_page import commands
-
-    known = dict(commands())
-    for page in pages():
-        for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.M | re.S):
-            for line in re.findall(r"^(?:\.venv/bin/)?(plumbline .*)", block, re.M):
-                words = line.split("#")[0].split(" -- ")[0].split()
-                path = " ".join(words[:3]) if " ".join(words[:3]) in known else " ".join(words[:2])
-                options = {word.split("=")[0] for word in words if word.startswith("--")}
-
-                assert path in known, f"{name_of(page)}: {line}"
-                accepted = {o for parameter in known[path].params for o in parameter.opts}
-                assert options <= accepted | {"--help"}, f"{name_of(page)}: {line}"
-
-
 def test_the_command_page_is_up_to_date():
     """docs/cli.md is what `python -m plumbline.cli.command_page` writes."""
     from plumbline.cli.command_page import PAGE, render

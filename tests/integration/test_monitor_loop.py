@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.monitor import Monitor
-from plumbline.store.incident import EventKind, IncidentStatus
+from plumbline.store.incident import EventKind, IncidentStatus, Milestone
+from plumbline.store.repair_time import repair_time
 from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, kinds, value
 from tests.support.monitored import log_rows
@@ -74,6 +76,14 @@ def test_a_collapse_is_seen_retrained_and_recovered_from(control):
     assert "--live-since" in control.calls[0]
     verdicts = [head.value.diagnosis.verdict for head in control.board.history()]
     assert verdicts[-1] is Verdict.HEALTHY
+    reached = {each.milestone: each.time for each in incident.milestones}
+    assert list(reached) == list(Milestone)
+    assert reached[Milestone.ONSET] < reached[Milestone.DECIDED]
+    faulty = (reached[Milestone.DECIDED] - reached[Milestone.ONSET]) / timedelta(milliseconds=1)
+    assert faulty == incident.detected_after - 1
+    spent = repair_time(incident)
+    whole = (incident.closed - reached[Milestone.ONSET]).total_seconds()
+    assert spent.total == pytest.approx(whole, abs=0.01)
 
 
 def test_a_restarted_monitor_knows_what_the_last_one_knew(control):

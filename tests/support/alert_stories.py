@@ -151,17 +151,28 @@ def repeated_inputs() -> Story:
 
 
 def retrain_exhausted() -> Story:
-    """The counter is born with its first call at 10m; calls about inputs are not for this one."""
-    count = 80
-    calls = {
-        labelled("plumbline_monitoring_calls_total", {"model": "m", "reason": reason}): steps(
-            (None, 10), (1.0, 70)
+    """A person is awaited from 10m until they act at 1h40m; a restart at 40m keeps the alert.
+
+    Calls about inputs have an alert of their own.
+    """
+    count, name = 110, "plumbline_monitoring_person_awaited"
+    series = {
+        labelled(name, {"model": "m", "version": "a", "reason": reason}): steps(
+            (None, 10), (1.0, 30), (None, 3), (1.0, 57), (0.0, 10)
         )
         for reason in ("attempts_used_up", "schema_skew")
     }
+    given_up = ["RetrainExhausted model=m"]
     return Story(
-        {**well(count), **calls},
-        {"9m": [], "10m": ["RetrainExhausted model=m"], "1h12m": []},
+        {**well(count), **series},
+        {
+            "9m": [],
+            "10m": given_up,
+            "42m": given_up,
+            "1h12m": given_up,
+            "1h44m": given_up,
+            "1h45m": [],
+        },
     )
 
 
@@ -224,6 +235,33 @@ def several_leaders() -> Story:
     name = labelled("plumbline_monitoring_leader", {"instance": "x", "model": "m"})
     second[name] = [float(k >= 10) for k in range(20)]
     return Story({**well(20), **second}, {"11m": [], "12m": ["SeveralLeaders model=m"]})
+
+
+def messages_undelivered() -> Story:
+    """One message waits from 10m on; fifteen minutes are demanded, and one that is sent ends it.
+
+    Of another model a message is given up at 10m; a third one's receiver takes some all the time.
+    """
+    count = 60
+    name = "plumbline_monitoring_messages_"
+
+    def of(model: str, waiting: list[float | None], **counted: list[float | None]) -> Series:
+        totals = {
+            labelled(f"{name}total", {"model": model, "result": result}): values
+            for result, values in counted.items()
+        }
+        return {labelled(f"{name}waiting", {"model": model}): waiting, **totals}
+
+    series = {
+        **of("m", steps((0.0, 10), (1.0, 30), (0.0, 20)), sent=steps((4.0, 40), (5.0, 20))),
+        **of("refused", steps((0.0, 60)), given_up=steps((0.0, 10), (1.0, 50))),
+        **of("busy", steps((3.0, 60)), sent=[float(k) for k in range(count)]),
+    }
+    m, refused = "MessagesUndelivered model=m", "MessagesUndelivered model=refused"
+    return Story(
+        {**well(count), **series},
+        {"24m": [], "25m": [m, refused], "44m": [m, refused], "46m": []},
+    )
 
 
 def service_down() -> Story:
@@ -391,6 +429,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "NoHealthyVersion": no_healthy_version,
     "MonitorBlind": monitor_blind,
     "SeveralLeaders": several_leaders,
+    "MessagesUndelivered": messages_undelivered,
     "ServiceDown": service_down,
     "ServiceDown, never seen": no_service_at_all,
     "NoModelServed": no_model_served,

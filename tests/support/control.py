@@ -13,7 +13,9 @@ from pathlib import Path
 from plumbline.bundle.finding import Diagnosis, Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import build_triggers
+from plumbline.monitoring.process import build_launcher
 from plumbline.monitoring.repair.controller import Controller
+from plumbline.monitoring.repair.launchers.base import Launcher
 from plumbline.monitoring.repair.launchers.subprocess import Process, SubprocessLauncher
 from plumbline.monitoring.repair.request import Request, RequestKind
 from plumbline.monitoring.repair.situation import Situation
@@ -104,8 +106,10 @@ class Control:
         }
         return MonitoringSettings.load(None, **given)
 
-    def launcher(self, settings: MonitoringSettings) -> SubprocessLauncher:
-        """Return a launcher of the quick training."""
+    def launcher(self, settings: MonitoringSettings) -> Launcher:
+        """Return a launcher of the quick training; another kind is told about it by settings."""
+        if settings.launcher != "subprocess":
+            return build_launcher(settings)
         params = SubprocessLauncher.Params(state=settings.state, command=QUICK_TRAIN, threads=1)
         return SubprocessLauncher(params)
 

@@ -46,7 +46,7 @@ def declared_metrics() -> dict[str, DeclaredMetric]:
 
 
 def _of(registry: Any) -> Iterator[DeclaredMetric]:
-    for collector in set(registry._names_to_collectors.values()):
+    for collector in dict.fromkeys(registry._names_to_collectors.values()):
         for family in collector.describe():
             series = tuple(family.name + suffix for suffix in _SUFFIXES[family.type])
             name = series[0] if family.type == "counter" else family.name

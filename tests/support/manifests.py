@@ -61,7 +61,7 @@ def build(overlay: str) -> tuple[Manifest, ...]:
     )
     if result.returncode or result.stderr:
         raise AssertionError(f"kubectl kustomize {folder}: {result.stderr}")
-    return tuple(yaml.safe_load_all(result.stdout))
+    return tuple(yaml.load_all(result.stdout, yaml.CSafeLoader))
 
 
 def of_kind(overlay: str, *kinds: str) -> dict[str, Manifest]:

@@ -25,10 +25,13 @@ PACKAGES = {
     "make": "make",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "ray": "ray[default]",
+    "unshare": "util-linux",
+    "ip": "iproute2",
 }
 """The Debian package of each program; for those of PyPI, the name there."""
 
-PYPI = frozenset({"checkov"})
+PYPI = frozenset({"checkov", "ray"})
 """Programs whose dependencies contradict ours, so that they have an environment to themselves."""
 
 ELSEWHERE = PYPI | {"kubectl"}

@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,10 @@ from tests.support.bundles import small_bundle
 ROOT = Path(__file__).parents[2]
 MODEL = "eurusd-1h"
 LAUNCH = "import typer; from plumbline.cli.serve import serve; typer.run(serve)"
+
+_LOW, _HIGH = 20_000, 30_000
+_FIRST = _LOW + os.getpid() * 997 % (_HIGH - _LOW)
+_PORTS = cycle([*range(_FIRST, _HIGH), *range(_LOW, _FIRST)])
 
 T = TypeVar("T")
 
@@ -139,11 +144,21 @@ def serving(
     models: tuple[str, ...] = (MODEL,),
     workers: int = 2,
     wait: bool = True,
+    store: str | None = None,
+    ports: Sequence[int] | None = None,
     **environment: str,
 ) -> Iterator[Served]:
-    """Run ``plumbline serve`` on free ports; whatever it started is gone at the end."""
-    port, admin_port = free_ports(2)
-    store = (folder / "store").as_uri()
+    """Run ``plumbline serve``; whatever it started is gone at the end.
+
+    Parameters
+    ----------
+    store
+        URL; by default a folder of its own.
+    ports
+        Of the API and its administration; by default free ones.
+    """
+    port, admin_port = ports or free_ports(2)
+    store = store or (folder / "store").as_uri()
     output = folder / "output.txt"
     options = {
         "--store": store,
@@ -182,12 +197,15 @@ def serving(
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return ports nobody listens on now, each once.
+
+    They lie below those that the kernel gives to connections, and processes of tests begin far
+    from each other: nobody else takes a port until its server listens.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_PORTS)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found

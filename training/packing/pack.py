@@ -113,6 +113,7 @@ def pack(
     packed = Packed(spec, adapted, rows, asked, outputs)
     profile = packed.profile()
     progress("judging", 0.8)
+    gate_began = time.monotonic()
     report = _judge(packed, judging, profile)
     packed = replace(packed, outputs=replace(outputs, withheld=report.withheld))
     if report.withheld:
@@ -121,7 +122,13 @@ def pack(
     manifest = packed.manifest(name, files, reference, graph)
     progress("writing the bundle", 0.95)
     return publish(
-        ModelRegistry(objects, name), manifest, files, report, promote=promote, began=began
+        ModelRegistry(objects, name),
+        manifest,
+        files,
+        report,
+        promote=promote,
+        began=began,
+        judging=gate_began,
     )
 
 

@@ -12,5 +12,6 @@ LAUNCHERS: Plugins[Launcher] = Plugins(
     {
         "subprocess": SubprocessLauncher,
         "kubernetes": "plumbline.monitoring.repair.launchers.kubernetes:KubernetesLauncher",
+        "ray": "plumbline.monitoring.repair.launchers.ray:RayLauncher",
     },
 )

@@ -5,29 +5,19 @@ Objects are what the API has: mappings, of which fields nobody here knows are ke
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from plumbline.monitoring.repair.launchers.base import JobSpec
+from plumbline.monitoring.repair.launchers.job_folder import last_words
+from plumbline.monitoring.repair.launchers.remote import job_name
 
 INCIDENT_LABEL = "plumbline/incident"
-_NAME_LENGTH = 63  # that of a label, which pods carry
 _STARTING = ("ContainerCreating", "PodInitializing")
 
 Object = Mapping[str, Any]
-
-
-def job_name(template: str, key: str) -> str:
-    """Return the name of the Job with a key; too long a one is cut and told apart by a hash."""
-    name = f"{template}-{key}"
-    if len(name) <= _NAME_LENGTH:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-    return f"{name[: _NAME_LENGTH - len(digest) - 1].rstrip('-.')}-{digest}"
 
 
 def build_job(cronjob: Object, spec: JobSpec, *, threads: int) -> dict[str, Any]:
@@ -104,34 +94,17 @@ def why_failed(job: Object, pod: Object | None, *, waited: str = "", said: str =
     failed = conditions(job).get("Failed", {})
     if failed.get("reason") == "DeadlineExceeded":
         late = f"killed: it took longer than {job['spec']['activeDeadlineSeconds']} s"
-        return f"{late}; its pod did not start, {waited}" if waited else late + _last(said)
+        return f"{late}; its pod did not start, {waited}" if waited else late + last_words(said)
     if pod is None:
         what = f": {failed['message']}" if failed.get("message") else ""
         return f"ended without a result, and its pod is gone{what}"
     if reason := pod["status"].get("reason"):
         return f"{reason}: {pod['status'].get('message', '')}".rstrip(": ")
     ended = _terminated(pod)
+    what = f"ended with exit code {ended.get('exitCode', '?')} and without a result"
     if ended.get("reason") == "OOMKilled":
-        return f"killed: it needed more memory than its limit of {_memory(pod)}" + _last(said)
-    return f"ended with exit code {ended.get('exitCode', '?')} and without a result" + _last(said)
-
-
-def document_of(text: str) -> tuple[dict[str, Any] | None, str]:
-    """Return the last JSON object of a log that begins a line, and the log without it.
-
-    A pod has one log: what its container wrote to standard output stands among the rest.
-    """
-    decoder, end = json.JSONDecoder(), len(text)
-    while (start := text.rfind("{", 0, end)) >= 0:
-        end = start
-        if start and text[start - 1] != "\n":
-            continue
-        try:
-            found, size = decoder.raw_decode(text[start:])
-        except ValueError:
-            continue
-        return found, text[:start] + text[start + size :].lstrip("\n")
-    return None, text
+        what = f"killed: it needed more memory than its limit of {_memory(pod)}"
+    return what + last_words(said)
 
 
 def _fill(container: dict[str, Any], spec: JobSpec, threads: int) -> None:
@@ -170,8 +143,3 @@ def _terminated(pod: Object) -> Object:
 def _memory(pod: Object) -> str:
     limits = (pod["spec"]["containers"][0].get("resources") or {}).get("limits") or {}
     return str(limits.get("memory", "the node"))
-
-
-def _last(said: str) -> str:
-    lines = said.strip().splitlines()
-    return f"; it said last: {lines[-1][-500:]}" if lines else ""

@@ -33,6 +33,7 @@ from plumbline.monitoring.repair.launchers.job_folder import (
     LOG,
     OUTPUT,
     job_folder,
+    last_words,
     old_folders,
     read_document,
     read_log,
@@ -173,9 +174,7 @@ class SubprocessLauncher(Launcher):
     def _reason(self, handle: JobHandle) -> str:
         child = self._children.get(handle.key)
         code = f"with exit code {child.returncode}" if child else "while no monitor was looking"
-        said = self.logs(handle).strip().splitlines()
-        last = f"; it said last: {said[-1]}" if said else ""
-        return f"ended {code} and without a result{last}"
+        return f"ended {code} and without a result{last_words(self.logs(handle))}"
 
     def _folder(self, handle: JobHandle) -> Path:
         return job_folder(self._params.state, handle.key)

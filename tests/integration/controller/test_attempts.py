@@ -25,6 +25,7 @@ def test_refused_candidates_use_up_the_attempts_and_call_once(control, controlle
     assert incident.status is IncidentStatus.CALLED
     assert kinds(incident).count(EventKind.CANDIDATE_REFUSED) == 2
     assert kinds(incident).count(EventKind.CALLED) == 1
+    assert incident.called_for == "attempts_used_up"
     assert len(control.incidents()) == 1
     assert len(control.calls) == 2
     assert control.calls[0] != control.calls[1]
@@ -122,6 +123,7 @@ def test_the_job_is_told_which_bars_and_which_live_rows_to_use(control, controll
 
     assert call[call.index("--until") + 1] == "2017-09-01T12:00:00Z"
     assert call[call.index("--live-since") + 1] == "2026-01-01T00:00:00Z"
+    assert "--no-checkpoint" in call  # nobody goes on with a retrain
     assert call[call.index("--live-until") + 1] == "2026-01-02T00:00:00Z"
 
 

@@ -278,6 +278,7 @@ SERVICE: dict[str, Expected] = {
     "Satisfied clients / A": always({"apdex": 1}),
     "In flight and queued / A": always({"in flight": 8}),
     "In flight and queued / B": always({"queued": 0}),
+    "In flight and queued / C": always({"not taken": 4}),
     "Answers per second, by version / A": {
         HEALTHY: {f"{name} {OLD}": rate for name, rate in RATES.items()},
         FROZEN: {

@@ -179,6 +179,7 @@ def _count_requests(samples: Samples, model: Model, at) -> None:
     samples.counter("plumbline_service_refused_total", at(reason="non_finite"), 0.1)
     samples.gauge("plumbline_service_requests_in_flight", at(), 2)
     samples.gauge("plumbline_service_requests_queued", at(), 0)
+    samples.gauge("plumbline_service_connections_waiting", at(), 1)
     samples.counter("plumbline_service_worker_restarts_total", at(), trouble)
 
 

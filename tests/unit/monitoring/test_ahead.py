@@ -57,6 +57,29 @@ def test_the_schedule_says_how_many_predictions_are_left():
     assert scheduled.when == NOW + timedelta(seconds=1_400)
 
 
+def test_the_schedule_by_bars_is_told_too():
+    """However many symbols ask about a bar; at the pace at which bars have come."""
+    settings = {"schedule_bars": 24, "schedule_predictions": 1_000}
+    some = {"settings": settings, "rows": 300, "next_look": None}
+    bars, predictions = look_ahead(prospect(**some, bars=30))
+
+    assert "18 more bars" in bars.waits
+    assert bars.when == NOW + timedelta(seconds=18 * 10 * 2)
+    assert "700 more predictions" in predictions.waits
+    assert [each.when for each in look_ahead(prospect(**some)) if "bars" in each.waits] == [None]
+    off = {**settings, "triggers": ("verdict",)}
+    assert look_ahead(prospect(**{**some, "settings": off}, bars=30)) == ()
+
+
+def test_that_nothing_more_is_tried_is_told():
+    """Until a person promotes another version."""
+    left = incident(IncidentStatus.CALLED)
+    (said,) = look_ahead(prospect(next_look=None, given_up=left))
+
+    assert said.what == "Nothing more is tried on this version"
+    assert (said.when, said.incident) == (None, left.id)
+
+
 def test_the_cool_down_is_told_while_it_lasts():
     """And not a second longer."""
     settings = {"cooldown_seconds": 600.0}

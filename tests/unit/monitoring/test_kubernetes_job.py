@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from plumbline.monitoring.repair.launchers.base import JobSpec
 from plumbline.monitoring.repair.launchers.kubernetes_job import (
     build_job,
-    document_of,
-    job_name,
     why_failed,
     why_waiting,
 )
+from plumbline.monitoring.repair.launchers.remote import job_name
 from tests.support.declared import ROOT
 
 SPEC = JobSpec(key="0123abcd-2", arguments=("train", "--json"), timeout_seconds=900.5)
@@ -101,22 +100,6 @@ def test_names_fit_into_a_label_and_stay_apart(template, key):
     assert len(name) <= 63
     assert name[-1].isalnum()
     assert name != job_name(template, f"{key}0")
-
-
-@pytest.mark.parametrize(
-    ("text", "document", "said"),
-    [
-        ('{"passed": true}\n', {"passed": True}, ""),
-        ('epoch 1\n{\n  "a": {\n    "b": 1\n  }\n}\nbye\n', {"a": {"b": 1}}, "epoch 1\nbye\n"),
-        ('{"event": "start"}\n{"passed": false}', {"passed": False}, '{"event": "start"}\n'),
-        ("{not JSON}\n", None, "{not JSON}\n"),
-        ('loss {"a": 1}\n', None, 'loss {"a": 1}\n'),
-        ("", None, ""),
-    ],
-)
-def test_the_result_is_found_in_the_log(text, document, said):
-    """It is the last object that begins a line; the rest is the log."""
-    assert document_of(text) == (document, said)
 
 
 def test_a_pod_that_only_starts_waits_for_nothing():

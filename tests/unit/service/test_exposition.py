@@ -19,7 +19,7 @@ OPENMETRICS = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;
 PROCESS = """
 import sys
 from types import SimpleNamespace
-from plumbline.service import metrics as module
+from plumbline.service import model_metrics as module
 from plumbline.service.metrics import Metrics
 
 module.time = lambda: float(sys.argv[1])
@@ -27,10 +27,10 @@ metrics = Metrics(("/predict",))
 version = sys.argv[2]
 predictor = SimpleNamespace(manifest=SimpleNamespace(name="m"), version=version)
 serving = SimpleNamespace(predictor=predictor, generation=int(sys.argv[3]))
-metrics.show_serving([(serving, "champion")])
-metrics._predictions.labels("m", version).inc(5)
-metrics._newest_bar.labels("m", version).set(float(sys.argv[3]))
-metrics.begin_request()
+metrics.models.show_serving([(serving, "champion")])
+metrics.models._predictions.labels("m", version).inc(5)
+metrics.models._newest_bar.labels("m", version).set(float(sys.argv[3]))
+metrics.requests.begin_request()
 metrics.publish()
 """
 
@@ -141,7 +141,7 @@ def test_a_generation_that_is_loaded_no_more_is_not_shown():
     predictor = SimpleNamespace(manifest=SimpleNamespace(name="m"), version="v")
     for generation in (1, 2):
         serving = SimpleNamespace(predictor=predictor, generation=generation)
-        metrics.show_serving([(serving, "champion")])
+        metrics.models.show_serving([(serving, "champion")])
     shown = [line for line in metrics.expose()[0].decode().splitlines() if "model_info{" in line]
 
     assert len(shown) == 1

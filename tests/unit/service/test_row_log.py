@@ -47,7 +47,7 @@ def run(scenario, **options):
     disk, clock = Disk(), [0.0]
 
     async def main():
-        row_log = RowLog(disk, Metrics(), clock=lambda: clock[0], **options)
+        row_log = RowLog(disk, Metrics().log, clock=lambda: clock[0], **options)
         try:
             return await scenario(row_log, disk, clock)
         finally:

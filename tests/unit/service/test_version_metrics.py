@@ -20,7 +20,8 @@ def counters(metrics: Metrics, *, totals: tuple[float, float, float]) -> OutputM
     """Return an output of one coordinate whose three sums stand at these totals already."""
     labels = ("m", "v", "r6", "value")
     children = [
-        each.labels(*labels) for each in (metrics._positive, metrics._negative, metrics._square)
+        each.labels(*labels)
+        for each in (metrics.models._positive, metrics.models._negative, metrics.models._square)
     ]
     for child, total in zip(children, totals, strict=True):
         child.inc(total)
@@ -28,7 +29,7 @@ def counters(metrics: Metrics, *, totals: tuple[float, float, float]) -> OutputM
     return OutputMetrics(
         scale=OutputScale(np.zeros(1), np.ones(1)),
         members=1,
-        epistemic=ExactCounter(metrics._epistemic.labels(*labels[:3])),
+        epistemic=ExactCounter(metrics.models._epistemic.labels(*labels[:3])),
         probability=[],
         positive=[positive],
         negative=[negative],
@@ -82,7 +83,7 @@ def test_plain_additions_would_lose_it():
     for _ in range(50_000):
         plain += step
     metrics = Metrics()
-    child = metrics._square.labels("m", "v", "r6", "value")
+    child = metrics.models._square.labels("m", "v", "r6", "value")
     child.inc(total)
     counter = ExactCounter(child)
     for _ in range(50_000):
@@ -95,7 +96,7 @@ def test_plain_additions_would_lose_it():
 
 def test_a_counter_goes_on_where_its_file_stands():
     """A process may get the number of one that died, and with it its file."""
-    child = Metrics()._square.labels("m", "v", "r6", "value")
+    child = Metrics().models._square.labels("m", "v", "r6", "value")
     child.inc(7.0)
     counter = ExactCounter(child)
     counter.inc(0.5)

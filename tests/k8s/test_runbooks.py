@@ -1,0 +1,178 @@
+"""What the runbooks tell a person to run in a cluster: its objects, labels and ports are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.control_plane import await_that
+from tests.support.manifests import MODEL, build, of_kind, pods
+from tests.support.page_command import RUNBOOKS, PageCommand, commands
+
+KINDS = {
+    "deployment": "Deployment",
+    "statefulset": "StatefulSet",
+    "service": "Service",
+    "cronjob": "CronJob",
+    "jobs": "Job",
+    "hpa": "HorizontalPodAutoscaler",
+}
+UNSCHEDULED = r"does not have a host assigned|is not running|is Pending|Metrics API not available"
+"""What comes of a command that needs a running pod, where the object was found and none runs."""
+
+pytestmark = pytest.mark.tools
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person stands: an overlay, and what they put in for the variables."""
+
+    overlay: str
+    model: str = "eurusd-1h"
+    suffix: str = ""
+
+    def variables(self, namespace: str = "there") -> dict[str, str]:
+        """Return them by name."""
+        return {"NAMESPACE": namespace, "MODEL": self.model, "SUFFIX": self.suffix}
+
+
+PLACES = (
+    Place("overlays/dev"),
+    Place("overlays/prod"),
+    Place("overlays/two-models", "euro", "-euro"),
+)
+
+
+def every() -> list[PageCommand]:
+    """Each `kubectl` command of the runbooks, once."""
+    found = [each for page in RUNBOOKS for each in commands(page, "kubectl")]
+    return list({each.words: each for each in found}.values())
+
+
+def option(words: tuple[str, ...], name: str) -> str | None:
+    """The value of an option that is a word of its own."""
+    return words[words.index(name) + 1] if name in words else None
+
+
+def selected(place: Place, kind: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Names and labels of what there is of a kind in a place; of pods, by who makes them."""
+    if kind == "pods":
+        yield from ((pod.owner, pod.labels) for pod in pods(place.overlay))
+        return
+    for manifest in build(place.overlay):
+        metadata = manifest["metadata"]
+        if manifest["kind"] == KINDS[kind]:
+            yield metadata["name"], metadata.get("labels", {})
+
+
+def matches(labels: dict[str, str], selector: str) -> bool:
+    """Whether labels are as a selector of equalities asks."""
+    wanted = dict(part.split("=") for part in selector.split(","))
+    return wanted.items() <= labels.items()
+
+
+def asked(words: tuple[str, ...]) -> list[str]:
+    """The kinds that a command with a selector is about."""
+    before = words[words.index("-l") - 1]
+    return ["pods"] if before == "logs" else before.split(",")
+
+
+def faults(words: tuple[str, ...], place: Place) -> Iterator[str]:
+    """Yield what a command names that is not there, or is another model's."""
+    if words[1:3] != ("-n", "there"):
+        yield "it does not begin with -n NAMESPACE"
+        return
+    if (selector := option(words, "-l")) is not None:
+        found = [
+            (name, labels)
+            for kind in asked(words)
+            for name, labels in selected(place, kind)
+            if matches(labels, selector)
+        ]
+        if not found:
+            yield f"{selector} selects nothing"
+        yield from (f"{name} is not its own" for name, of in found if of[MODEL] != place.model)
+    for word in words:
+        kind, _, name = word.partition("/")
+        if kind in KINDS and name:
+            objects = of_kind(place.overlay, KINDS[kind])
+            if name not in objects:
+                yield f"there is no {word}"
+            elif words[3] == "port-forward":
+                ports = {port["port"] for port in objects[name]["spec"]["ports"]}
+                if int(words[-1]) not in ports:
+                    yield f"{word} has no port {words[-1]}"
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.overlay)
+def test_what_runbooks_name_is_there(place):
+    """In every overlay, with as many models: kinds, names, labels, ports."""
+    found = every()
+    wrong = [
+        f"{command.text}: {fault}"
+        for command in found
+        for fault in faults(command.given({**place.variables(), "pod": "pod/x"}), place)
+    ]
+
+    assert len(found) > 20
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kubectl -n there port-forward service/plumbline-monitor 3002",
+        "kubectl -n there exec deployment/plumbline-monitr -- date",
+        "kubectl -n there logs -l app.kubernetes.io/name=plumbline-monitr",
+        "kubectl get pods -l app.kubernetes.io/name=plumbline-monitor",
+    ],
+)
+def test_a_misspelt_one_would_be_found(line):
+    """The test above can fail."""
+    assert list(faults(tuple(line.split()), PLACES[0]))
+
+
+def test_another_models_pods_would_be_found():
+    """Where a namespace has two, a selector without the model is everybody's."""
+    line = "kubectl -n there logs -l app.kubernetes.io/name=plumbline-monitor"
+
+    assert "plumbline-monitor-dollar is not its own" in faults(tuple(line.split()), PLACES[2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.overlay)
+def test_kubectl_takes_every_command(plane, place):
+    """Run against a real API server; what needs a running pod gets as far as finding it."""
+    if not plane.controlled:
+        pytest.skip("without controllers there are no pods to be found")
+    if "monitoring.coreos.com" not in plane.say("api-versions") and place is not PLACES[0]:
+        pytest.skip("the CRDs of the Prometheus operator are not there")
+    with plane.namespace() as namespace, plane.folder(place.overlay, namespace) as folder:
+        plane.say("apply", "--server-side", "-k", folder)
+        _second_revision(plane, namespace)
+        await_that(lambda: _monitors(plane, namespace, place), 60)
+        pod = _monitors(plane, namespace, place)[0]["metadata"]["name"]
+        variables = {**place.variables(namespace), "pod": f"pod/{pod}"}
+        wrong = []
+        for command in every():
+            result = plane.run(*command.given(variables)[1:])
+            good = result.returncode == 0 and "No resources found" not in result.stderr
+            if not good and not re.search(UNSCHEDULED, result.stderr):
+                wrong.append(f"{command.text}: {result.stderr}{result.stdout}")
+
+    assert wrong == []
+
+
+def _monitors(plane: Any, namespace: str, place: Place) -> list[dict[str, Any]]:
+    selector = f"app.kubernetes.io/name=plumbline-monitor,{MODEL}={place.model}"
+    return plane.get("pods", "--namespace", namespace, "-l", selector)["items"]
+
+
+def _second_revision(plane: Any, namespace: str) -> None:
+    """Roll once, so that there is something to go back to."""
+    kinds = "deployment,statefulset"
+    plane.say("rollout", "restart", kinds, "-n", namespace, "-l", "app.kubernetes.io/part-of")
