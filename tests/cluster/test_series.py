@@ -14,9 +14,12 @@ from tests.support.deployment import MONITOR, SERVICE
 _OUTCOMES = "outcomes of more bars than one version has answered here"
 ABSENT = {
     "plumbline_monitoring_errors_total": "a round of the monitor that fails",
+    "plumbline_monitoring_messages_total": "somebody to be notified",
+    "plumbline_monitoring_messages_waiting": "somebody to be notified",
     "plumbline_monitoring_person_awaited": "an incident that only a person can end",
     "plumbline_monitoring_recalibrations_total": "a shifted bias",
     "plumbline_monitoring_recomputations_total": "torch, which the monitor's image lacks",
+    "plumbline_monitoring_shadow_agreement_ratio": "a shadow that outlasts a scrape",
     "plumbline_monitoring_skill_evidence_nats": _OUTCOMES,
     "plumbline_monitoring_skill_threshold_nats": _OUTCOMES,
     "plumbline_monitoring_skill_value": _OUTCOMES,
