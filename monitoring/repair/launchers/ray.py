@@ -29,11 +29,7 @@ from plumbline.monitoring.repair.launchers.base import (
     JobStatus,
     Launcher,
 )
-from plumbline.monitoring.repair.launchers.job_folder import (
-    keep_log,
-    last_words,
-    read_document,
-)
+from plumbline.monitoring.repair.launchers.job_folder import keep_log, read_document
 from plumbline.monitoring.repair.launchers.ray_job import (
     RayJob,
     RayStatus,
@@ -44,6 +40,7 @@ from plumbline.monitoring.repair.launchers.ray_job import (
 )
 from plumbline.monitoring.repair.launchers.remote import ANSWER_SECONDS, AwayError, RemoteLauncher
 from plumbline.monitoring.settings import MonitoringSettings, RaySettings
+from plumbline.store.job_log import last_words
 
 log = structlog.get_logger()
 
