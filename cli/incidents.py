@@ -81,12 +81,14 @@ def _told(store: str, which: str, model: str | None) -> tuple[dict[str, Any], st
     """Return an incident as data and as its post-mortem."""
     from plumbline.cli.post_mortem import post_mortem
     from plumbline.store.acknowledgement import Acknowledgements
+    from plumbline.store.job_log import JobLogs
     from plumbline.store.repair_time import BUDGETS, MINUTE, repair_time
 
     with refusals():
         objects = existing_store(store)
         found = _one(_incidents(objects, model), which)
         seen = Acknowledgements(objects, found.model).all().get(found.id)
+        logs = JobLogs(objects, found.model).of(found.id)
     spent = repair_time(found)
     value = {
         **found.model_dump(mode="json"),
@@ -97,8 +99,9 @@ def _told(store: str, which: str, model: str | None) -> tuple[dict[str, Any], st
             "all_but_training": MINUTE,
             "over": [stage.value for stage in spent.over],
         },
+        "job_logs": {str(attempt): text for attempt, text in logs.items()},
     }
-    return value, post_mortem(found, seen)
+    return value, post_mortem(found, seen, logs)
 
 
 def _incidents(objects: Objects, model: str | None) -> dict[str, list[Incident]]:

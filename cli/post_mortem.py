@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from plumbline.store.repair_time import MINUTE, repair_time
@@ -11,8 +12,13 @@ if TYPE_CHECKING:
     from plumbline.store.acknowledgement import Acknowledgement
     from plumbline.store.incident import Incident
 
+LOG_LINES = 60
+"""Of each job's log that a person is told."""
 
-def post_mortem(incident: Incident, seen: Acknowledgement | None) -> str:
+
+def post_mortem(
+    incident: Incident, seen: Acknowledgement | None, logs: Mapping[int, str] = MappingProxyType({})
+) -> str:
     """Return the whole document.
 
     Parameters
@@ -21,8 +27,16 @@ def post_mortem(incident: Incident, seen: Acknowledgement | None) -> str:
         In its newest state.
     seen
         Who said that they are on it, if anybody did.
+    logs
+        The end of each job's log, by attempt; of each the last lines are told.
     """
-    parts = (_head(incident, seen), _evidence(incident), _timeline(incident), _times(incident))
+    parts = (
+        _head(incident, seen),
+        _evidence(incident),
+        _timeline(incident),
+        _times(incident),
+        _logs(logs),
+    )
     return "\n".join(line for part in parts for line in part)
 
 
@@ -85,6 +99,19 @@ def _times(incident: Incident) -> Iterator[str]:
     yield f"| all but training | {spent.budgeted:.1f} | {MINUTE:.0f} | {over} |"
     yield f"| in all | {spent.total:.1f} | | |"
     yield ""
+
+
+def _logs(logs: Mapping[int, str]) -> Iterator[str]:
+    for attempt, text in sorted(logs.items()):
+        lines = text.splitlines()
+        told = lines[-LOG_LINES:]
+        yield f"## The log of attempt {attempt}"
+        yield ""
+        if len(lines) > len(told):
+            yield f"The last {len(told)} lines of {len(lines)}; `--json` has all that was kept."
+            yield ""
+        yield from (f"    {line}" for line in told)
+        yield ""
 
 
 def _acknowledged(seen: Acknowledgement | None) -> str:

@@ -13,6 +13,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.exposition import choose_encoder
 
@@ -43,6 +44,7 @@ class Metrics:
     """
 
     def __init__(self, *, model: str = "") -> None:
+        disable_created_metrics()  # a second series for each counter, which the service's have not
         self.registry = CollectorRegistry()
         self._model = model
         self._left: dict[str, datetime] = {}
@@ -71,6 +73,11 @@ class Metrics:
             "plumbline_monitoring_skill_value",
             "What outcomes have shown of an output: a figure in its own unit, and its interval.",
             ("model", "version", "output", "figure", "end"),
+        )
+        self.skill_moments = self._gauge(
+            "plumbline_monitoring_skill_moments",
+            "Moments with an outcome behind a figure.",
+            ("model", "version", "output", "figure"),
         )
         self.skill_evidence = self._gauge(
             "plumbline_monitoring_skill_evidence_nats",
@@ -362,7 +369,10 @@ class Metrics:
         """Set what outcomes have shown of a version, and drop what they showed of others."""
         if report is None:
             return
-        own = (self.skill, self.skill_evidence, self.skill_threshold, self.skill_outcomes)
+        own = (
+            *(self.skill, self.skill_moments, self.skill_outcomes),
+            *(self.skill_evidence, self.skill_threshold),
+        )
         for gauge in own:
             _forget_other_versions(gauge, report.version)
         for result, count in report.counts.items():
@@ -373,6 +383,7 @@ class Metrics:
                 ends = {"value": figure.value}
                 if figure.interval is not None:
                     ends |= {"low": figure.interval.low, "high": figure.interval.high}
+                self.skill_moments.labels(*labels, figure.name).set(figure.n)
                 for end, number in ends.items():
                     if number is not None:
                         self.skill.labels(*labels, figure.name, end).set(number)

@@ -10,7 +10,7 @@ _M = "(namespace, model)"
 
 def loop_alerts() -> tuple[AlertingRule, ...]:
     """Return them."""
-    return (_exhausted(), _unhealthy(), *_watching())
+    return (_exhausted(), _unhealthy(), *_watching(), _undelivered())
 
 
 def _exhausted() -> AlertingRule:
@@ -76,4 +76,26 @@ unless on {_M} plumbline_monitoring_last_success_timestamp_seconds""",
             clocks differ by more than a lease lasts.""",
             dashboard="incident",
         ),
+    )
+
+
+def _undelivered() -> AlertingRule:
+    attempts = "plumbline_monitoring_messages_total"
+    return AlertingRule(
+        name="MessagesUndelivered",
+        expression=f"""\
+(
+  max by {_M} (plumbline_monitoring_messages_waiting) > 0
+  unless
+  sum by {_M} (increase({attempts}{{result="sent"}}[15m])) > 0
+)
+or
+sum by {_M} (increase({attempts}{{result="given_up"}}[30m])) > 0""",
+        severity="warning",
+        wait="15m",
+        hold="5m",
+        summary="{{ $labels.model }}: messages to people do not arrive",
+        description="""The receiver of the monitor's messages does not answer or does not take them:
+        people hear of this model from alerts alone.""",
+        dashboard="incident",
     )

@@ -62,18 +62,18 @@ def serve(settings: ServiceSettings) -> None:
         The store cannot be opened.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.state / "server.lock")
-    if not lock.acquire():
-        raise ServeError(
-            f"another server uses the state folder {settings.state}: stop it, or choose another "
-            f"folder with --state"
-        )
+    stopping = _stopped_by_signals()
+    try:
+        lock = _own_state(settings, stopping)
+    except _StoppedEarlyError:
+        log.info("stopped_before_start")
+        return
     try:
         _refuse_taken_ports(settings)
         objects = Objects(settings.store)
         with suppress(FileNotFoundError):
             settings.drain_flag.unlink()
-        Server(settings, objects).run()
+        Server(settings, objects, stopping).run()
     finally:
         lock.release()
 
@@ -82,19 +82,51 @@ class _StoppedEarlyError(Exception):
     """A signal came before the first worker was up."""
 
 
+def _stopped_by_signals() -> threading.Event:
+    """Return what SIGINT and SIGTERM set from now on."""
+    stopping = threading.Event()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if stopping.is_set():
+            log.warning("stopping_already", signal=signal.Signals(number).name)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopping
+
+
+def _own_state(settings: ServiceSettings, stopping: threading.Event) -> FileLock:
+    """Lock the state folder; a server that still ends is waited for as long as is set."""
+    lock = FileLock(settings.state / "server.lock")
+    deadline, told = time.monotonic() + settings.state_seconds, False
+    while not lock.acquire():
+        if time.monotonic() >= deadline:
+            raise ServeError(
+                f"another server uses the state folder {settings.state}: stop it, or choose "
+                f"another folder with --state"
+            )
+        if not told:
+            log.warning("state_awaited", state=str(settings.state), seconds=settings.state_seconds)
+            told = True
+        if stopping.wait(_WATCH_SECONDS):
+            raise _StoppedEarlyError
+    return lock
+
+
 class Server:
     """The processes and threads of one running service."""
 
-    def __init__(self, settings: ServiceSettings, objects: Objects) -> None:
+    def __init__(
+        self, settings: ServiceSettings, objects: Objects, stopping: threading.Event
+    ) -> None:
         self._settings = settings
         self._objects = objects
-        self._stopping = threading.Event()
+        self._stopping = stopping
 
     def run(self) -> None:
         """Start everything, wait for the end, take everything down."""
         settings = self._settings
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
         settings.bentoml_home.mkdir(parents=True, exist_ok=True)
         tree = ProcessTree(_command(settings), child_environment(settings), settings.bentoml_home)
         admin = self._start_admin()
@@ -123,11 +155,6 @@ class Server:
             if shipping is not None:
                 shipping.stop()
             log.info("service_stopped")
-
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self._stopping.is_set():
-            log.warning("stopping_already", signal=signal.Signals(number).name)
-        self._stopping.set()
 
     def _watch(self, tree: ProcessTree, metrics: Metrics) -> None:
         restarts = 0

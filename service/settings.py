@@ -61,6 +61,12 @@ class ServiceSettings(Settings):
         Path(".state/service"),
         description="Folder of the spool, the metrics files and the admin token; one per server.",
     )
+    state_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="How long a start waits for another server to leave the state folder.",
+    )
     backend: str = Field(
         "onnx",
         description="What runs a bundle: `onnx`, `torchscript`, which needs torch, or a plug-in.",

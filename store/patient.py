@@ -23,7 +23,9 @@ T = TypeVar("T")
 class PatientObjects(Objects):
     """The objects under one store URL, asked again until the store answers.
 
-    A store that has never answered is not waited for: its URL or its credentials may be wrong.
+    A store that has never answered is not waited for, unless it is known to be right: its URL or
+    its credentials may be wrong.
+
     An answer that was lost leaves it open whether an object was created, so `create` reads back
     what is there: these very bytes are ours. Use it where that is so, as of bundles, which are
     named by their content, and of records that name their writer.
@@ -36,6 +38,8 @@ class PatientObjects(Objects):
         How long an outage is waited for.
     tell
         Told once of each outage, in one sentence.
+    known
+        Whether somebody has just been answered by it.
     """
 
     def __init__(
@@ -45,11 +49,12 @@ class PatientObjects(Objects):
         create: bool = True,
         seconds: float = PATIENCE_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
+        known: bool = False,
     ) -> None:
         super().__init__(url, create=create)
         self._seconds = seconds
         self._tell = tell
-        self._answered = False
+        self._answered = known
 
     @override
     def create(self, key: str, data: bytes) -> None:

@@ -8,6 +8,7 @@ from plumbline.bundle.array import FloatArray, IntArray
 from plumbline.bundle.heads.score import normal_scores
 from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.reading import Reading
+from plumbline.diagnosis.calibration_error import calibration_error
 from plumbline.diagnosis.sample import Sample
 
 _TINY = 1e-12
@@ -28,24 +29,6 @@ def brier(probabilities: FloatArray, truth: IntArray) -> float:
     """
     hits = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - hits) ** 2).sum(axis=1).mean())
-
-
-def calibration_error(probabilities: FloatArray, truth: IntArray, bins: int = 10) -> float:
-    """Return the expected calibration error of the most probable choice, in equal-width bins.
-
-    References
-    ----------
-    Guo et al. (2017), "On Calibration of Modern Neural Networks", eq. 3.
-    """
-    confidence = probabilities.max(axis=1)
-    hit = probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(float(hit[place == b].mean() - confidence[place == b].mean()))
-        * float((place == b).mean())
-        for b in np.unique(place)
-    ]
-    return float(sum(gaps))
 
 
 def macro_f1(actions: IntArray, truth: IntArray, choices: int) -> float:

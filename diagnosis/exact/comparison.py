@@ -35,6 +35,8 @@ _LIKE = 0.5
 _NEAR = 0.25
 _CENTRED = 0.3
 _ENDS = 2
+_TAPS = 5
+_ROWS_A_TAP = 4
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class _Pairs:
         yield from self._others(j)
         yield from self._moments(j)
         yield from self._clips(j, said, expected)
+        yield from self._mixes(j)
 
     def _shifts(self, j: int, said: FloatArray, expected: FloatArray) -> Iterator[Relation]:
         offset = float(np.median(said - expected))
@@ -276,6 +279,21 @@ class _Pairs:
                 low=low if below.any() else -math.inf,
                 high=high if above.any() else math.inf,
             )
+
+    def _mixes(self, j: int) -> Iterator[Relation]:
+        """Try averages: of the column's own row and few before it, or with what came before."""
+        said, expected = self.said[:, j], self.expected[:, j]
+        lags = [self._moved(expected, rows) for rows in range(1, _TAPS)]
+        averages = [[self._moved(said, 1)], *(lags[: i + 1] for i in range(len(lags)))]
+        for before in averages:
+            parts = np.stack([expected, *before], axis=1)
+            known = np.isfinite(parts).all(axis=1) & self.finite[:, j]
+            if known.sum() < max(_ROWS_A_TAP * parts.shape[1], self.fewest):
+                return
+            weights = np.linalg.lstsq(parts[known], said[known], rcond=None)[0]
+            if self._makes_right(j, parts @ weights):
+                yield Relation(RelationKind.MIXED, factor=float(weights[0]), rows=len(before))
+                return
 
     def unexplained(self, j: int) -> Relation:
         """Tell noise on the right values from something else."""

@@ -33,6 +33,7 @@ class RelationKind(StrEnum):
     BLANK = "blank"
     PERMUTED = "permuted"
     CLIPPED = "clipped"
+    MIXED = "mixed"
     NOISE = "noise"
     OTHER = "other"
     UNKNOWN = "unknown"
@@ -48,11 +49,12 @@ class Relation:
         See `RelationKind`; ``unknown`` where there were too few rows.
     factor, offset
         ``said = factor * expected + offset``, for a scaled, shifted, affine or standardised one;
-        of a blank one the offset is the constant that it is.
+        of a blank one the offset is the constant that it is; of a mixed one the factor is the part
+        of its own row.
     column
         Place of the column that it is really, for a permuted one.
     rows
-        By how many it is late; negative if it is early.
+        By how many it is late; negative if it is early. How many before its own are mixed in.
     low, high
         Between which it was clipped.
     """
@@ -218,6 +220,7 @@ _PHRASES = {
     RelationKind.BLANK: "{constant}",
     RelationKind.PERMUTED: "with the values of {name}",
     RelationKind.CLIPPED: "clipped at {ends}",
+    RelationKind.MIXED: "averaged with the rows before",
     RelationKind.NOISE: "with noise",
     RelationKind.OTHER: "as something else altogether",
 }

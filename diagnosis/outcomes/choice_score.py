@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from plumbline.bundle.array import FloatArray
 from plumbline.bundle.spec import OutputSpec
+from plumbline.diagnosis.calibration_error import calibration_error
 from plumbline.diagnosis.outcomes.clock import cell_of, means_by_clock
 from plumbline.diagnosis.outcomes.score import (
     Score,
@@ -36,6 +37,15 @@ SHARPNESS_FLOOR = 0.05
 
 _TINY = 1e-12
 _DIRECTION_SCALE = 2.0  # leaning is half a deviation, and an even coin deviates by what it may
+
+
+_CALIBRATION_ERROR = Score(
+    "calibration_error",
+    "figure",
+    1.0,
+    "ratio",
+    "between how sure it is and how often it is right (ECE, ten bins)",
+)
 
 
 class ChoiceScorer(Scorer):
@@ -162,6 +172,11 @@ class ChoiceScorer(Scorer):
             hits_by_third(hit, rows.centre.max(axis=1), self._edges),
         ]
         return np.concatenate(columns, axis=1)
+
+    @override
+    def summary(self, rows: Settled) -> dict[Score, float]:
+        error = calibration_error(rows.centre, rows.truth.astype(np.int64))
+        return {_CALIBRATION_ERROR: error}
 
     def _upward(self, p: FloatArray) -> FloatArray:
         """Probability that it rises, given that it moves: a half where nothing has a side."""

@@ -92,6 +92,10 @@ class Scorer(ABC):
         beginning: FloatArray = sums * (PRIOR / max(float(sums[0]), 1.0))
         return beginning
 
+    def summary(self, rows: Settled) -> dict[Score, float]:  # noqa: ARG002  # of some kinds
+        """Return figures of rows that are no mean of each row's own, in their own unit."""
+        return {}
+
     def of_moments(self, rows: Settled, memory: FloatArray) -> FloatArray:
         """Return the mean scores of each moment, oldest first: ``(m, s)`` between -1 and 1."""
         means = by_moment(self.score(rows, memory), rows.moment)

@@ -113,6 +113,9 @@ class Notifier:
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
+        if self.on:
+            for result in (DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.GIVEN_UP):
+                metrics.messages.labels(settings.model, result.value)
 
     @property
     def on(self) -> bool:
@@ -151,13 +154,14 @@ class Notifier:
             if not leads:
                 self._line.clear()
                 self._told.clear()
+                self._show_waiting()
                 return
             for waiting in self._new(incidents, ahead):
                 if len(self._line) >= MOST_WAITING:
                     break
                 self._line[waiting.key] = waiting
                 self._told.add(waiting.key)
-            self._metrics.messages_waiting.labels(self._settings.model).set(len(self._line))
+            self._show_waiting()
             self._changed.notify()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
@@ -185,6 +189,9 @@ class Notifier:
         new = [waiting for waiting in found if waiting.key not in self._told]
         return sorted(new, key=lambda waiting: waiting.turn.events[0].time)
 
+    def _show_waiting(self) -> None:
+        self._metrics.messages_waiting.labels(self._settings.model).set(len(self._line))
+
     # -- the thread
 
     def _run(self) -> None:
@@ -201,9 +208,9 @@ class Notifier:
             except StoreError as error:
                 log.warning("store_failed", message=first.name, reason=str(error))
                 pause = _STORE_PAUSE
-            except Exception:  # outermost loop
-                log.exception("message_failed", message=first.name)
-                pause = _STORE_PAUSE
+            except Exception:  # outermost loop: a fault of ours must not hold up the others
+                log.exception("message_left_out", message=first.name)
+                pause = self._leave(first)
 
     def _deliver(self, waiting: _Waiting) -> float:
         """Send the message unless somebody did or does; return how long to wait afterwards."""
@@ -289,4 +296,5 @@ class Notifier:
     def _leave(self, waiting: _Waiting) -> float:
         with self._changed:
             self._line.pop(waiting.key, None)
+            self._show_waiting()
         return 0.0

@@ -29,6 +29,7 @@ from plumbline.monitoring.page.shelf import Shelf, links
 from plumbline.monitoring.page.status import Status
 from plumbline.monitoring.repair.controller import utc_now
 from plumbline.store.errors import NotFoundError, StoreError
+from plumbline.store.job_log import JobLogs
 from plumbline.store.report import read_report
 from plumbline.store.run import Runs
 
@@ -64,6 +65,7 @@ class Desk:
             Route("/reports", self._reports),
             Route("/reports/{name}", self._report),
             Route("/runs/{run}", self._run),
+            Route("/logs/{key}", self._log),
             Route("/session", self._sign_in, methods=["POST"]),
             Route("/session/end", self._sign_out, methods=["POST"]),
             Route("/orders/{what}", self._order, methods=["POST"]),
@@ -133,6 +135,10 @@ class Desk:
         runs = Runs(self._monitor.objects, self._model)
         return await _paper(runs.report, request.path_params["run"])
 
+    async def _log(self, request: Request) -> Response:
+        logs = JobLogs(self._monitor.objects, self._model)
+        return await _paper(logs.read, request.path_params["key"], plain=True)
+
     # -- people
 
     def _login(self, request: Request) -> Login | None:
@@ -191,10 +197,11 @@ class Desk:
         return login
 
 
-async def _paper(read, *what) -> Response:  # type: ignore[no-untyped-def]  # a reader and its arguments
-    """Serve a page from the store; 404 if there is none such."""
+async def _paper(read, *what, plain: bool = False) -> Response:  # type: ignore[no-untyped-def]  # a reader and its arguments
+    """Serve a page or a plain text from the store; 404 if there is none such."""
     try:
-        return reply.paper(await run_in_threadpool(read, *what))
+        text = await run_in_threadpool(read, *what)
+        return reply.plain(text) if plain else reply.paper(text)
     except NotFoundError as error:
         raise HTTPException(404, str(error)) from error
 

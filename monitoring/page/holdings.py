@@ -70,3 +70,4 @@ class Holdings(Record):
     runs: tuple[RunLink, ...] = Field((), description="Newest first.")
     acceptances: tuple[Acceptance, ...] = Field((), description="Newest first.")
     acknowledgements: dict[str, Acknowledgement] = Field({}, description="By incident.")
+    job_logs: tuple[str, ...] = Field((), description="Keys of the jobs whose log was kept.")

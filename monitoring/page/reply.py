@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -31,6 +31,11 @@ def page(text: str) -> Response:
 def paper(text: str) -> Response:
     """Return a page from the store; nothing in it can run, whoever wrote it."""
     return HTMLResponse(text, headers={"content-security-policy": _PAPER_POLICY, **_COMMON})
+
+
+def plain(text: str) -> Response:
+    """Return a text from the store as what it is."""
+    return PlainTextResponse(text, headers={"content-security-policy": _PAPER_POLICY, **_COMMON})
 
 
 def error(status: int, message: str) -> Response:

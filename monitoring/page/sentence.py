@@ -7,12 +7,16 @@ from datetime import datetime
 from plumbline.bundle.finding import Diagnosis, Level
 from plumbline.monitoring.page.text import words
 from plumbline.store.incident import Incident, IncidentEvent, IncidentStatus
+from plumbline.store.repair_time import repair_time
 
 GIVEN_UP = (
     "Sizes are held back. A person was called, and nothing more is tried on this version: change "
     "one thing (data, labels or loss), train and promote."
 )
 QUIET = "Nothing is under way. The monitor looks at new predictions as they come."
+
+_TOLD = 0.05
+"""Seconds of a stage that are worth a word."""
 
 
 def meaning(diagnosis: Diagnosis, doing: str, *, given_up: bool = False) -> str:
@@ -42,6 +46,14 @@ def happened(incident: Incident, event: IncidentEvent) -> str:
 def noticed(incident: Incident) -> str:
     """Say how soon an incident was noticed, and who asked for what was done."""
     return f"after {incident.detected_after} predictions, asked by {incident.actor}"
+
+
+def spent(incident: Incident) -> str:
+    """Say how long an incident took, where the time went, and what took longer than it may."""
+    took = repair_time(incident)
+    parts = [f"{line.stage} {line.seconds:.1f} s" for line in took.lines if line.seconds >= _TOLD]
+    over = f". Over budget: {', '.join(took.over)}" if took.over else ""
+    return f"It took {took.total:.1f} s: {', '.join(parts)}{over}."
 
 
 def evidence(diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from plumbline.monitoring.page.holdings import MAX_REPORTS, Holdings, ReportLink
 from plumbline.monitoring.page.lineage import Lineage
 from plumbline.store.acceptance import Acceptances
 from plumbline.store.acknowledgement import Acknowledgements
+from plumbline.store.job_log import JobLogs
 from plumbline.store.objects import Objects
 from plumbline.store.report import list_reports
 from plumbline.store.run import RunRecord, Runs
@@ -43,6 +44,7 @@ class Shelf:
         self._runs = RunShelf(objects, model)
         self._acceptances = Acceptances(objects, model)
         self._acknowledgements = Acknowledgements(objects, model)
+        self._job_logs = JobLogs(objects, model)
         self._lock = threading.Lock()
         self.held = Holdings()
         self._due: datetime | None = None
@@ -74,6 +76,7 @@ class Shelf:
             runs=runs,
             acceptances=tuple(each.value for each in accepted[:MAX_ACCEPTANCES]),
             acknowledgements=self._acknowledgements.all(),
+            job_logs=tuple(self._job_logs.keys()),
         )
 
 

@@ -45,6 +45,7 @@ from plumbline.monitoring.repair.docket import (
     reaching,
 )
 from plumbline.monitoring.repair.fallback import Fallback, flips, oscillates
+from plumbline.monitoring.repair.job_archive import JobArchive
 from plumbline.monitoring.repair.launchers.base import JobHandle, JobState, Launcher
 from plumbline.monitoring.repair.leadership import Leadership
 from plumbline.monitoring.repair.need import attempts_allowed, remedy_of, strangeness, waits
@@ -110,6 +111,7 @@ class Controller:
         self._registry = ModelRegistry(objects, settings.model)
         self._fallback = Fallback(objects, settings.model)
         self._shadowing = Shadowing(objects, settings, metrics=metrics, clock=clock)
+        self._archive = JobArchive(objects, settings.model)
         self._leadership = Leadership(objects, settings.model, seconds=settings.lease_seconds)
         self._moved_to = 0
         self._next: Mapping[IncidentStatus, Callable[[Head, Situation], None]] = {
@@ -210,6 +212,7 @@ class Controller:
             event = Event(EventKind.RETRAIN_STARTED, what)
         claimed = self.docket.move(head, event, changes={"status": status, "attempts": attempt})
         if claimed is not None:
+            self._archive.tidy(self.docket.all)
             log.info("repair_started", incident=incident.id, attempt=attempt, kind=status.value)
             self._follow_job(claimed, situation)
 
@@ -221,12 +224,14 @@ class Controller:
             return
         try:
             job = job_of(incident, self._settings, situation)
-            status = self._launcher.poll(self._launcher.submit(job))
+            handle = self._launcher.submit(job)
+            status = self._launcher.poll(handle)
         except PermanentError as error:
             self._attempt_failed(head, EventKind.ATTEMPT_FAILED, str(error), result="failed")
             return
         if status.state is JobState.RUNNING:
             return
+        self._archive.keep(job.key, self._launcher.log_to_keep(handle))
         outcome = Outcome.read(status.document)
         head = self._judged(head, outcome)
         if outcome is None:
@@ -435,7 +440,9 @@ class Controller:
         changes = {"status": IncidentStatus.SUPERSEDED}
         moved = self.docket.move(head, event, changes=changes, version=target.version, ended=True)
         if moved is not None and head.value.status in _JOBS:
-            self._launcher.cancel(JobHandle(job_key(head.value)))
+            handle = JobHandle(job_key(head.value))
+            self._launcher.cancel(handle)
+            self._archive.keep(handle.key, self._launcher.log_to_keep(handle))
             self._count(head.value, "superseded")
 
     def _count(self, incident: Incident, result: str) -> None:

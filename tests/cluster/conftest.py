@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.support.bucket import bucket
 from tests.support.cluster import TOOL, Cluster, load_image, started, until
 from tests.support.declared import ROOT
-from tests.support.deployment import Deployment, overlay
+from tests.support.deployment import SERVICE, Deployment, overlay
 from tests.support.images import build
 
 REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
@@ -23,10 +26,13 @@ REQUIRE = "PLUMBLINE_REQUIRE_CLUSTER"
 IMAGES = "PLUMBLINE_IMAGES"
 """A registry and a prefix that the cluster pulls from; otherwise images are built and loaded."""
 
-ORDER = ("ready", "series", "accounts", "loop", "load", "autoscale", "models", "faults", "removal")
+ORDER = (
+    *("ready", "accounts", "loop", "memory", "load", "autoscale", "series", "models"),
+    *("interrupted", "faults", "resolved", "removal"),
+)
 """Files in the order they run: the later ones ask more of what the earlier ones have shown."""
 
-DEV = "plumbline-dev"
+DEV, DURABLE = "plumbline-dev", "plumbline-durable"
 TARGETS = ("service", "training", "monitoring")
 OVERLAYS = Path(__file__).parent / "overlays"
 
@@ -83,17 +89,21 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, note) -> str:
     """The prefix of images that the cluster can run; "" for those that were built and loaded."""
     prefix = os.environ.get(IMAGES, "")
     if prefix:
         return prefix
     if cluster.tool is None:
         pytest.skip(f"this cluster takes images from a registry: set {IMAGES}=registry/prefix")
+    began = time.monotonic()
     build(*TARGETS)
+    built = time.monotonic()
     folder = tmp_path_factory.mktemp("images")
-    for name in TARGETS:
-        load_image(cluster, f"plumbline-{name}", folder)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: load_image(cluster, f"plumbline-{name}", folder), TARGETS))
+    loaded = time.monotonic() - built
+    note("images built and loaded", f"{built - began:.0f} s, {loaded:.0f} s")
     return ""
 
 
@@ -122,3 +132,24 @@ def watched(dev: Deployment, images: str, tmp_path_factory) -> Deployment:
         "Prometheus to scrape both",
     )
     return deployment
+
+
+@pytest.fixture(scope="session")
+def durable(cluster: Cluster, images: str, tmp_path_factory) -> Iterator[Deployment]:
+    """Two pods with their spools on claims, two monitors, and the store in a bucket."""
+    if cluster.tool is None:
+        pytest.skip("breaking nodes and taking the store away needs a cluster of our own")
+    path = overlay(OVERLAYS / "durable", images, tmp_path_factory.mktemp("durable"))
+    deployment = Deployment(cluster, DURABLE, path, images)
+    deployment.create_namespace()
+    try:
+        with bucket(cluster, DURABLE) as made:
+            deployment = replace(deployment, bucket=made)
+            deployment.apply()
+            until(
+                *(lambda: len(deployment.ready(SERVICE)) == 2, 500, "two pods"),
+                lambda: cluster.describe(DURABLE),
+            )
+            yield deployment
+    finally:
+        cluster.kubectl("delete", "namespace", DURABLE, "--wait=false")

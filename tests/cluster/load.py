@@ -5,8 +5,9 @@ Runs inside the cluster, in the training image::
     python load.py --url http://plumbline-service:3000 --replay /tmp/replay.npz --requests 100000
 
 Half of the workers keep their connection as long as the server lets them, half open one for every
-request. Prints one JSON object: what was asked, answered and failed, and, once the service has
-shipped its rows, whether each acknowledged one is in the log.
+request; SIGTERM ends it early. Prints one JSON object: what was asked, answered and failed (also
+second by second, by the machine's clock), and, once the service has shipped its rows, whether each
+acknowledged one is in the log.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -87,7 +89,9 @@ class Load:
     asked: int = 0
     acknowledged: list[str] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
-    failed_at: list[float] = field(default_factory=list)
+    seconds_of: defaultdict[int, list[int]] = field(
+        default_factory=lambda: defaultdict(lambda: [0, 0])
+    )
     latencies: list[float] = field(default_factory=list)
 
     async def run(self, workers: int) -> None:
@@ -96,11 +100,15 @@ class Load:
             encode(self.replay.window(i), prediction=_ID, symbol=_SYMBOL, time=_TIME)
             for i in range(len(self.replay))
         ]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end)
         print("ready", file=sys.stderr, flush=True)
         self.started = time.monotonic()
         self._numbers = count()
         await asyncio.gather(*(self._work(kept=i % 2 == 0) for i in range(workers)))
         self.seconds = time.monotonic() - self.started
+
+    def _end(self) -> None:
+        self.until = time.monotonic()
 
     async def _work(self, *, kept: bool) -> None:
         where = urlsplit(self.url)
@@ -127,10 +135,11 @@ class Load:
         except (Refused, OSError, EOFError, TimeoutError) as error:
             connection.close()
             self.failures[f"{type(error).__name__}: {error}"[:160]] += 1
-            self.failed_at.append(round(time.monotonic() - self.started, 1))
+            self.seconds_of[int(time.time())][1] += 1
             await asyncio.sleep(0.05)
         else:
             self.acknowledged.append(row)
+            self.seconds_of[int(time.time())][0] += 1
             self.latencies.append(time.monotonic() - began)
 
     def report(self) -> dict[str, Any]:
@@ -145,8 +154,7 @@ class Load:
             "acknowledged": len(self.acknowledged),
             "failed": sum(self.failures.values()),
             "failures": dict(self.failures.most_common(8)),
-            "failed_from": min(self.failed_at, default=None),
-            "failed_to": max(self.failed_at, default=None),
+            "timeline": self.seconds_of,
             "seconds": round(self.seconds, 1),
             "p50_seconds": quantile(0.5),
             "p99_seconds": quantile(0.99),

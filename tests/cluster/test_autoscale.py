@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from tests.cluster.conftest import OVERLAYS
 from tests.support.cluster import until
-from tests.support.deployment import SERVICE, overlay
-from tests.support.pod import load, result
+from tests.support.deployment import SERVICE, Deployment, overlay
+from tests.support.pod import end_load, load, result
+
+METRIC = "plumbline_service_requests_in_flight"
+
+
+def metric_known(deployment: Deployment) -> bool:
+    """Whether the metrics API has a value for each serving pod."""
+    url = f"/apis/custom.metrics.k8s.io/v1beta1/namespaces/{deployment.namespace}/pods/*/{METRIC}"
+    answer = deployment.cluster.kubectl("get", "--raw", url, check=False)
+    found = {
+        item["describedObject"]["name"] for item in json.loads(answer or "{}").get("items", ())
+    }
+    return found >= set(deployment.ready(SERVICE)) != set()
 
 
 def test_it_follows_the_load(watched, images, tmp_path, note):
     """From one pod to three under load and back, and no request fails on the way."""
     cluster, space = watched.cluster, watched.namespace
     scaled = replace(watched, path=overlay(OVERLAYS / "autoscaled", images, tmp_path))
+    until(lambda: metric_known(watched), 90, f"{METRIC} in the metrics API")
     scaled.apply()
-    load(scaled, "crowd", requests=100_000, seconds=150, workers=16)
+    load(scaled, "crowd", requests=1_000_000, seconds=300, workers=16)
     until(lambda: "ready" in cluster.logs(space, "crowd"), 180, "the load to begin")
 
     def seen(pods: int) -> bool:
@@ -26,7 +40,8 @@ def test_it_follows_the_load(watched, images, tmp_path, note):
 
     try:
         _, up = until(lambda: seen(3), 140, "three pods", told)
-        found = result(cluster, space, "crowd", 400)
+        end_load(cluster, space, "crowd")
+        found = result(cluster, space, "crowd", 200)
         _, down = until(lambda: seen(1), 240, "one pod again", told)
     finally:
         cluster.kubectl("delete", "hpa", "plumbline-service", namespace=space)

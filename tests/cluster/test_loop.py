@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.cluster import until
 from tests.support.deployment import SERVICE
 from tests.support.drill import drill_script
 from tests.support.pod import client, result
@@ -79,16 +78,11 @@ def test_the_time_to_repair(drill, note):
     assert whole < 600
 
 
-def test_the_alert_fired_and_was_resolved(drill, watched):
-    """Prometheus saw it, Alertmanager delivered it, and it ends with the fault."""
+def test_the_alert_fired(drill, watched):
+    """Prometheus saw the collapse; test_resolved.py sees the end of it."""
     select = f'alertname="CollapseEvidence", namespace="{watched.namespace}"'
 
     assert watched.cluster.query(f'max_over_time(ALERTS{{{select}, alertstate="firing"}}[20m])')
-    until(
-        lambda: not watched.cluster.query(f'ALERTS{{{select}, alertstate="firing"}}'),
-        700,
-        "the alert to be resolved",
-    )
 
 
 def test_alertmanager_reached_the_controller(drill, watched):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.cluster.conftest import OVERLAYS
@@ -11,11 +13,12 @@ from tests.support.drill import drill_script
 from tests.support.pod import client, result
 
 SPACE = "plumbline-models"
+FROZEN_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
 def models(cluster, images, tmp_path_factory):
-    """Both models, trained and served; the namespace is gone afterwards."""
+    """Two models in one namespace, trained and served; the namespace is gone afterwards."""
     path = overlay(OVERLAYS / "models", images, tmp_path_factory.mktemp("models"))
     deployment = Deployment(cluster, SPACE, path, images)
     deployment.create_namespace()
@@ -35,7 +38,10 @@ def models(cluster, images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def collapsed(models):
-    """The drill ``always-hold`` on the first model, through its real endpoint."""
+    """The drill ``always-hold`` on the first model, through its real endpoint.
+
+    As soon as its retrain is there the API server is frozen for a minute, where it is ours.
+    """
     client(
         models.cluster,
         SPACE,
@@ -44,6 +50,11 @@ def collapsed(models):
         image=models.image("training"),
         claim="plumbline-store",
     )
+    until(models.retrains, 300, "a retrain", lambda: models.cluster.describe(SPACE))
+    if models.cluster.tool:
+        models.cluster.fault("stop", "kube-apiserver")
+        time.sleep(FROZEN_SECONDS)
+        models.cluster.fault("continue", "kube-apiserver")
     return result(models.cluster, SPACE, "drill", 500)
 
 
@@ -80,3 +91,21 @@ def test_a_fault_of_one_is_no_fault_of_the_other(models, collapsed, note):
     assert collapsed["retrains"] == 1
     assert about == having == {"euro"}
     assert generations == {"euro": 3, "dollar": 1}  # the first, the broken one, the retrained one
+
+
+def test_a_frozen_api_server_delays_and_doubles_nothing(models, collapsed, note):
+    """Frozen for a minute in the middle, with two monitors: one Job, one promotion."""
+    if models.cluster.tool is None:
+        pytest.skip("nobody freezes the API server of somebody else's cluster")
+    (incident,) = collapsed["incidents"]
+    kinds = [event["kind"] for event in incident["events"]]
+    note(
+        f"API server frozen for {FROZEN_SECONDS:.0f} s during the retrain, two monitors",
+        f"{len(models.retrains(incident['id']))} Job, {kinds.count('promoted')} promotion,"
+        f" {collapsed['failed_requests']} of {collapsed['requests']:,} requests failed",
+    )
+
+    assert len(models.retrains(incident["id"])) == 1
+    assert (kinds.count("retrain_started"), kinds.count("promoted")) == (1, 1)
+    assert kinds[-1] == "recovered"
+    assert collapsed["rows_in_log"] == collapsed["rows_acknowledged"]

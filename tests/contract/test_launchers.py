@@ -52,7 +52,13 @@ def end(launcher: Launcher, spec: JobSpec) -> JobStatus:
 def build(name: str, state: Path) -> Launcher:
     """Return a launcher that runs Python."""
     kind = LAUNCHERS[name]
-    return kind(kind.Params.model_validate({"state": state, "command": PYTHON, "threads": 1}))
+    given = {"state": state, "command": PYTHON, "threads": 1, **shared(state)}
+    return kind(kind.Params.model_validate(given))
+
+
+def shared(state: Path) -> dict[str, str]:
+    """Return the store of a launcher, and the model that it works for."""
+    return {"store": (state / "store").as_uri(), "model": "eurusd-1h"}
 
 
 HERE = ("subprocess",)
@@ -136,7 +142,9 @@ def test_a_launcher_without_a_cluster_or_a_template_says_so(tmp_path, monkeypatc
 def test_a_command_that_does_not_exist_is_a_permanent_error(tmp_path):
     """Trying again would end the same way."""
     kind = LAUNCHERS["subprocess"]
-    params = kind.Params.model_validate({"state": tmp_path, "command": ("/no/such/program",)})
+    params = kind.Params.model_validate(
+        {"state": tmp_path, "command": ("/no/such/program",), **shared(tmp_path)}
+    )
 
     with pytest.raises(PermanentError, match="/no/such/program"):
         kind(params).submit(job("pass"))

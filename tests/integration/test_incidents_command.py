@@ -19,6 +19,7 @@ from plumbline.store.incident import (
     IncidentEvent,
     IncidentStatus,
 )
+from plumbline.store.job_log import JobLogs
 from plumbline.store.objects import Objects
 from plumbline.store.registry import ModelRegistry
 from plumbline.store.repair_time import repair_time
@@ -119,6 +120,47 @@ def test_the_post_mortem_says_everything(store: Objects, tmp_path: Path) -> None
     assert "by ada at 2026-11-28 12:00:00 UTC: on it" in text
     assert data["repair_seconds"]["total"] == 52.0
     assert data["acknowledgement"]["actor"] == "ada"
+
+
+def test_the_breakdown_names_the_stages_over_their_budget(store: Objects) -> None:
+    """As a table for people, and as data."""
+    text = run(store, "show", "aaaa").stdout
+    data = json.loads(run(store, "show", "aaaa", "--json").stdout)
+    slow = incident("cccc111122223333", opened=OPENED + timedelta(hours=2))
+    late = slow.events[5].model_copy(update={"time": slow.events[4].time + timedelta(seconds=30)})
+    events = (*slow.events[:5], late, *slow.events[6:])
+    IncidentBook(store, "eurusd-1h").open(
+        slow.model_copy(update={"events": events, "closed": late.time + timedelta(seconds=5)})
+    )
+    tardy = run(store, "show", "cccc").stdout
+
+    assert "| shadowing | 7.0 | 14 |  |" in text
+    assert "| all but training | 14.0 | 60 |  |" in text
+    assert "| shadowing | 30.0 | 14 | over |" in tardy
+    assert data["repair_budget"]["shadowing"] == 14.0
+    assert data["repair_budget"]["training"] is None
+    assert data["repair_budget"]["over"] == []
+    assert json.loads(run(store, "show", "cccc", "--json").stdout)["repair_budget"]["over"] == [
+        "shadowing"
+    ]
+
+
+def test_the_end_of_each_jobs_log_is_told(store: Objects, tmp_path: Path) -> None:
+    """Its last lines to people, all that was kept as data."""
+    logs = JobLogs(store, "eurusd-1h")
+    logs.keep("aaaa111122223333-1", "".join(f"epoch {number}\n" for number in range(100)))
+    logs.keep("aaaa111122223333-2", "the end\n")
+    logs.keep("bbbb111122223333-1", "another's\n")
+    run(store, "export", "aaaa", "--out", str(tmp_path / "told.md"))
+    text = (tmp_path / "told.md").read_text()
+    data = json.loads(run(store, "export", "aaaa", "--json").stdout)
+
+    assert "## The log of attempt 1\n\nThe last 60 lines of 100;" in text
+    assert "    epoch 40\n" in text
+    assert "epoch 39\n" not in text
+    assert text.endswith("## The log of attempt 2\n\n    the end\n")
+    assert list(data["job_logs"]) == ["1", "2"]
+    assert data["job_logs"]["1"].startswith("epoch 0\n")
 
 
 def test_the_last_is_shown_if_none_is_named(store: Objects) -> None:

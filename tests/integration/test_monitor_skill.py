@@ -91,6 +91,10 @@ def test_outcomes_that_speak_against_a_model_call_a_person_once(control, told, v
     assert value(monitor.metrics, "plumbline_monitoring_skill_outcomes", result="joined", **labels)
     low = {"output": "h6", "figure": "gain_constant", "end": "value"}
     assert value(monitor.metrics, "plumbline_monitoring_skill_value", **low, **labels) < 0
+    n = {"output": "h6", "figure": "gain_constant"}
+    assert value(monitor.metrics, "plumbline_monitoring_skill_moments", **n, **labels) > 0
+    honest = {"output": "h6", "figure": "calibration_error", "end": "value"}
+    assert 0 < value(monitor.metrics, "plumbline_monitoring_skill_value", **honest, **labels) < 1
     assert words in page
     assert "between which way it leans and which way it went" in page
 

@@ -14,6 +14,7 @@ import pytest
 from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.page.reply import MAX_BODY_BYTES
+from plumbline.store.job_log import JobLogs
 from plumbline.store.report import write_report
 from plumbline.store.run import Runs
 from tests.support.control import MODEL, Control, value
@@ -264,6 +265,18 @@ def test_the_page_of_a_training_is_served_where_nothing_runs(client, control):
     assert client.get("/runs/..%2f..%2fplan.json").status_code == 404
     assert client.get("/runs/20170601T120000Z-000000").json()["error"]["code"] == "not_found"
     assert runs.ids() == [run.id]
+
+
+def test_the_end_of_a_jobs_log_is_served_as_text(client, control):
+    """Markup in it is none."""
+    JobLogs(control.objects, MODEL).keep("aaaa111122223333-1", "<b>epoch 1</b>\n")
+    answer = client.get("/logs/aaaa111122223333-1")
+
+    assert answer.text == "<b>epoch 1</b>\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/logs/aaaa111122223333-2").json()["error"]["code"] == "not_found"
+    assert client.get("/logs/..%2f..%2fplan.json").status_code == 404
 
 
 def test_metrics_can_be_scraped(client):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from plumbline.bundle.finding import Verdict
@@ -21,14 +25,21 @@ from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.monitor import Monitor
 from plumbline.monitoring.notification.notifier import MOST_WAITING, Notifier
 from plumbline.monitoring.notification.receiver import Receiver
-from plumbline.store.delivery import Deliveries, DeliveryStatus
+from plumbline.store.delivery import Deliveries, Delivery, DeliveryStatus
 from plumbline.store.errors import StoreError
-from plumbline.store.incident import EventKind, Incident, IncidentBook, IncidentEvent
+from plumbline.store.incident import (
+    EventKind,
+    Incident,
+    IncidentBook,
+    IncidentEvent,
+    IncidentStatus,
+)
 from plumbline.store.objects import Objects
 from tests.support.bundles import small_bundle
-from tests.support.control import ENDED, MODEL, Control, judgement, value, wait_for
+from tests.support.control import MODEL, Control, judgement, value, wait_for
 from tests.support.monitored import log_rows
 from tests.support.receiver import Inbox, Said, receiver
+from tests.support.served import free_ports
 from tests.support.watched import build, published, stepping, until
 
 PAUSES = (0.05, 0.1)
@@ -125,13 +136,12 @@ def test_people_hear_of_a_collapse_from_alarm_to_end(tmp_path, inbox):
 
 def test_a_call_is_told_by_default(control, inbox):
     """The loop gives up: one message that says so, and links the runbook."""
-    control.plan(passed=False)
-    controller = control.controller(attempt_limit=1)
-    incident = control.run(controller, Verdict.FLAT, **ENDED)
+    begun = opened(minutes=1)
+    last = IncidentEvent(time=control.clock(), kind=EventKind.CALLED, detail="2 attempts")
+    update = {"status": IncidentStatus.CALLED, "closed": last.time, "events": (*begun.events, last)}
     with notifying(control, inbox) as notifier:
-        notifier.step([incident], (), leads=True)
+        notifier.step([begun.model_copy(update=update)], (), leads=True)
         wait_for(lambda: len(inbox.got) == 2)
-    controller.close()
 
     assert [each["occasion"] for each in inbox.got] == ["opened", "called"]
     assert inbox.got[1]["runbook"].endswith("/RetrainExhausted.md")
@@ -160,6 +170,36 @@ def test_a_restarted_monitor_repeats_nothing_and_loses_nothing(control, inbox):
     assert [each["incident"] for each in inbox.got].count(first.id) == 1
 
 
+@pytest.mark.slow
+def test_a_killed_monitor_is_succeeded_by_one_that_tells(control, inbox, tmp_path):
+    """A real process, `kill -9` while its receiver is away, and another one afterwards."""
+    version = control.registry.alias().value.version
+    incident = opened().model_copy(update={"version": version})
+    IncidentBook(control.objects, MODEL).open(incident)
+    (port,) = free_ports(1)
+    command = (sys.executable, "-m", "plumbline.cli.main", "monitor", "--store", control.url)
+    options = ("--port", str(port), "--service-url", "", "--state", str(tmp_path / "state"))
+    env = {
+        **os.environ,
+        "PLUMBLINE_MONITORING_NOTIFY_URL": inbox.url,
+        "PLUMBLINE_MONITORING_LEASE_SECONDS": "1",
+    }
+    failed = 0
+    for said, status in ((Said(503), DeliveryStatus.FAILED), (None, DeliveryStatus.SENT)):
+        inbox.always, failed = said, len(inbox.got)
+        with (tmp_path / "log").open("ab") as log:
+            process = subprocess.Popen([*command, *options], env=env, stdout=log, stderr=log)
+        try:
+            wait_for(lambda status=status: told(control, incident) is status, seconds=60)
+        finally:
+            process.kill()
+            process.wait()
+    texts = [each["text"] for each in inbox.got[failed:]]
+
+    assert sum("an incident was opened" in text for text in texts) == 1
+    assert "secretpath" not in (tmp_path / "log").read_text()
+
+
 def test_two_monitors_that_both_believe_they_lead_tell_once(control, inbox):
     """Each message is claimed in the store before it is sent."""
     some = [opened(number, minutes=9 - number / 10) for number in range(1, 11)]
@@ -170,6 +210,33 @@ def test_two_monitors_that_both_believe_they_lead_tell_once(control, inbox):
         wait_for(lambda: one.state.waiting == other.state.waiting == 0)
 
     assert sorted(each["incident"] for each in inbox.got) == [each.id for each in some]
+
+
+def test_what_a_dead_monitor_had_claimed_is_sent_when_its_claim_ends(control, inbox):
+    """Not before: it might be on its way. And under the same id, for who wants to know."""
+    incident = opened()
+    claim = Delivery(
+        incident=incident.id,
+        message="0",
+        occasion="opened",
+        status=DeliveryStatus.SENDING,
+        attempts=1,
+        time=control.clock(),
+        due=control.clock() + timedelta(minutes=5),
+        receiver="a host",
+    )
+    Deliveries(control.objects, MODEL).advance(claim, after=0)
+    with notifying(control, inbox) as notifier:
+        notifier.step([incident], (), leads=True)
+        time.sleep(4 * PAUSES[0])
+        before = len(inbox.got)
+        control.offset = timedelta(minutes=5)
+        wait_for(lambda: told(control, incident) is DeliveryStatus.SENT)
+    (delivery,) = Deliveries(control.objects, MODEL).of(incident.id)
+
+    assert before == 0
+    assert [each["id"] for each in inbox.got] == [f"{incident.id}-0"]
+    assert delivery.attempts == 2
 
 
 def test_one_that_stands_by_tells_nobody(control, inbox):
@@ -216,6 +283,26 @@ def test_a_message_the_receiver_will_never_take_holds_nobody_up(control, inbox):
 
     assert told(control, bad) is DeliveryStatus.GIVEN_UP
     assert told(control, good) is DeliveryStatus.SENT
+
+
+def test_a_message_that_cannot_be_made_holds_nobody_up(control, inbox, monkeypatch):
+    """A fault of ours costs the one message, and is logged."""
+    from plumbline.monitoring.notification import notifier as module
+
+    bad, good, real = opened(1, minutes=2), opened(2, minutes=1), module.compose
+
+    def failing(incident, *rest, **more):
+        if incident.id == bad.id:
+            raise KeyError("a fault of ours")
+        return real(incident, *rest, **more)
+
+    monkeypatch.setattr(module, "compose", failing)
+    with capture_logs() as logged, notifying(control, inbox) as notifier:
+        notifier.step([good, bad], (), leads=True)
+        wait_for(lambda: notifier.state.waiting == 0)
+
+    assert [each["incident"] for each in inbox.got] == [good.id]
+    assert [each["event"] for each in logged] == ["message_left_out", "message_sent"]
 
 
 def test_what_nobody_took_for_a_day_is_old(control, inbox):

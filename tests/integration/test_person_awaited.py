@@ -10,7 +10,8 @@ import pytest
 from plumbline.bundle.finding import Verdict
 from plumbline.monitoring.metrics import Metrics
 from plumbline.monitoring.page.view import Visit, render
-from tests.support.control import ENDED, MODEL, Control, value
+from plumbline.store.incident import Incident, IncidentBook, IncidentStatus
+from tests.support.control import MODEL, Control, judgement, value
 from tests.support.watched import build
 
 AWAITED = "plumbline_monitoring_person_awaited"
@@ -20,11 +21,24 @@ AWAITED = "plumbline_monitoring_person_awaited"
 def control(tmp_path: Path) -> Control:
     """A model of which the loop has given up one version."""
     made = Control(tmp_path)
-    made.serve(0)
-    made.plan(passed=False)
-    controller = made.controller(attempt_limit=1)
-    made.run(controller, Verdict.FLAT, **ENDED)
-    controller.close()
+    version = made.serve(0)
+    moment = made.clock()
+    diagnosis = judgement(Verdict.FLAT).diagnosis
+    ended = Incident(
+        id="0" * 16,
+        model=MODEL,
+        version=version,
+        verdict=Verdict.FLAT,
+        status=IncidentStatus.CALLED,
+        trigger="verdict",
+        actor="verdict",
+        opened=moment,
+        closed=moment,
+        detected_after=20,
+        called_for="attempts_used_up",
+        diagnosis=diagnosis,
+    )
+    IncidentBook(made.objects, MODEL).open(ended)
     return made
 
 
@@ -42,15 +56,11 @@ def test_a_person_is_awaited_until_another_version_is_promoted(control):
     before, page = awaited(monitor.metrics, version), render(monitor.status, Visit())
     other = control.serve(5)
     monitor.step()
-    after, (reason,) = (
-        awaited(monitor.metrics, version),
-        {i.called_for for i in control.incidents()},
-    )
+    after = awaited(monitor.metrics, version)
     monitor.close()
 
     assert (before, after) == (1.0, 0.0)
     assert awaited(monitor.metrics, other) == 0.0
-    assert reason == "attempts_used_up"
     assert "Nothing more is tried on this version" in page
     assert "until a person promotes another, or orders a retrain" in page
 

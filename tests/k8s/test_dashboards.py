@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from grafana.frame import RUNBOOKS
-from tests.support.dashboards import FOLDER, NAMES, page, questions
+from tests.support.dashboards import FOLDER, NAMES, named, page, questions
 from tests.support.declared import ROOT, declared_metrics, rules
 from tests.support.manifests import build
 from tests.support.story.telling import tell
@@ -25,13 +25,6 @@ def series():
             extra = {"le"} if name.endswith("_bucket") else set()
             found[name] = set(metric.labels) | extra
     return found
-
-
-def named(expression):
-    """Names of metrics and rules in an expression."""
-    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\[[^\]]*\]", "", expression)
-    bare = re.sub(r"\b(?:by|on|group_left|without) \([^)]*\)", "", bare)
-    return set(re.findall(r"\b(?:plumbline[\w:]*|process_\w+|up|ALERTS\w*)\b", bare))
 
 
 @pytest.mark.parametrize("name", NAMES)

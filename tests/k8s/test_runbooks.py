@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.control_plane import await_that
+from tests.support.declared import ROOT
 from tests.support.manifests import MODEL, build, of_kind, pods
 from tests.support.page_command import RUNBOOKS, PageCommand, commands
 
@@ -122,6 +123,26 @@ def test_what_runbooks_name_is_there(place):
     assert wrong == []
 
 
+def test_what_other_pages_name_is_there():
+    """Objects and folders in the commands of the guides."""
+    found = [each for page in (ROOT / "docs").glob("*.md") for each in commands(page, "kubectl")]
+    known = {
+        f"{kind}/{name}" for kind, real in KINDS.items() for name in of_kind("overlays/dev", real)
+    }
+    named = {
+        match
+        for command in found
+        for word in command.given(PLACES[0].variables())
+        for match in re.findall(rf"\b((?:{'|'.join(KINDS)})/[\w-]+)", word)
+    }
+    folders = {word for each in found if "-k" in each.words for word in [option(each.words, "-k")]}
+
+    assert named
+    assert named <= known
+    assert folders
+    assert all((ROOT / folder / "kustomization.yaml").exists() for folder in folders)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -154,11 +175,11 @@ def test_kubectl_takes_every_command(plane, place):
     with plane.namespace() as namespace, plane.folder(place.overlay, namespace) as folder:
         plane.say("apply", "--server-side", "-k", folder)
         _second_revision(plane, namespace)
-        await_that(lambda: _monitors(plane, namespace, place), 60)
-        pod = _monitors(plane, namespace, place)[0]["metadata"]["name"]
-        variables = {**place.variables(namespace), "pod": f"pod/{pod}"}
         wrong = []
         for command in every():
+            variables = place.variables(namespace)
+            if "$pod" in command.words:
+                variables["pod"] = _monitor(plane, namespace, place)
             result = plane.run(*command.given(variables)[1:])
             good = result.returncode == 0 and "No resources found" not in result.stderr
             if not good and not re.search(UNSCHEDULED, result.stderr):
@@ -167,9 +188,17 @@ def test_kubectl_takes_every_command(plane, place):
     assert wrong == []
 
 
-def _monitors(plane: Any, namespace: str, place: Place) -> list[dict[str, Any]]:
+def _monitor(plane: Any, namespace: str, place: Place) -> str:
+    """Return the monitor's pod: another one since a runbook had it restarted."""
     selector = f"app.kubernetes.io/name=plumbline-monitor,{MODEL}={place.model}"
-    return plane.get("pods", "--namespace", namespace, "-l", selector)["items"]
+    asked = ("pods", "--namespace", namespace, "-l", selector)
+
+    def present() -> list[str]:
+        metadata = [item["metadata"] for item in plane.get(*asked)["items"]]
+        return [each["name"] for each in metadata if "deletionTimestamp" not in each]
+
+    await_that(present, 60)
+    return f"pod/{present()[0]}"
 
 
 def _second_revision(plane: Any, namespace: str) -> None:

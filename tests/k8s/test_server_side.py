@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,33 @@ def test_a_second_apply_changes_nothing(plane, applied):
 
     assert said
     assert {line.rpartition(" ")[2] for line in said} == {"unchanged"}
+
+
+def test_a_changed_overlay_replaces_the_job_alone(plane):
+    """A Job cannot be changed while it is there: ``--force`` makes that one anew."""
+
+    def made(kind: str, name: str) -> dict:
+        return plane.get(kind, name, "--namespace", namespace)
+
+    with plane.namespace() as namespace, plane.folder(DEV, namespace) as folder:
+        plane.say("apply", "-k", folder)
+        before = made("deployment", "plumbline-monitor")["metadata"]["uid"]
+        with (Path(folder) / "kustomization.yaml").open("a") as overlay:
+            overlay.write("images: [{name: plumbline-training, newTag: another}]\n")
+        plain, forced = (
+            plane.run("apply", "-k", folder),
+            plane.run("apply", "--force", "-k", folder),
+        )
+        job = made("job", "plumbline-bootstrap")
+        retrain = made("cronjob", "plumbline-retrain")["spec"]["jobTemplate"]
+        after = made("deployment", "plumbline-monitor")["metadata"]["uid"]
+
+    assert "field is immutable" in plain.stderr
+    assert forced.returncode == 0, forced.stderr
+    for changed in (job, retrain):
+        (container,) = changed["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == "plumbline-training:another"
+    assert after == before
 
 
 def test_nothing_is_left_but_claims(plane):

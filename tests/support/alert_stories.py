@@ -237,6 +237,33 @@ def several_leaders() -> Story:
     return Story({**well(20), **second}, {"11m": [], "12m": ["SeveralLeaders model=m"]})
 
 
+def messages_undelivered() -> Story:
+    """One message waits from 10m on; fifteen minutes are demanded, and one that is sent ends it.
+
+    Of another model a message is given up at 10m; a third one's receiver takes some all the time.
+    """
+    count = 60
+    name = "plumbline_monitoring_messages_"
+
+    def of(model: str, waiting: list[float | None], **counted: list[float | None]) -> Series:
+        totals = {
+            labelled(f"{name}total", {"model": model, "result": result}): values
+            for result, values in counted.items()
+        }
+        return {labelled(f"{name}waiting", {"model": model}): waiting, **totals}
+
+    series = {
+        **of("m", steps((0.0, 10), (1.0, 30), (0.0, 20)), sent=steps((4.0, 40), (5.0, 20))),
+        **of("refused", steps((0.0, 60)), given_up=steps((0.0, 10), (1.0, 50))),
+        **of("busy", steps((3.0, 60)), sent=[float(k) for k in range(count)]),
+    }
+    m, refused = "MessagesUndelivered model=m", "MessagesUndelivered model=refused"
+    return Story(
+        {**well(count), **series},
+        {"24m": [], "25m": [m, refused], "44m": [m, refused], "46m": []},
+    )
+
+
 def service_down() -> Story:
     """Of three services in a namespace *a* is down from 10m on and *c* is gone, replicas and all.
 
@@ -402,6 +429,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "NoHealthyVersion": no_healthy_version,
     "MonitorBlind": monitor_blind,
     "SeveralLeaders": several_leaders,
+    "MessagesUndelivered": messages_undelivered,
     "ServiceDown": service_down,
     "ServiceDown, never seen": no_service_at_all,
     "NoModelServed": no_model_served,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,11 @@ class Alerting:
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
 
+    def value(self, expression: str) -> float:
+        """Return the value of an instant query that gives one sample."""
+        (row,) = self.query(expression)
+        return float(row["value"][1])
+
     def rules(self) -> list[dict[str, Any]]:
         """Return what Prometheus says of each rule: its health, its last error, its state."""
         answer = httpx.get(f"{self.prometheus_url}/api/v1/rules", timeout=10)
@@ -56,13 +61,21 @@ class Alerting:
 
 
 @contextmanager
-def alerting(folder: Path, *, service_url: str, monitor_url: str) -> Iterator[Alerting]:
+def alerting(
+    folder: Path, *, service_url: str, monitor_url: str, replicas: Sequence[str] = ()
+) -> Iterator[Alerting]:
     """Run both beside a service and a monitor; scraped and evaluated every second.
 
     The configurations are those that ``make observe`` writes, with shorter intervals; the rules are
     read where they lie, unchanged.
+
+    Parameters
+    ----------
+    replicas
+        URLs of further replicas of the service.
     """
     observed = _observed(folder, service_url, monitor_url)
+    _scrape_also(folder / "prometheus.yaml", replicas)
     with ExitStack() as stack:
         for command in observed.commands():
             stack.enter_context(_running(command, folder))
@@ -106,6 +119,14 @@ def _deliver_again_and_again(path: Path) -> None:
     (route,) = (each for each in config["route"]["routes"] if each["receiver"] == "monitor")
     route |= {"group_interval": "1s", "repeat_interval": "1s"}
     path.write_text(yaml.safe_dump(config))
+
+
+def _scrape_also(path: Path, replicas: Sequence[str]) -> None:
+    """Add replicas to the service's targets."""
+    config = yaml.safe_load(path.read_text())
+    (job,) = (each for each in config["scrape_configs"] if each["job_name"] == "plumbline-service")
+    job["static_configs"][0]["targets"] += [url.removeprefix("http://") for url in replicas]
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 @contextmanager

@@ -55,3 +55,10 @@ def questions(name: str) -> Iterator[Question]:
             yield Question(key, target["expr"], target.get("legendFormat", ""))
     for mark in page(name)["annotations"]["list"]:
         yield Question(f"{name} / annotation / {mark['name']}", mark["expr"], mark["titleFormat"])
+
+
+def named(expression: str) -> set[str]:
+    """Return the names of metrics and rules in an expression."""
+    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\[[^\]]*\]", "", expression)
+    bare = re.sub(r"\b(?:by|on|group_left|without) \([^)]*\)", "", bare)
+    return set(re.findall(r"\b(?:plumbline[\w:]*|process_\w+|up|ALERTS\w*)\b", bare))

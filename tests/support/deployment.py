@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.bucket import Bucket
 from tests.support.cluster import Cluster, Object, until
 from tests.support.images import TAG
 
@@ -22,13 +23,15 @@ IMAGES = (
 )
 
 ROWS = "plumbline_monitoring_rows_total"
+LEADER = "plumbline_monitoring_leader"
 _RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "plumbline/client=true")
 _POST = """
 import sys, urllib.request
-kind = {"content-type": "application/json"}
+kind = {"content-type": "application/json", "authorization": f"Bearer {sys.argv[2]}"}
 request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), kind)
 print(urllib.request.urlopen(request, timeout=20).read().decode())
 """
+_LAST = "plumbline incidents show last --store $PLUMBLINE_STORE --json"
 _READY_SECONDS = 300.0
 
 
@@ -61,6 +64,7 @@ class Deployment:
     namespace: str
     path: str
     images: str = ""
+    bucket: Bucket | None = None
 
     def image(self, kind: str) -> str:
         """Return the name of an image of ours, as this cluster pulls it."""
@@ -92,6 +96,31 @@ class Deployment:
         """Return the ready pods of one kind."""
         return self.cluster.ready_pods(self.namespace, selector)
 
+    def leader(self, model: str) -> str:
+        """Return the pod of the monitor that acts for a model; "" while none does."""
+        for pod in self.ready(f"{MONITOR},app.kubernetes.io/instance={model}"):
+            url = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:3001/proxy/metrics"
+            page = self.cluster.kubectl("get", "--raw", url, check=False, timeout=30)
+            if f'{LEADER}{{model="{model}"}} 1.0' in page.splitlines():
+                return pod
+        return ""
+
+    def retrains(self, incident: str = "") -> list[str]:
+        """Return the names of the Jobs of an incident, or of all."""
+        label = "plumbline/incident"
+        jobs = self.cluster.items(
+            "jobs", self.namespace, f"{label}={incident}" if incident else label
+        )
+        return [job["metadata"]["name"] for job in jobs]
+
+    def newest_incident(self) -> Object | None:
+        """Return the newest incident, as the command line says it in a monitor's pod."""
+        (pod, *_) = self.ready(MONITOR)
+        told = self.cluster.kubectl(
+            *("exec", pod, "--", "sh", "-c", _LAST), namespace=self.namespace, check=False
+        )
+        return json.loads(told) if told else None
+
     def watched_rows(self, monitor: str = "plumbline-monitor") -> float:
         """Return how many rows of the log the monitor has read."""
         page = self.cluster.http(self.namespace, monitor, "/metrics")
@@ -115,13 +144,13 @@ class Deployment:
             return None
         steps, columns = models[0]["inputs"][0]["shape"]
         window = [[0.0] * columns] * steps
-        return self.post(service, "/predict", {"instances": [{"features": window}]})
+        return self.post(f"{service}:3000/predict", {"instances": [{"features": window}]})
 
-    def post(self, service: str, path: str, body: Any) -> Object | None:
+    def post(self, url: str, body: Any, token: str = "none") -> Object | None:
         """Return what a Service answers to a body sent by a serving pod; None for any error."""
         (pod, *_) = self.ready(SERVICE)
         answer = self.cluster.kubectl(
-            *("exec", "-i", pod, "--", "python", "-c", _POST, f"http://{service}:3000{path}"),
+            *("exec", "-i", pod, "--", "python", "-c", _POST, f"http://{url}", token),
             namespace=self.namespace,
             given=json.dumps(body),
             check=False,

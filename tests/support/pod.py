@@ -71,6 +71,11 @@ def result(cluster: Cluster, namespace: str, name: str, seconds: float) -> dict[
     return found
 
 
+def end_load(cluster: Cluster, namespace: str, name: str) -> None:
+    """Tell a load that it was enough; its `result` is then not far."""
+    cluster.kubectl("exec", name, "--", "sh", "-c", "kill -TERM 1", namespace=namespace)
+
+
 def _specification(name: str, image: str, environment: dict[str, str], claim: str | None) -> Object:
     writable = {"tmp": "/tmp", "home": "/home/plumbline", "state": "/var/lib/plumbline"}
     volumes: list[Object] = [{"name": each, "emptyDir": {}} for each in writable]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle
@@ -144,11 +144,21 @@ def serving(
     models: tuple[str, ...] = (MODEL,),
     workers: int = 2,
     wait: bool = True,
+    store: str | None = None,
+    ports: Sequence[int] | None = None,
     **environment: str,
 ) -> Iterator[Served]:
-    """Run ``plumbline serve`` on free ports; whatever it started is gone at the end."""
-    port, admin_port = free_ports(2)
-    store = (folder / "store").as_uri()
+    """Run ``plumbline serve``; whatever it started is gone at the end.
+
+    Parameters
+    ----------
+    store
+        URL; by default a folder of its own.
+    ports
+        Of the API and its administration; by default free ones.
+    """
+    port, admin_port = ports or free_ports(2)
+    store = store or (folder / "store").as_uri()
     output = folder / "output.txt"
     options = {
         "--store": store,

@@ -17,6 +17,7 @@ import numpy as np
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.finding import Finding, Level
 from plumbline.bundle.heads.score import normal_scores
+from plumbline.diagnosis.calibration_error import calibration_error
 from plumbline.diagnosis.ruling import Ruling
 from plumbline.training.gate.foreknowledge import Timeline
 from plumbline.training.gate.held import Held
@@ -29,7 +30,7 @@ from plumbline.training.gate.rival import (
     logistic,
     ridge,
 )
-from plumbline.training.metrics import brier, calibration_error, log_loss, macro_f1
+from plumbline.training.metrics import brier, log_loss, macro_f1
 
 LARGE, IMPLAUSIBLE = 0.2, 0.5
 """Share of the labels' entropy that a model explains: remarkable, and more than any market has."""

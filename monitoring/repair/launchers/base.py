@@ -85,6 +85,10 @@ class Launcher(ABC):
     def logs(self, handle: JobHandle) -> str:
         """Return the end of what the job wrote to standard error."""
 
+    def log_to_keep(self, handle: JobHandle) -> str:
+        """Return what is kept with the incident: as `logs`, or more of the log's end."""
+        return self.logs(handle)
+
     @abstractmethod
     def close(self) -> None:
         """End what must not outlive this process."""

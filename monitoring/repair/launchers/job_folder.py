@@ -9,8 +9,7 @@ from typing import Any
 
 KEPT_JOBS = 50
 OUTPUT, LOG = "output.json", "log.txt"
-_LOG_BYTES = 4_000
-_LINE_LENGTH = 500
+_SHOWN_BYTES = 4_000
 
 
 def job_folder(state: Path, key: str) -> Path:
@@ -47,12 +46,14 @@ def read_document(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def read_log(folder: Path) -> str:
-    """Return the end of a job's log; empty if there is none."""
+def read_log(folder: Path, most: int = _SHOWN_BYTES) -> str:
+    """Return the end of a job's log, at most so many bytes; empty if there is none."""
     path = folder / LOG
     if not path.exists():
         return ""
-    return path.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - most, 0))
+        return file.read().decode(errors="replace")
 
 
 def document_of(text: str) -> tuple[dict[str, Any] | None, str]:
@@ -71,9 +72,3 @@ def document_of(text: str) -> tuple[dict[str, Any] | None, str]:
             continue
         return found, text[:start] + text[start + size :].lstrip("\n")
     return None, text
-
-
-def last_words(said: str) -> str:
-    """Return what a sentence on a job's end says of its log: the last line; empty without one."""
-    lines = said.strip().splitlines()
-    return f"; it said last: {lines[-1][-_LINE_LENGTH:]}" if lines else ""

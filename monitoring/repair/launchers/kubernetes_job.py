@@ -11,8 +11,8 @@ from copy import deepcopy
 from typing import Any
 
 from plumbline.monitoring.repair.launchers.base import JobSpec
-from plumbline.monitoring.repair.launchers.job_folder import last_words
 from plumbline.monitoring.repair.launchers.remote import job_name
+from plumbline.store.job_log import last_words
 
 INCIDENT_LABEL = "plumbline/incident"
 _STARTING = ("ContainerCreating", "PodInitializing")

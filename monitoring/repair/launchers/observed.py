@@ -92,6 +92,10 @@ class ObservedLauncher(Launcher):
         return self._launcher.logs(handle)
 
     @override
+    def log_to_keep(self, handle: JobHandle) -> str:
+        return self._launcher.log_to_keep(handle)
+
+    @override
     def close(self) -> None:
         self._launcher.close()
 

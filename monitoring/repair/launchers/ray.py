@@ -29,7 +29,7 @@ from plumbline.monitoring.repair.launchers.base import (
     JobStatus,
     Launcher,
 )
-from plumbline.monitoring.repair.launchers.job_folder import last_words, read_document
+from plumbline.monitoring.repair.launchers.job_folder import read_document
 from plumbline.monitoring.repair.launchers.ray_job import (
     RayJob,
     RayStatus,
@@ -40,6 +40,7 @@ from plumbline.monitoring.repair.launchers.ray_job import (
 )
 from plumbline.monitoring.repair.launchers.remote import ANSWER_SECONDS, RemoteLauncher
 from plumbline.monitoring.settings import MonitoringSettings, RaySettings
+from plumbline.store.job_log import last_words
 
 log = structlog.get_logger()
 

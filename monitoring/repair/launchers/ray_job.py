@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline.monitoring.repair.launchers.base import JobSpec
-from plumbline.monitoring.repair.launchers.job_folder import last_words
 from plumbline.monitoring.settings import RaySettings
+from plumbline.store.job_log import last_words
 
 _WAITING_SECONDS = 15.0  # a job starts within a few
 _KILLED = {-9, 137}  # by SIGKILL, itself or the shell that Ray runs it in

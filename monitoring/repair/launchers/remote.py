@@ -36,6 +36,7 @@ from plumbline.monitoring.repair.launchers.job_folder import (
     read_document,
     read_log,
 )
+from plumbline.store.job_log import LOG_BYTES
 
 log = structlog.get_logger()
 
@@ -157,6 +158,10 @@ class RemoteLauncher(Launcher):
     @override
     def logs(self, handle: JobHandle) -> str:
         return read_log(self._folder(handle))
+
+    @override
+    def log_to_keep(self, handle: JobHandle) -> str:
+        return read_log(self._folder(handle), LOG_BYTES)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

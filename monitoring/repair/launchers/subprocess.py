@@ -33,12 +33,12 @@ from plumbline.monitoring.repair.launchers.job_folder import (
     LOG,
     OUTPUT,
     job_folder,
-    last_words,
     old_folders,
     read_document,
     read_log,
 )
 from plumbline.monitoring.settings import MonitoringSettings
+from plumbline.store.job_log import LOG_BYTES, last_words
 
 _GRACE_SECONDS = 5.0
 _PROCESS = "process.json"
@@ -88,10 +88,7 @@ class SubprocessLauncher(Launcher):
         folder = self._folder(handle)
         if spec.key in self._children or read_document(folder) or _alive(_process(folder)):
             return handle
-        self._remove_old()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self._start(spec, folder)
+        self._launch(spec)
         return handle
 
     @override
@@ -128,15 +125,27 @@ class SubprocessLauncher(Launcher):
         return read_log(self._folder(handle))
 
     @override
+    def log_to_keep(self, handle: JobHandle) -> str:
+        return read_log(self._folder(handle), LOG_BYTES)
+
+    @override
     def close(self) -> None:
         for key in self._children:
             self.cancel(JobHandle(key))
+
+    def _launch(self, spec: JobSpec) -> None:
+        """Start a job in a folder of its own, which holds nothing of an earlier one."""
+        folder = self._folder(JobHandle(spec.key))
+        self._remove_old()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._start(spec, folder)
 
     def _start(self, spec: JobSpec, folder: Path) -> None:
         (folder / "spec.json").write_bytes(spec.to_json())
         threads = str(self._params.threads)
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-        command = [*self._params.command, *spec.arguments]
+        command = self._command(spec)
         try:
             with (
                 (folder / OUTPUT).open("wb") as output,
@@ -162,6 +171,10 @@ class SubprocessLauncher(Launcher):
         self._children[spec.key] = child
         self._processes[spec.key] = process
         _lower_priority(child.pid, self._params.niceness)
+
+    def _command(self, spec: JobSpec) -> list[str]:
+        """Return what is run."""
+        return [*self._params.command, *spec.arguments]
 
     def _process(self, handle: JobHandle) -> Process | None:
         """Return a job's process, as remembered if it is ours and else as it was written down."""

@@ -15,7 +15,7 @@ from plumbline.bundle.verdict import Verdict
 from plumbline.diagnosis.exact.comparison import FEWEST, MOST, Scale, compare
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
 from plumbline.monitoring.watching.audit.accusation import Accusation, Heard
-from plumbline.monitoring.watching.audit.certainty import no_revision
+from plumbline.monitoring.watching.audit.certainty import another_time, no_revision
 from plumbline.monitoring.watching.audit.client_fault import (
     ClientFault,
     ClientFaultKind,
@@ -86,13 +86,18 @@ class Accusations(Faults):
         Of the columns.
     steps
         Of a window.
+    timed
+        Places of the columns that the time decides.
     """
 
-    def __init__(self, names: tuple[str, ...], scale: Scale, steps: int) -> None:
+    def __init__(
+        self, names: tuple[str, ...], scale: Scale, steps: int, timed: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self._names = names
         self._scale = scale
         self._steps = steps
+        self._timed = timed
         self._clients: dict[str, _Client] = {}
         self._made: dict[Scope, Accusation] = {}
         self._known: dict[tuple[tuple[str, int], ...], bool] = {}
@@ -217,7 +222,9 @@ class Accusations(Faults):
             rows = _rows("change", wrong)
             found = self._compare(rows, fewest=TRACE)
             make_room(self._known)
-            certain = no_revision(found, rows.said, rows.expected, self._scale)
+            certain = no_revision(found, rows.said, rows.expected, self._scale) or another_time(
+                rows.said[rows.sure], rows.expected[rows.sure], self._scale, self._timed
+            )
             self._known[key] = certain or self._leads_back(found, wrong)
         return self._known[key]
 
@@ -352,17 +359,21 @@ def _verdict(kind: ClientFaultKind, difference: Difference) -> Verdict:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Steps of wrong windows that tell what is wrong with them; ``stretch`` is the window."""
+    """Steps of wrong windows that tell what is wrong with them; ``stretch`` is the window.
+
+    ``sure`` are those whose place is certain.
+    """
 
     said: np.ndarray
     expected: np.ndarray
     stretch: np.ndarray
+    sure: np.ndarray
     tiled: bool
 
 
 def _rows(kind: ClientFaultKind, wrong: Sequence[Look]) -> _Rows:
     """Collect steps: of a change all before its border, else all, or those that are off."""
-    said, expected, stretch = [], [], []
+    said, expected, stretch, sure = [], [], [], []
     for place, each in enumerate(wrong):
         use = each.sure if each.sure.sum() >= FEWEST else np.ones(len(each.sure), bool)
         if kind == "change":
@@ -372,10 +383,12 @@ def _rows(kind: ClientFaultKind, wrong: Sequence[Look]) -> _Rows:
         said.append(each.said[use])
         expected.append(each.expected[use])
         stretch.append(np.full(int(use.sum()), place))
+        sure.append(each.sure[use])
     return _Rows(
         np.concatenate(said),
         np.concatenate(expected),
         np.concatenate(stretch),
+        np.concatenate(sure),
         tiled=kind == "history" and all(_tile(part) for part in said),
     )
 

@@ -3,19 +3,22 @@
 Vendors revise bars. The columns of later bars remember the one that was revised, for as long as
 their memory: a rolling mean is shifted by a constant, a rolling deviation nearly scaled, others are
 just different. None of that accuses a client. What no single bar can do, does: one factor on
-several columns, or a large one on a column; a sign, another order, blanks, everything a bar late;
-numbers that used to be usual and are far out now; or most columns something else altogether.
+several columns, or a large one on a column; a sign, another order, blanks, everything a bar late,
+or averaged with the bars before;
+numbers that used to be usual and are far out now; most columns something else altogether; or
+columns that the time of the week decides, whatever is traded.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from plumbline.bundle.array import FloatArray
-from plumbline.diagnosis.exact.comparison import FEWEST, Scale
+from plumbline.diagnosis.exact.comparison import FEWEST, ROUNDING, Scale
 from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
 
 _LARGE = math.log(1.25)
@@ -24,6 +27,8 @@ _SEVERAL = 3
 _FAR = 1.5
 _USUAL = 2.5
 _NEARLY_ALWAYS = 0.8
+_HALF = 0.5
+_PART = 0.25
 
 _FACTORS = (RelationKind.SCALED, RelationKind.UNIT, RelationKind.SIGN)
 
@@ -52,9 +57,30 @@ def no_revision(
         or counts[RelationKind.AFFINE] >= half
         or (counts[RelationKind.BLANK] > 0 and difference.n >= FEWEST)
         or _late(relations)
+        or any(_mixed(each) for each in relations)
         or _far(difference, said, expected, scale)
         or _others(difference, said, expected, scale) >= half
     )
+
+
+def another_time(
+    said: FloatArray, expected: FloatArray, scale: Scale, timed: Sequence[int]
+) -> bool:
+    """Whether most of the columns that the time decides are off in nearly every row.
+
+    Parameters
+    ----------
+    said, expected : (n, f)
+        As they are now, and as they were sent before, of bars that are certainly the same.
+    scale
+        Of the reference.
+    timed
+        Places of those columns.
+    """
+    if not len(timed) or len(said) < FEWEST:
+        return False
+    apart = np.abs(said - expected)[:, timed] > 2 * ROUNDING * scale.deviation[timed]
+    return bool((apart.mean(axis=0) >= _NEARLY_ALWAYS).mean() > _HALF)
 
 
 def _factors(relations: list[Relation]) -> bool:
@@ -69,6 +95,11 @@ def _factors(relations: list[Relation]) -> bool:
 def _late(relations: list[Relation]) -> bool:
     rows = Counter(each.rows for each in relations if each.kind is RelationKind.LATE)
     return any(times >= min(_SEVERAL, len(relations)) and times > 1 for times in rows.values())
+
+
+def _mixed(relation: Relation) -> bool:
+    """Whether a column is an average of its own rows, and not nearly its own."""
+    return relation.kind is RelationKind.MIXED and abs(relation.factor - 1) >= _PART
 
 
 def _far(difference: Difference, said: FloatArray, expected: FloatArray, scale: Scale) -> bool:

@@ -30,6 +30,7 @@ from plumbline.monitoring.watching.audit.rebuilt import Rebuilt
 from plumbline.monitoring.watching.audit.rings import AT_ONCE, Placed, Rings
 from plumbline.monitoring.watching.audit.scope import Covers, everybody, scope_of
 from plumbline.monitoring.watching.audit.suspicion import CLOSE_ROWS, Suspicion
+from plumbline.monitoring.watching.audit.time_table import TimeTable
 from plumbline.store.prediction import PredictionBatch
 
 EVERY = 4
@@ -61,11 +62,14 @@ class History:
         self._scale = Scale.of(reference.features)
         self._calendar = Calendar(reference, self._interval)
         self._rings = Rings(self._layout.steps, self._layout.width)
-        self._accusations = Accusations(manifest.feature_names, self._scale, self._layout.steps)
+        names, table = manifest.feature_names, TimeTable.learn(reference, self._scale)
+        self._accusations = Accusations(
+            names, self._scale, self._layout.steps, table.columns.tolist()
+        )
         self._suspicions: dict[int, Suspicion] = {}
         self._maker = Maker(self._rings, self._layout, self._calendar)
         self._lateness = Lateness(self._interval)
-        self._phase = Phase(manifest.feature_names, reference, self._scale, self._interval)
+        self._phase = Phase(names, reference, self._scale, self._interval, table)
         self._rows = self._row = 0
         self._curious_until = 0
 

@@ -1,12 +1,13 @@
 """Whether columns of the time of day or week are those of the bar that a row says it is about.
 
-In the reference some columns are the same whenever the time of the week is: sine and cosine of the
-hour, the weekday. A live row that says its bar then says what they must be. If they have been that
-and are now those of another time, and always of the same other time, the feed is so many bars late
-or its clock is in another time zone. What began it must show that: a row that repeats what was sent
-of the bar so long before, a bar time that jumped by so much, or windows that go on from the right
-rows without a break. A replay under made-up times that goes on elsewhere shows none of these, and
-is nobody's fault.
+If they have been that and are now those of another time, and always of the same other time, the
+feed is so many bars late or its clock is in another time zone. What began it must show that: a row
+that repeats what was sent of the bar so long before, a bar time that jumped by so much, or windows
+that go on from the right rows without a break. A replay under made-up times that goes on elsewhere
+shows none of these, and is nobody's fault.
+
+Columns that no time has are the client's whatever came before: in another unit, standardised, of
+other columns.
 
 Columns of a local time move by an hour when its clocks do. Where the reference is of one half of
 the year only, a shift of one hour in the other half is not held against anybody.
@@ -14,7 +15,7 @@ the year only, a shift of one hour in the other half is not held against anybody
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -24,8 +25,8 @@ import numpy as np
 from plumbline.bundle.array import BoolArray, FloatArray, IntArray
 from plumbline.bundle.reference import ReferenceProfile
 from plumbline.diagnosis.exact.comparison import ROUNDING, Scale
-from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
-from plumbline.monitoring.watching.audit.client_fault import ClientFault, Faults, finding
+from plumbline.monitoring.watching.audit.client_fault import ClientFault, Faults
+from plumbline.monitoring.watching.audit.phase_fault import another_time, no_time, phase_fault
 from plumbline.monitoring.watching.audit.rings import Rings
 from plumbline.monitoring.watching.audit.scope import (
     Covers,
@@ -33,9 +34,10 @@ from plumbline.monitoring.watching.audit.scope import (
     everybody,
     make_room,
     scope_of,
-    who,
     without,
 )
+from plumbline.monitoring.watching.audit.sequel import Sequel
+from plumbline.monitoring.watching.audit.time_table import WEEK, TimeTable
 
 ROWS = 15
 """Rows in a row, of one symbol, that must be those of the same other time."""
@@ -46,11 +48,11 @@ BEFORE = 24
 ROWS_TOGETHER = 20
 """The same of all symbols of a client."""
 
+NO_TIME = WEEK
+"""In place of a shift, which is half a week at most: the columns are those of no time."""
+
 _HOUR = 3_600_000_000
-_DAY = 24 * _HOUR
-_WEEK = 7 * _DAY
 _SPRING, _AUTUMN = 66, 312
-_TIMES = 3
 _SEVERAL = 2
 _BEGINNING = 3
 _NEARLY_ALL = 0.9
@@ -72,6 +74,8 @@ class _Run:
         Shifts that what began it shows.
     right
         Rows in a row that are right since it was told.
+    newest
+        The columns of the newest rows of no time: as they came, and as they should be.
     """
 
     since: int
@@ -80,16 +84,24 @@ class _Run:
     shifts: Counter[int] = field(default_factory=Counter)
     begun: set[int] = field(default_factory=set)
     right: int = 0
+    newest: deque[tuple[FloatArray, FloatArray]] = field(
+        default_factory=lambda: deque(maxlen=ROWS_TOGETHER)
+    )
 
 
 class _Row(NamedTuple):
-    """A row: whose, its place in the batch, its bar, how far that went on, and its columns."""
+    """A row: whose, its place in the batch, its bar, how far that went on, and its columns.
+
+    ``time`` is the place of its time, ``timeless`` whether its columns are of none.
+    """
 
     name: str
     place: int
     bar: int
     step: int
     features: FloatArray
+    time: int
+    timeless: bool
 
 
 class Phase(Faults):
@@ -101,47 +113,35 @@ class Phase(Faults):
         Columns, the healthy stream, and what is usual of it.
     interval
         Of a bar, in microseconds.
+    table
+        What the time decides.
     """
 
     def __init__(
-        self, names: Sequence[str], reference: ReferenceProfile, scale: Scale, interval: int
+        self,
+        names: Sequence[str],
+        reference: ReferenceProfile,
+        scale: Scale,
+        interval: int,
+        table: TimeTable,
     ) -> None:
         super().__init__()
         self._names = tuple(names)
         self._interval = interval
+        self._scale = scale
         self._slack = ROUNDING * scale.deviation
         self._seasons = set(_summer(reference.bar_time).tolist())
-        self._period, self._moments, self._table, self._columns = self._learn(reference)
+        self._table = table
+        self._sequel = Sequel.learn(reference, interval, table.columns)
         self._right: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._runs: dict[Scope, _Run] = {}
         self._told: dict[Scope, ClientFault] = {}
 
-    def _learn(self, reference: ReferenceProfile) -> tuple[int, IntArray, FloatArray, IntArray]:
-        """Find the columns that the time of the week decides, or else that of the day."""
-        for period in (_WEEK, _DAY):
-            moment = reference.bar_time % period
-            order = np.argsort(moment, kind="stable")
-            moments, first, counts = np.unique(moment[order], return_index=True, return_counts=True)
-            if len(moments) < 2 or len(reference) < _TIMES * len(moments):
-                continue
-            low = np.minimum.reduceat(reference.features[order], first)
-            high = np.maximum.reduceat(reference.features[order], first)
-            same = high - low <= self._slack
-            often = counts >= 2
-            told = same[often].all(axis=0) & often.any()
-            moves = np.ptp(low, axis=0) > 10 * self._slack
-            columns = np.flatnonzero(told & moves)
-            if len(columns):
-                known = (low[:, columns] + high[:, columns]) / 2
-                return period, moments, known, columns
-        nothing = np.empty(0, np.int64)
-        return _WEEK, nothing, np.empty((0, 0)), nothing
-
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the time decides."""
-        return tuple(self._names[j] for j in self._columns)
+        return tuple(self._names[j] for j in self._table.columns)
 
     def take(
         self,
@@ -164,27 +164,29 @@ class Phase(Faults):
         row
             Place of the first in its batch.
         """
-        if not len(self._columns):
+        if not len(self._table):
             return
-        moment = bar_time % self._period
-        place = np.searchsorted(self._moments, moment).clip(max=len(self._moments) - 1)
-        known = (bar_time >= 0) & (self._moments[place] == moment)
-        sent = features[:, self._columns]
-        right = self._matches(sent, self._table[place])
+        sent = features[:, self._table.columns]
+        place, known = self._table.find(bar_time)
+        off = self._table.off(sent, place)
+        right: BoolArray = np.logical_not(off.any(axis=1))
         wrong = bool(self._runs) or not right[known].all()
         if not wrong and all(self._right.get(name, 0) >= BEFORE for name in dict.fromkeys(names)):
             some = np.flatnonzero(known).tolist()
             bars = bar_time[known].tolist()
             self._newest.update(zip((names[i] for i in some), bars, strict=True))
             return
+        timeless = self._table.timeless(sent, off)
         for i in np.flatnonzero(known).tolist():
-            name = names[i]
-            bar = int(bar_time[i])
-            if self._right.get(name, 0) < BEFORE:
+            name, bar = names[i], int(bar_time[i])
+            new = self._right.get(name, 0) < BEFORE
+            if new:
                 self._begin(name, right=bool(right[i]))
-            elif wrong:
+            if timeless[i] or (scope_of(name) in self._runs if new else wrong):
                 before = self._newest.get(name, bar)
-                sender = _Row(name, row + i, bar, bar - before, features[i])
+                sender = _Row(
+                    name, row + i, bar, bar - before, features[i], int(place[i]), bool(timeless[i])
+                )
                 self._go_on(sender, rings, right=bool(right[i]))
             self._newest[name] = bar
 
@@ -203,16 +205,36 @@ class Phase(Faults):
             self._agree(scope, sent.place)
             self._agree(together, sent.place)
             return
-        shifts = self._shifts(sent.bar % self._period, sent.features[self._columns])
-        if bool(_summer(np.array([sent.bar]))[0]) not in self._seasons:
-            shifts = [shift for shift in shifts if abs(shift) != _HOUR]
-        run = self._runs.get(scope)
-        first = run is None or run.rows < _BEGINNING
-        begun = self._begun(sent, shifts, rings) if first else set()
-        if run is not None and rings.continuous(sent.name, run.since):
-            begun |= set(shifts)
+        if sent.timeless:
+            shifts, begun = [NO_TIME], {NO_TIME}
+        else:
+            shifts = self._table.shifts(sent.bar, sent.features[self._table.columns])
+            if bool(_summer(np.array([sent.bar]))[0]) not in self._seasons:
+                shifts = [shift for shift in shifts if abs(shift) != _HOUR]
+            begun = self._began(scope, sent, shifts, rings)
         for each in (scope, together):
             self._differ(each, sent, scope[1], shifts, begun)
+
+    def _began(self, scope: Scope, sent: _Row, shifts: Sequence[int], rings: Rings) -> set[int]:
+        """Return the shifts that what began the run of a row shows."""
+        if self._right.get(sent.name, 0) < BEFORE:
+            return set()
+        run = self._runs.get(scope)
+        begun: set[int] = set()
+        if run is None or run.rows < _BEGINNING:
+            begun |= self._begun(sent, shifts, rings)
+            if self._goes_on(sent, sent.bar if run is None else run.since, rings):
+                begun |= set(shifts)
+        if run is not None and rings.continuous(sent.name, run.since):
+            begun |= set(shifts)
+        return begun
+
+    def _goes_on(self, sent: _Row, since: int, rings: Rings) -> bool:
+        """Whether a row goes on from the last right one in the columns that no time decides."""
+        bars, values = rings.held(sent.name)
+        place = int(np.searchsorted(bars, since)) - 1
+        follows = place >= 0 and since - bars[place] == self._interval
+        return bool(follows) and self._sequel.goes_on(values[place], sent.features)
 
     def _begun(self, sent: _Row, shifts: Sequence[int], rings: Rings) -> set[int]:
         """Return the shifts that a row's steps and its bar show to begin with it."""
@@ -234,19 +256,6 @@ class Phase(Faults):
         kept = {name: n for name, n in self._right.items() if not covers(scope_of(name))}
         self._right, self._runs = kept, without(self._runs, covers)
         self._told = without(self._told, covers)
-
-    def _matches(self, sent: FloatArray, expected: FloatArray) -> BoolArray:
-        right: BoolArray = np.all(
-            np.abs(sent - expected) <= 2 * self._slack[self._columns], axis=-1
-        )
-        return right
-
-    def _shifts(self, moment: int, sent: FloatArray) -> list[int]:
-        """Return by how much earlier the times are that have these columns; later is negative."""
-        others = self._moments[self._matches(sent[None], self._table)]
-        half = self._period // 2
-        earlier = (moment - others + half) % self._period - half
-        return [int(shift) for shift in earlier]
 
     def _agree(self, scope: Scope, row: int) -> None:
         run = self._runs.get(scope)
@@ -273,6 +282,9 @@ class Phase(Faults):
             run.symbols.add(symbol)
         run.shifts.update(shifts)
         run.begun |= begun
+        if sent.timeless:
+            own = self._table.columns
+            run.newest.append((sent.features[own], self._table.values[sent.time]))
         told = scope in self._told or (scope[0], "") in self._told
         enough = run.rows >= ROWS
         if scope[1] == "":
@@ -283,38 +295,16 @@ class Phase(Faults):
         shift = min(shown, key=abs)
         for other in [each for each in self._told if scope[1] == "" and each[0] == scope[0]]:
             self._over.append(replace(self._told.pop(other), row=row))
-        fault = self._fault(scope, shift, row, run.rows)
+        places = self._table.columns
+        if shift == NO_TIME:
+            usual = Scale(self._scale.mean[places], self._scale.deviation[places])
+            called = no_time(list(run.newest), self.columns, usual, self._table.period)
+        else:
+            called = another_time(shift, self._interval, len(places))
+        fault = phase_fault(scope, called, self._names, places, row=row, rows=run.rows)
         make_room(self._told)
         self._told[scope] = fault
         self._found.append(fault)
-
-    def _fault(self, scope: Scope, shift: int, row: int, rows: int) -> ClientFault:
-        client, symbol = scope
-        bars = shift / self._interval
-        ago = f"{_span(abs(shift))} {'earlier' if shift > 0 else 'later'}"
-        whole = abs(bars - round(bars)) < 1e-6
-        late = "late" if shift > 0 else "early"
-        count = f"{abs(bars):.0f} bar{'' if abs(round(bars)) == 1 else 's'} {late}"
-        feed = f"the feed is {count}, or its clock is" if whole else "its clock is"
-        columns = self.columns
-        cause = (
-            f"Columns {', '.join(columns)}{who(client, symbol)} are those of {ago} than the bar "
-            f"that each row says it is about: {feed} in another time zone."
-        )
-        relations = [Relation(RelationKind.SAME)] * len(self._names)
-        for j in self._columns.tolist():
-            relations[j] = Relation(RelationKind.LATE, rows=round(bars))
-        return ClientFault(
-            symbol=symbol,
-            client=client,
-            row=row,
-            since_rows=rows,
-            kind="phase",
-            cause=cause,
-            columns=columns,
-            finding=finding("bar_phase", bars, rows, cause, columns),
-            difference=Difference(self._names, tuple(relations), rows),
-        )
 
 
 def _summer(bar_time: IntArray) -> BoolArray:
@@ -323,12 +313,3 @@ def _summer(bar_time: IntArray) -> BoolArray:
     day = (days - days.astype("datetime64[Y]")).astype(np.int64)
     summer: BoolArray = (day >= _SPRING) & (day < _AUTUMN)
     return summer
-
-
-def _span(microseconds: int) -> str:
-    """Return a span of time in its largest whole unit."""
-    for unit, size in (("day", _DAY), ("hour", _HOUR), ("minute", 60_000_000)):
-        if microseconds % size == 0:
-            count = microseconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{microseconds / 1e6:g} seconds"

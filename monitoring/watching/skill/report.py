@@ -21,7 +21,7 @@ class SkillFigure(Record):
         None, description="Of all moments so far, at all times at once."
     )
     promised: float | None = Field(None, description="The least that the reference promised.")
-    n: int = Field(ge=0, description="Moments behind the interval.")
+    n: int = Field(ge=0, description="Moments behind the interval; without one, behind the value.")
 
     def finding(self, output: str) -> Finding:
         """Return it as people read it among other findings."""

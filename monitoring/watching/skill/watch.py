@@ -12,6 +12,7 @@ from plumbline.bundle.archive import Bundle
 from plumbline.bundle.finding import Diagnosis, Finding, Level
 from plumbline.bundle.verdict import Remedy, Verdict
 from plumbline.diagnosis.outcomes.bet import Inquiry
+from plumbline.diagnosis.outcomes.settled import Settled
 from plumbline.diagnosis.outcomes.skill import OutputSkill, watched
 from plumbline.monitoring.watching.skill.join import Join, Ready
 from plumbline.monitoring.watching.skill.ledger import CAPACITY, Ledger
@@ -128,26 +129,13 @@ class SkillWatch:
     def _of_output(self, place: int) -> OutputReport:
         skill = self._skills[place]
         rows = self._ledger.settled(place, self._ledger.known(place, FIGURE_ROWS))
-        values = skill.figures(rows)
-        gains = {**skill.promised("skill"), **skill.promised("resolution")}
         return OutputReport(
             output=self._bundle.outputs.names[place],
             rows=skill.rows,
             moments=skill.moments,
             waiting=self._ledger.waiting(place),
             promised=skill.promise.moments,
-            figures=tuple(
-                SkillFigure(
-                    name=score.name,
-                    meaning=score.meaning,
-                    unit=score.unit,
-                    value=values[score.name],
-                    interval=skill.interval(score.name),
-                    promised=score.scale * gains[score.name] if score.name in gains else None,
-                    n=skill.counted(score.name),
-                )
-                for score in skill.scorer.scores
-            ),
+            figures=_figures(skill, rows),
             evidence=tuple(
                 SkillEvidence(
                     verdict=verdict.value,
@@ -158,6 +146,30 @@ class SkillWatch:
                 for verdict, inquiry in skill.inquiries.items()
             ),
         )
+
+
+def _figures(skill: OutputSkill, rows: Settled) -> tuple[SkillFigure, ...]:
+    """Return what bets were made on, with intervals, and behind it what is of all rows at once."""
+    values = skill.figures(rows)
+    gains = {**skill.promised("skill"), **skill.promised("resolution")}
+    bet_on = (
+        SkillFigure(
+            name=score.name,
+            meaning=score.meaning,
+            unit=score.unit,
+            value=values[score.name],
+            interval=skill.interval(score.name),
+            promised=score.scale * gains[score.name] if score.name in gains else None,
+            n=skill.counted(score.name),
+        )
+        for score in skill.scorer.scores
+    )
+    moments = len(set(rows.moment.tolist()))
+    summed_up = (
+        SkillFigure(name=score.name, meaning=score.meaning, unit=score.unit, value=value, n=moments)
+        for score, value in (skill.scorer.summary(rows).items() if moments else ())
+    )
+    return *bet_on, *summed_up
 
 
 _ORDER = (Verdict.ANTI_SIGNAL, Verdict.MISCALIBRATED, Verdict.NO_SIGNAL)

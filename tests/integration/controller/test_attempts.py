@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from plumbline.bundle.finding import Verdict
+from plumbline.store.claim import Claim, claim_of, claimed_keys
 from plumbline.store.incident import EventKind, IncidentStatus
+from plumbline.store.job_log import JobLogs
 from tests.support.control import ENDED, MODEL, kinds, value, wait_for
 
 
@@ -25,6 +27,7 @@ def test_refused_candidates_use_up_the_attempts_and_call_once(control, controlle
     assert incident.status is IncidentStatus.CALLED
     assert kinds(incident).count(EventKind.CANDIDATE_REFUSED) == 2
     assert kinds(incident).count(EventKind.CALLED) == 1
+    assert incident.called_for == "attempts_used_up"
     assert len(control.incidents()) == 1
     assert len(control.calls) == 2
     assert control.calls[0] != control.calls[1]
@@ -55,6 +58,20 @@ def test_a_candidate_of_another_market_is_refused(control, controller, plan, rea
     assert reason in refused[0]
     assert incident.status is IncidentStatus.CALLED
     assert control.registry.alias().value.version == served
+
+
+def test_the_end_of_each_attempts_log_is_kept_with_the_incident(control, controller):
+    """Of those that failed too; the claims of incidents that have ended go, and logs of none."""
+    control.serve(0)
+    logs = JobLogs(control.objects, MODEL)
+    logs.keep("0123456789abcdef-1", "of no incident that there is\n")
+    claim_of(control.objects, MODEL, "0123456789abcdef-1").advance(Claim(holder="a"), after=0)
+    control.plan(crash=True)
+    incident = control.run(controller, Verdict.FLAT, **ENDED)
+
+    assert logs.of(incident.id) == dict.fromkeys((1, 2), "training\nout of memory\n")
+    assert logs.keys() == [f"{incident.id}-1", f"{incident.id}-2"]
+    assert claimed_keys(control.objects, MODEL) == []
 
 
 def test_a_retrain_that_dies_is_tried_again(control, controller, metrics):

@@ -141,6 +141,18 @@ def test_gain_is_what_was_gained_by_how_far_and_by_which_way(skill):
     assert figures["hits_low"] < figures["hits_high"]
 
 
+def test_honesty_has_a_figure_of_all_rows_at_once(skill):
+    """A model that is as sure as it may be is near zero, one that doubles its logits is not."""
+    p = strong(2_000, 6)
+    rows = settled(p, drawn(p, 6))
+    ((score, error),) = skill.scorer.summary(rows).items()
+    ((_, of_sharper),) = skill.scorer.summary(settled(tempered(p, 2.0), drawn(p, 6))).items()
+
+    assert (score.name, score.unit) == ("calibration_error", "ratio")
+    assert error < 0.04
+    assert of_sharper > 0.1
+
+
 VALUE, WIDE, RANKED = value_output(), value_output(width=2), score_output()
 
 

@@ -43,6 +43,14 @@ def on(columns: list[int], change: Callable[[np.ndarray], np.ndarray]) -> Callab
     return wrong
 
 
+def smoothed(x: np.ndarray, part: float) -> np.ndarray:
+    """Return an exponential average of rows, with so much of each row's own."""
+    found = x.copy()
+    for row in range(1, len(x)):
+        found[row] = part * x[row] + (1 - part) * found[row - 1]
+    return found
+
+
 FAULTS: dict[str, tuple[Callable[..., np.ndarray], RelationKind, str]] = {
     "factor": (
         on([0, 1], lambda x: x * 1.5),
@@ -128,6 +136,16 @@ FAULTS: dict[str, tuple[Callable[..., np.ndarray], RelationKind, str]] = {
         on([1], lambda x: np.clip(x, 9.5, 10.5)),
         RelationKind.CLIPPED,
         "column rv_5 arrives clipped at 9.5 and 10.5; the others are right",
+    ),
+    "smoothed": (
+        on([0, 1], lambda x: smoothed(x, 0.4)),
+        RelationKind.MIXED,
+        "columns close_z, rv_5 arrive averaged with the rows before; the others are right",
+    ),
+    "moving average": (
+        on([0], lambda x: (x + np.roll(x, 1, axis=0) + np.roll(x, 2, axis=0)) / 3),
+        RelationKind.MIXED,
+        "column close_z arrives averaged with the rows before; the others are right",
     ),
     "noise": (
         on([0], lambda x: x + np.random.default_rng(1).normal(0, 0.7, x.shape)),

@@ -28,6 +28,12 @@ SEEDS = range(12)
 ORDER = [1, 2, 3, 0, *range(4, WIDTH)]
 REFERENCE = columns(400, WIDTH, seed=99)
 
+
+def averaged(x: np.ndarray) -> np.ndarray:
+    """Return each step with half of the one before it."""
+    return np.concatenate([x[:1], (x[1:] + x[:-1]) / 2])
+
+
 CHANGES: dict[str, tuple[Sent, RelationKind, str]] = {
     "factor": (otherwise(lambda x: x * 1.5), RelationKind.SCALED, "all columns arrive x 1.5"),
     "factor on three": (
@@ -128,6 +134,16 @@ def test_a_change_is_found_and_named(name: str) -> None:
 
     assert len(delays) >= 10
     assert np.median(delays) <= 20
+
+
+def test_columns_averaged_with_the_steps_before_are_a_change() -> None:
+    """No revised bar averages two of twelve columns; windows with eight such steps tell."""
+    found = [audited(log_of(otherwise(on([4, 6], averaged)), seed))[0] for seed in SEEDS]
+    told = [fault for each in found for _, fault in each]
+
+    assert len(told) >= 8
+    assert {fault.kind for fault in told} == {"change"}
+    assert all("feature_4, feature_6 arrive averaged with" in fault.cause for fault in told)
 
 
 @pytest.mark.parametrize("name", HISTORIES)

@@ -135,3 +135,13 @@ def test_an_incident_is_shown_while_it_is_open_and_its_length_counted_once_it_en
     assert shown(metrics, f"{name}open_incident") == {}
     assert shown(metrics, f"{name}incident_start_timestamp_seconds") == {}
     assert shown(metrics, f"{name}incident_seconds_sum") == {("m", "flat", "resolved"): 90}
+
+
+def test_a_counter_is_one_series():
+    """When it began is not a second one, in neither form."""
+    metrics = Metrics(model="m")
+    metrics.count_audit("m", "v1", Tally(dict(NONE), dict(NONE)))
+    texts = [metrics.exposition(form)[0].decode() for form in ("", "application/openmetrics-text")]
+
+    assert all("plumbline_monitoring_audited_rows_total{" in text for text in texts)
+    assert not [text for text in texts if "_created" in text]

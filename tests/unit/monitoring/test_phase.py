@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.support.logged import FIRST, HOUR, Client, columns, in_log_order
 BARS = 500
 ONSET = 132
 TIMED = ("feature_2", "feature_3", "feature_5")
+TIMED_PLACES = [2, 3, 5]
 
 
 def timed(times: np.ndarray, seed: int) -> np.ndarray:
@@ -141,6 +143,64 @@ def test_changed_columns_are_no_clock() -> None:
     features[:, 2] *= 3
 
     assert phases(replace(rows, features=features)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x * np.float32(1.5), "x 1.5"),
+        (lambda x: (x - np.float32(3)) / np.float32(7), "shifted"),
+        (lambda x: x[:, [1, 2, 0]], "with the values of"),
+    ],
+)
+def test_columns_of_no_time_are_wrong_from_the_first_row(
+    change: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    """A client that has always computed them otherwise agrees with itself, not with the clock."""
+    rows = log_of()
+    features = rows.features.copy()
+    features[:, TIMED_PLACES] = change(features[:, TIMED_PLACES])
+    ((row, fault),), _ = phases(replace(rows, features=features))
+
+    assert row == ROWS - 1
+    assert "are those of no time of the" in fault.cause
+    assert said in fault.cause
+
+
+def test_a_replay_under_made_up_times_is_of_some_time() -> None:
+    """Whatever its times are: from the first row on, and where it goes on elsewhere."""
+    rows = log_of()
+    for hours in (5, 24 * 30 + 7):
+        assert phases(replace(rows, bar_time=rows.bar_time + hours * HOUR)) == ([], [])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_time_zone_is_named_where_the_other_columns_go_on(seed: int) -> None:
+    """No window fits any more and no bar time jumps: that the market goes on shows it."""
+    times = FIRST + HOUR * np.arange(BARS)
+    sent = timed(times, seed)
+    sent[ONSET:, TIMED_PLACES] = timed(times + 7 * HOUR, seed)[ONSET:, TIMED_PLACES]
+    rows = Client(sent, WINDOW, times).rows(range(WINDOW, BARS), ratio=0.0)
+    strange = replace(rows, inputs_hash=np.arange(len(rows)).astype(str))
+    found, _ = phases(strange)
+
+    assert ["7 hours later" in fault.cause for _, fault in found] == [True]
+
+
+def test_windows_whose_clock_was_set_are_a_change() -> None:
+    """No revised bar moves the hour of bars that had been sent, be it one of summer time."""
+    times = FIRST + HOUR * np.arange(BARS)
+
+    def set_clock(window: np.ndarray, bar: int) -> np.ndarray:
+        if bar >= ONSET:
+            own = times[bar + 1 - WINDOW : bar + 1]
+            window[:, TIMED_PLACES] = timed(own + HOUR, 0)[:, TIMED_PLACES]
+        return window
+
+    rows = Client(timed(times, 0), WINDOW, times, sent=set_clock).rows(range(WINDOW, BARS))
+    found, _ = audited(rows, history())
+
+    assert "change" in {fault.kind for _, fault in found}
 
 
 @pytest.mark.parametrize("hours", [1, 2])

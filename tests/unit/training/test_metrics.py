@@ -11,7 +11,7 @@ from plumbline.bundle.outputs import Outputs
 from plumbline.bundle.policies.kelly import KellyParams, KellyPolicy
 from plumbline.bundle.policies.rank import RankParams, RankPolicy
 from plumbline.training.gate import sample_of
-from plumbline.training.metrics import brier, calibration_error, log_loss, macro_f1, score
+from plumbline.training.metrics import brier, log_loss, macro_f1, score
 from tests.support.bundles import score_output, value_output
 from tests.support.streams import choosing
 
@@ -35,14 +35,6 @@ def test_brier_is_the_squared_distance_to_the_truth():
     assert brier(P[:1], LABELS[:1]) == pytest.approx(0.5**2 + 2 * 0.25**2)
     assert brier(P[2:3], LABELS[2:3]) == pytest.approx(2)
     assert brier(np.eye(3), np.arange(3)) == 0
-
-
-def test_calibration_error_compares_confidence_with_hits():
-    """Confidence 0.8 and half of them right: 0.3."""
-    confident = np.tile([0.1, 0.1, 0.8], (10, 1))
-
-    assert calibration_error(confident, np.array([2, 0] * 5)) == pytest.approx(0.3)
-    assert calibration_error(np.eye(3), np.arange(3)) == pytest.approx(0)
 
 
 def test_macro_f1_is_the_mean_of_the_classes():
