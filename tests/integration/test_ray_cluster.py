@@ -33,18 +33,7 @@ from tests.support.ray_cluster import TOKEN, RayCluster, ray_cluster
 NOISY = "import sys; sys.stderr.write('x' * 10**6 + 'the end\\n'); print('{}')"
 PYTHON = (sys.executable, "-c")
 WATCHED = {"until": lambda incident: incident.status is IncidentStatus.WATCHING, "seconds": 90.0}
-MONITOR = """
-import json, sys, time
-from pathlib import Path
-from plumbline.bundle.finding import Verdict
-from tests.support.control import Control
-
-control = Control(Path(sys.argv[1]), settings=json.loads(sys.argv[2]), made=True)
-controller = control.controller()
-while True:
-    controller.step(control.situation(Verdict.FLAT))
-    time.sleep(0.02)
-"""
+MONITOR = (sys.executable, "-m", "tests.support.lone_controller")
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools, pytest.mark.timeout(300)]
 
@@ -147,9 +136,7 @@ def test_a_killed_monitor_leaves_its_job_to_the_next(cluster, tmp_path):
     control = Control(tmp_path, settings=settings)
     control.serve(0)
     control.plan(seed=4, seconds=6)
-    first = subprocess.Popen(
-        [sys.executable, "-c", MONITOR, str(tmp_path), json.dumps(settings)], cwd=ROOT
-    )
+    first = subprocess.Popen([*MONITOR, str(tmp_path), json.dumps(settings)], cwd=ROOT)
     wait_for(lambda: len(control.calls) == 1, seconds=60)
     first.send_signal(signal.SIGKILL)
     first.wait()
