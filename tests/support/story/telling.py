@@ -314,6 +314,8 @@ def _repair(samples: Samples, model: Model, of: dict[str, str]) -> None:
     called = np.concatenate([[False], frozen[1:] & ~frozen[:-1]])
     if model is BTCUSD:
         samples.counter(f"{name}calls_total", {**of, "reason": "frozen_feed"}, called, frozen)
+        awaited = {**of, "version": OLD, "reason": "frozen_feed"}
+        samples.gauge(f"{name}person_awaited", awaited, 1, frozen)
     _work(samples, of, ours=ours)
 
 
