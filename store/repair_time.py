@@ -81,6 +81,12 @@ class StageLine(NamedTuple):
         """Whether it took longer than it may."""
         return self.budget is not None and self.seconds > self.budget
 
+    @property
+    def said(self) -> str:
+        """In words: ``shadowing 7.0 s of 14``."""
+        allowed = "" if self.budget is None else f" of {self.budget:.0f}"
+        return f"{self.stage} {self.seconds:.1f} s{allowed}"
+
 
 class RepairTime(Record):
     """Seconds from a fault's first row to an incident's end, by what was done meanwhile.

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from plumbline.bundle.finding import Verdict
@@ -29,7 +30,7 @@ from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation
 from tests.support.control import ENDED, MODEL, QUICK_TRAIN, Control, kinds, wait_for
 
-SILENCE_SECONDS = 1.2
+SILENCE_SECONDS = 1.6
 KEY = "aaaa111122223333-1"
 
 
@@ -102,6 +103,14 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     made.close()
 
 
+def begun(fleet: Fleet, name: str, *, seconds: float) -> ClaimedLauncher:
+    """Start the job on a machine, and wait for its first sign of life."""
+    launcher = fleet.machine(name)
+    launcher.submit(fleet.job(name, seconds=seconds))
+    wait_for(lambda: fleet.runs == name and fleet.head().number >= 2)
+    return launcher
+
+
 def follow(launcher: ClaimedLauncher, spec: JobSpec, *, seconds: float = 20.0) -> JobStatus:
     """Submit and poll, as a controller does at every step, until the job has ended."""
     deadline = time.monotonic() + seconds
@@ -115,8 +124,7 @@ def follow(launcher: ClaimedLauncher, spec: JobSpec, *, seconds: float = 20.0) -
 
 def test_a_job_of_another_machine_is_waited_for(fleet):
     """Whoever leads then gets what it printed, and its log; nothing is run twice."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    first.submit(fleet.job("a", seconds=1.3 * SILENCE_SECONDS))
+    first, second = begun(fleet, "a", seconds=0.4), fleet.machine("b")
     status = follow(second, fleet.job("b", seconds=0))
 
     assert status == JobStatus(JobState.FINISHED, document={"by": "a"})
@@ -127,9 +135,7 @@ def test_a_job_of_another_machine_is_waited_for(fleet):
 
 def test_a_job_whose_machine_died_is_begun_again_when_it_is_silent(fleet):
     """No sooner, and by one."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    handle = first.submit(fleet.job("a", seconds=60))
-    wait_for(lambda: fleet.runs == "a" and fleet.head().number >= 2)
+    first, second = begun(fleet, "a", seconds=60), fleet.machine("b")
     os.killpg(fleet.process("a").pid, signal.SIGKILL)
     died, sign = time.monotonic(), fleet.head().number
     while second.poll(second.submit(fleet.job("b", seconds=0))) and fleet.head().number == sign:
@@ -138,15 +144,13 @@ def test_a_job_whose_machine_died_is_begun_again_when_it_is_silent(fleet):
 
     assert time.monotonic() - died >= SILENCE_SECONDS
     assert follow(second, fleet.job("b", seconds=0)).document == {"by": "b"}
-    assert first.poll(handle).document == {"by": "b"}
+    assert first.poll(JobHandle(KEY)).document == {"by": "b"}
     assert fleet.runs == "ab"
 
 
 def test_a_job_that_stood_still_has_nothing_to_say(fleet):
     """Its claim is another's: what it prints is thrown away, and it is ended."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    first.submit(fleet.job("a", seconds=0.5))
-    wait_for(lambda: fleet.runs == "a" and fleet.head().number >= 2)
+    first, second = begun(fleet, "a", seconds=SILENCE_SECONDS), fleet.machine("b")
     keeper = fleet.process("a").pid
     os.killpg(keeper, signal.SIGSTOP)
     assert follow(second, fleet.job("b", seconds=0)).document == {"by": "b"}
@@ -162,11 +166,10 @@ def test_a_job_that_stood_still_has_nothing_to_say(fleet):
     assert fleet.runs == "ab"
 
 
+@pytest.mark.slow  # beside the others
 def test_a_job_elsewhere_is_cancelled_at_its_next_sign(fleet):
     """Somebody promoted another version while it ran."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    first.submit(fleet.job("a", seconds=60))
-    wait_for(lambda: fleet.runs == "a")
+    first, second = begun(fleet, "a", seconds=60), fleet.machine("b")
     second.cancel(JobHandle(KEY))
     wait_for(lambda: first._children[KEY].poll() is not None)
 
@@ -177,9 +180,7 @@ def test_a_job_elsewhere_is_cancelled_at_its_next_sign(fleet):
 @pytest.mark.slow  # beside the others
 def test_a_monitor_that_is_stopped_gives_its_job_up(fleet):
     """So that the next one begins it at once."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    first.submit(fleet.job("a", seconds=60))
-    wait_for(lambda: fleet.runs == "a")
+    first, second = begun(fleet, "a", seconds=60), fleet.machine("b")
     first.close()
     second.submit(fleet.job("b", seconds=0))
 
@@ -191,6 +192,7 @@ def test_a_failure_is_known_everywhere(fleet):
     first, second = fleet.machine("a"), fleet.machine("b")
     spec = fleet.job("a", seconds=0).model_copy(update={"arguments": ("raise SystemExit('full')",)})
     first.submit(spec)
+    wait_for(lambda: fleet.head().value.state is ClaimState.ENDED)
     status = follow(second, fleet.job("b", seconds=0))
 
     assert status.state is JobState.FAILED
@@ -198,13 +200,39 @@ def test_a_failure_is_known_everywhere(fleet):
     assert fleet.runs == ""
 
 
+@pytest.mark.slow  # beside the others
+def test_a_job_whose_monitor_is_gone_keeps_its_time_limit(fleet):
+    """Its keeper ends it, with all that it has started."""
+    first, second = fleet.machine("a"), fleet.machine("b")
+    spec = fleet.job("a", seconds=60).model_copy(update={"timeout_seconds": 2.0})
+    first.submit(spec)
+    status = follow(second, spec)
+
+    assert status == JobStatus(JobState.FAILED, detail="killed: it took longer than 2 s")
+    assert fleet.runs == "a"
+
+
+@pytest.mark.slow  # beside the others
+def test_a_job_whose_keeper_was_killed_is_ended(fleet):
+    """It has failed: nobody would take what it prints."""
+    first = begun(fleet, "a", seconds=60)
+    keeper = psutil.Process(fleet.process("a").pid)
+    (child,) = keeper.children()
+    keeper.kill()
+    status = follow(first, fleet.job("a", seconds=0))
+
+    assert status.state is JobState.FAILED
+    assert "ended with exit code -9" in status.detail
+    child.wait(10)
+    assert fleet.runs == "a"
+
+
 @pytest.mark.slow  # an outage longer than the silence
 def test_a_silent_store_is_no_silent_job(fleet):
     """While nobody can give a sign, nobody is given up."""
-    first, second = fleet.machine("a"), fleet.machine("b")
-    first.submit(fleet.job("a", seconds=4 * SILENCE_SECONDS))
+    second = fleet.machine("b")
+    begun(fleet, "a", seconds=4 * SILENCE_SECONDS)
     spec, away = fleet.job("b", seconds=0), fleet.folder / "away"
-    wait_for(lambda: fleet.runs == "a" and fleet.head().number >= 2)
     assert second.poll(second.submit(spec)).state is JobState.RUNNING
     fleet.store.rename(away)
     gone = time.monotonic()

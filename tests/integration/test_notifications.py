@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +39,7 @@ from tests.support.bundles import small_bundle
 from tests.support.control import MODEL, Control, judgement, value, wait_for
 from tests.support.monitored import log_rows
 from tests.support.receiver import Inbox, Said, receiver
+from tests.support.served import free_ports
 from tests.support.watched import build, published, stepping, until
 
 PAUSES = (0.05, 0.1)
@@ -164,6 +168,36 @@ def test_a_restarted_monitor_repeats_nothing_and_loses_nothing(control, inbox):
 
     assert [each["incident"] for each in inbox.got[count:]] == [second.id]
     assert [each["incident"] for each in inbox.got].count(first.id) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_monitor_is_succeeded_by_one_that_tells(control, inbox, tmp_path):
+    """A real process, `kill -9` while its receiver is away, and another one afterwards."""
+    version = control.registry.alias().value.version
+    incident = opened().model_copy(update={"version": version})
+    IncidentBook(control.objects, MODEL).open(incident)
+    (port,) = free_ports(1)
+    command = (sys.executable, "-m", "plumbline.cli.main", "monitor", "--store", control.url)
+    options = ("--port", str(port), "--service-url", "", "--state", str(tmp_path / "state"))
+    env = {
+        **os.environ,
+        "PLUMBLINE_MONITORING_NOTIFY_URL": inbox.url,
+        "PLUMBLINE_MONITORING_LEASE_SECONDS": "1",
+    }
+    failed = 0
+    for said, status in ((Said(503), DeliveryStatus.FAILED), (None, DeliveryStatus.SENT)):
+        inbox.always, failed = said, len(inbox.got)
+        with (tmp_path / "log").open("ab") as log:
+            process = subprocess.Popen([*command, *options], env=env, stdout=log, stderr=log)
+        try:
+            wait_for(lambda status=status: told(control, incident) is status, seconds=60)
+        finally:
+            process.kill()
+            process.wait()
+    texts = [each["text"] for each in inbox.got[failed:]]
+
+    assert sum("an incident was opened" in text for text in texts) == 1
+    assert "secretpath" not in (tmp_path / "log").read_text()
 
 
 def test_two_monitors_that_both_believe_they_lead_tell_once(control, inbox):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.control_plane import await_that
+from tests.support.declared import ROOT
 from tests.support.manifests import MODEL, build, of_kind, pods
 from tests.support.page_command import RUNBOOKS, PageCommand, commands
 
@@ -120,6 +121,26 @@ def test_what_runbooks_name_is_there(place):
 
     assert len(found) > 20
     assert wrong == []
+
+
+def test_what_other_pages_name_is_there():
+    """Objects and folders in the commands of the guides."""
+    found = [each for page in (ROOT / "docs").glob("*.md") for each in commands(page, "kubectl")]
+    known = {
+        f"{kind}/{name}" for kind, real in KINDS.items() for name in of_kind("overlays/dev", real)
+    }
+    named = {
+        match
+        for command in found
+        for word in command.given(PLACES[0].variables())
+        for match in re.findall(rf"\b((?:{'|'.join(KINDS)})/[\w-]+)", word)
+    }
+    folders = {word for each in found if "-k" in each.words for word in [option(each.words, "-k")]}
+
+    assert named
+    assert named <= known
+    assert folders
+    assert all((ROOT / folder / "kustomization.yaml").exists() for folder in folders)
 
 
 @pytest.mark.parametrize(
