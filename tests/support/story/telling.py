@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from plumbline.bundle.figure_window import fitting_seconds
 from plumbline.bundle.finding import Verdict
 from tests.support.story import script
 from tests.support.story.samples import NAMESPACE, Samples
@@ -73,6 +74,8 @@ def _expose_replica(samples: Samples, model: Model, instance: str) -> None:
             "plumbline_service_newest_prediction_timestamp_seconds", of, START + TICKS, serving
         )
         samples.gauge("plumbline_service_bar_interval_seconds", of, model.interval, exposed)
+        back = fitting_seconds(np.zeros(1, np.int64), model.interval)
+        samples.gauge("plumbline_service_window_seconds", of, back, exposed)
     _count_requests(samples, model, at)
     _count_log(samples, model, at)
     swapped = TICKS == script.PROMOTION + TICK
