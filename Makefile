@@ -6,6 +6,8 @@ STAMP := $(VENV)/installed
 STORE ?= .state/store
 STATE ?= .state
 ONCE ?=
+# Tests run in two processes, a file in one of them: most of them wait.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
 export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))
@@ -23,10 +25,10 @@ observe: $(STAMP)  ## Prometheus and Alertmanager beside a running system (STATE
 install: $(STAMP)  ## make .venv with everything
 
 test: $(STAMP)  ## the default suite
-	$(BIN)/pytest -m "not slow and not cluster"
+	$(PYTEST) -m "not slow and not cluster"
 
 test-all: $(STAMP)  ## the default suite and the slow tests
-	$(BIN)/pytest -m "not cluster"
+	$(PYTEST) -m "not cluster"
 
 test-cluster: $(STAMP)  ## on the cluster of KUBECONFIG, or on one of its own; docs/kubernetes.md says more
 	$(BIN)/pytest -m cluster tests/cluster

@@ -65,7 +65,7 @@ class Round:
         """Return it as data."""
         return {
             "seconds": {**self.spent.model_dump(), "total": self.spent.total},
-            "all_but_training": self.spent.budgeted,
+            "with_budget": self.spent.budgeted,
             "over": [stage.value for stage in self.spent.over],
             "rows": self.rows,
             "onset_after_first_faulty_seconds": self.unseen,
@@ -147,7 +147,7 @@ def table(rounds: Sequence[Round]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for stage in Stage:
         yield _line(stage.value, [getattr(each.spent, stage) for each in rounds], BUDGETS[stage])
-    yield _line("all but training", [each.spent.budgeted for each in rounds], MINUTE)
+    yield _line("all with a budget", [each.spent.budgeted for each in rounds], MINUTE)
     yield _line("in all", [each.spent.total for each in rounds], None)
     rows = ", ".join(str(each.rows) for each in rounds)
     unseen = max(each.unseen for each in rounds)

@@ -96,7 +96,7 @@ def _told(store: str, which: str, model: str | None) -> tuple[dict[str, Any], st
         "repair_seconds": {**spent.model_dump(), "total": spent.total},
         "repair_budget": {
             **{stage.value: seconds for stage, seconds in BUDGETS.items()},
-            "all_but_training": MINUTE,
+            "together": MINUTE,
             "over": [stage.value for stage in spent.over],
         },
         "job_logs": {str(attempt): text for attempt, text in logs.items()},

@@ -96,7 +96,7 @@ def _times(incident: Incident) -> Iterator[str]:
         allowed = "none" if budget is None else f"{budget:.0f}"
         yield f"| {stage.value} | {seconds:.1f} | {allowed} | {over} |"
     over = "over" if spent.budgeted > MINUTE else ""
-    yield f"| all but training | {spent.budgeted:.1f} | {MINUTE:.0f} | {over} |"
+    yield f"| all with a budget | {spent.budgeted:.1f} | {MINUTE:.0f} | {over} |"
     yield f"| in all | {spent.total:.1f} | | |"
     yield ""
 

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana import states
 from grafana.frame import PLACE, SCOPE, Board, Section
 from grafana.panels import AnyPanel, Steps, lines, number, timeline
-from grafana.query import ask, ask_now, ask_rows, events
+from grafana.query import ask, ask_now, ask_rows
 from grafana.tables import linked, measured, rows, worded
 
 FIRING = f'ALERTS{{alertstate="firing", {PLACE}}}'
@@ -35,7 +35,7 @@ def _counts() -> list[AnyPanel]:
     unwell = f'max by (namespace, model) ({verdicts}, verdict=~"{states.UNWELL}"}})'
     opened = f"max by (namespace, model) (plumbline_monitoring_open_incident{{{SCOPE}}})"
     watched = f"max by (namespace, model) (plumbline_monitoring_leader{{{SCOPE}}})"
-    called = events(f"plumbline_monitoring_calls_total{{{SCOPE}}}", "1h")
+    awaited = f"max by (namespace, model) (plumbline_monitoring_person_awaited{{{SCOPE}}})"
     none: Steps = {None: "green", 1: "red"}
     return [
         number(
@@ -62,10 +62,10 @@ def _counts() -> list[AnyPanel]:
             colors=none,
         ),
         number(
-            "People called",
-            "How often the monitors called a person in the last hour.",
+            "Awaiting a person",
+            "Models about which a person was called who has not acted.",
             "none",
-            ask_now(f"round(sum({called})) or vector(0)"),
+            ask_now(f"sum({awaited}) or vector(0)"),
             colors=none,
         ),
         number(

@@ -97,7 +97,10 @@ class MonitoringSettings(Settings):
         20_000, ge=0, description="Rows of the present version read again after a restart, at most."
     )
     lease_seconds: float = Field(
-        15.0, ge=1, description="How long a silent leader keeps the others standing by."
+        15.0,
+        ge=1,
+        description="How long a silent leader keeps the others standing by; a job that gives no "
+        "sign, on whatever machine, is waited for twice as long.",
     )
 
     triggers: tuple[str, ...] = Field(

@@ -13,15 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.bundle.figure_window import FITTING
+from plumbline.bundle.figure_window import BARS, WINDOWS
 from plumbline.rules.rule import RecordingRule
 
 VERSION = ("namespace", "model", "version")
 OUTPUT = (*VERSION, "output")
 COORDINATE = (*OUTPUT, "coordinate")
 FIXED = ("5m", "1h", "1d")
-_BARS = 60
-
 _PIECES = {"7d": "hour", "30d": "day", "90d": "day"}
 """Longer windows are added up from recorded sums over these, of all replicas together."""
 _STEPS = {"hour": "1h", "day": "1d"}
@@ -58,7 +56,7 @@ class Total:
         )
         sums = (
             f"sum_over_time({self._recorded(piece)}[{window}:{_STEPS[piece]}])\n"
-            f"and on ({_on()}) ({_INTERVAL} {_fits(window)})"
+            f"and on ({_on()}) ({_FITTING} == {WINDOWS[window]})"
             for window, piece in _PIECES.items()
         )
         yield RecordingRule(self._recorded("long"), "\nor\n".join(sums))
@@ -67,7 +65,7 @@ class Total:
         """Return the sum over the window that fits."""
         sums = [
             f"{self.over(window)}\nand on ({_on()}) (plumbline:window:seconds == {seconds})"
-            for window, (seconds, _) in FITTING.items()
+            for window, seconds in WINDOWS.items()
             if window not in _PIECES
         ]
         return RecordingRule(self._recorded("fit"), "\nor\n".join([*sums, self._recorded("long")]))
@@ -76,20 +74,12 @@ class Total:
         return f"plumbline:{self.name}:sum_{window}"
 
 
-def _fits(window: str) -> str:
-    """Compare a bar interval with those that a window fits."""
-    longest = [each for _, each in FITTING.values()]
-    place = list(FITTING).index(window)
-    above = f"> {longest[place - 1]}" if place else ""
-    upto = "" if longest[place] is None else f"<= {longest[place]}"
-    return f"{above} {upto}".strip()
-
-
 def _on(labels: tuple[str, ...] = VERSION) -> str:
     return ", ".join(labels)
 
 
 _INTERVAL = f"max by ({_on()}) (plumbline_service_bar_interval_seconds)"
+_FITTING = f"max by ({_on()}) (plumbline_service_window_seconds)"
 PREDICTIONS = Total("predictions", "plumbline_service_predictions_total", VERSION)
 DECISIONS = Total("decisions", "plumbline_service_decisions_total", (*VERSION, "action"))
 PROBABILITY = Total("probability", "plumbline_service_probability_total", (*OUTPUT, "choice"))
@@ -126,17 +116,14 @@ def window_records() -> Iterator[RecordingRule]:
     replayed = f"""\
 (
   max by ({_on()}) ({newest}) - min by ({_on()}) (min_over_time({newest}[1h]) > 0)
-  >= {_BARS} * {_INTERVAL}
-) * 0 + {FITTING["1h"][0]}"""
-    choices = [
-        f"({_INTERVAL} {_fits(window)}) * 0 + {seconds}" for window, (seconds, _) in FITTING.items()
-    ]
-    unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {FITTING['1h'][0]}"
+  >= {BARS} * {_INTERVAL}
+) * 0 + {WINDOWS["1h"]}"""
+    unknown = f"group by ({_on()}) (plumbline_service_predictions_total) * {WINDOWS['1h']}"
     yield RecordingRule(
         "plumbline:window:seconds",
-        "\nor\n".join([replayed, *choices, unknown]),
-        why="The window that holds sixty bars or more: an hour where so many passed in it, as in a "
-        "replay, or where the interval is not known. "
+        "\nor\n".join([replayed, _FITTING, unknown]),
+        why="The window in which sixty bars of this market come, as the reference shows: an hour "
+        "where so many passed in it, as in a replay, or where that is not known. "
         "Beyond a day it moves by whole hours, beyond a week by whole days: it is made of "
         "recorded sums.",
     )

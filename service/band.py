@@ -13,8 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from plumbline.bundle.array import FloatArray, IntArray
-from plumbline.bundle.figure_window import fitting_seconds
+from plumbline.bundle.array import FloatArray
+from plumbline.bundle.figure_window import fitting_seconds, usual_rows
 from plumbline.bundle.manifest import Manifest
 from plumbline.bundle.reading import Reading
 from plumbline.bundle.reference import ReferenceProfile
@@ -29,6 +29,8 @@ class ReferenceBands:
 
     Attributes
     ----------
+    window_seconds
+        How far back the figures look.
     actions : (3, a) float64
         Share of each action; none where the policy has no actions.
     probabilities : (3, k) float64, by output
@@ -37,6 +39,7 @@ class ReferenceBands:
         Standard deviation of each coordinate over that in the whole reference.
     """
 
+    window_seconds: int
     actions: FloatArray
     probabilities: Mapping[str, FloatArray]
     spreads: Mapping[str, FloatArray]
@@ -55,9 +58,12 @@ class ReferenceBands:
             Of the reference's rows, by output.
         """
         order = np.argsort(reference.bar_time, kind="stable")
-        rows = window_rows(reference.bar_time[order], manifest.bar_interval_seconds)
+        times, interval = reference.bar_time[order], manifest.bar_interval_seconds
+        window = fitting_seconds(times, interval)
+        rows = usual_rows(times, window, interval) or len(times)
         taken = reference.action[order, None] == np.arange(len(manifest.actions))
         return cls(
+            window_seconds=window,
             actions=_bands(_means(taken.astype(np.float64), rows)),
             probabilities={
                 spec.name: _bands(_means(readings[spec.name].centre[order], rows))
@@ -69,25 +75,6 @@ class ReferenceBands:
                 for name, reading in readings.items()
             },
         )
-
-
-def window_rows(times: IntArray, interval_seconds: int) -> int:
-    """Return how many rows the rules look back over, as there usually are in so much time.
-
-    Parameters
-    ----------
-    times : (n,) int64
-        Of the reference's rows, ascending, in microseconds; of all symbols, and with the nights
-        and weekends of their market.
-    interval_seconds
-        From one bar to the next.
-    """
-    window = fitting_seconds(interval_seconds) * 1_000_000
-    ends = times[times >= times[0] + window - interval_seconds * 1_000_000]
-    if not len(ends):
-        return len(times)
-    within = np.searchsorted(times, ends, "right") - np.searchsorted(times, ends - window, "right")
-    return int(np.median(within))
 
 
 def _means(values: FloatArray, rows: int) -> FloatArray:

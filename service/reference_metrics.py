@@ -26,6 +26,11 @@ class ReferenceMetrics(MetricGroup):
         self._interval = self._gauge(
             "plumbline_service_bar_interval_seconds", "From one bar to the next.", version
         )
+        self._window = self._gauge(
+            "plumbline_service_window_seconds",
+            "How far back the rules look, for sixty bars of this market.",
+            version,
+        )
         self._reference_std = self._gauge(
             "plumbline_service_reference_output_std_ratio",
             "Standard deviation of each coordinate of an output in the reference.",
@@ -51,6 +56,7 @@ class ReferenceMetrics(MetricGroup):
         """Set what a version's manifest and bands say."""
         names = predictor.manifest.name, predictor.version
         self._interval.labels(*names).set(predictor.manifest.bar_interval_seconds)
+        self._window.labels(*names).set(predictor.bands.window_seconds)
         for band, shares in zip(BANDS, predictor.bands.actions.tolist(), strict=True):
             for action, share in zip(predictor.manifest.actions, shares, strict=True):
                 self._reference_share.labels(*names, action, band).set(share)

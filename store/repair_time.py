@@ -1,7 +1,8 @@
 """Where the time of an incident went, stage by stage, and what each may take.
 
 An incident's events and milestones each begin a stage; what is between two of them is that stage's.
-The budgets together are a minute; learning a new model comes on top and has none.
+The budgets together are a minute; learning a new model comes on top and has none, nor has a person
+who was called.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Stage(StrEnum):
     """Promoted, and not yet every answer is the new version's."""
     WATCHING = "watching"
     """Every answer is the new version's, which is not yet found well."""
+    AWAITING = "awaiting"
+    """A person was called, and what it was about is not over."""
 
 
 BUDGETS: Mapping[Stage, float | None] = {
@@ -44,6 +47,7 @@ BUDGETS: Mapping[Stage, float | None] = {
     Stage.SHADOWING: 14.0,
     Stage.SWAPPING: 4.0,
     Stage.WATCHING: 10.0,
+    Stage.AWAITING: None,
 }
 """Seconds of each stage, for one attempt and a model that is asked fifty times a second."""
 
@@ -63,6 +67,7 @@ _BEGINS: Mapping[EventKind | Milestone, Stage] = {
     EventKind.PROMOTED: Stage.SWAPPING,
     EventKind.ROLLED_BACK: Stage.SWAPPING,
     Milestone.SERVED: Stage.WATCHING,
+    EventKind.CALLED: Stage.AWAITING,
 }
 """What begins a stage; all other events leave it as it is."""
 
@@ -81,6 +86,12 @@ class StageLine(NamedTuple):
         """Whether it took longer than it may."""
         return self.budget is not None and self.seconds > self.budget
 
+    @property
+    def said(self) -> str:
+        """In words: ``shadowing 7.0 s of 14``."""
+        allowed = "" if self.budget is None else f" of {self.budget:.0f}"
+        return f"{self.stage} {self.seconds:.1f} s{allowed}"
+
 
 class RepairTime(Record):
     """Seconds from a fault's first row to an incident's end, by what was done meanwhile.
@@ -97,6 +108,7 @@ class RepairTime(Record):
     shadowing: float = 0.0
     swapping: float = 0.0
     watching: float = 0.0
+    awaiting: float = 0.0
 
     @property
     def lines(self) -> tuple[StageLine, ...]:
@@ -110,7 +122,7 @@ class RepairTime(Record):
 
     @property
     def budgeted(self) -> float:
-        """Seconds of the stages that have a budget: all but learning."""
+        """Seconds of the stages that have a budget: all but learning and what a person takes."""
         return sum(line.seconds for line in self.lines if line.budget is not None)
 
     @property

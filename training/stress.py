@@ -196,12 +196,8 @@ SCENARIOS: dict[str, Bend] = {
     "squeeze": _crash((-0.06,) * 5, 5.0),
     "gap_down": _gap(-0.5),
     "gap_up": _gap(0.5),
-    "chasm_down": _gap(-3.0),
-    "chasm_up": _gap(3.0),
     "fall": _leap(-0.5),
     "leap": _leap(0.5),
-    "plunge": _leap(-3.0),
-    "bound": _leap(3.0),
 }
 
 

@@ -284,15 +284,16 @@ class _Pairs:
         """Try averages: of the column's own row and few before it, or with what came before."""
         said, expected = self.said[:, j], self.expected[:, j]
         lags = [self._moved(expected, rows) for rows in range(1, _TAPS)]
-        averages = [[self._moved(said, 1)], *(lags[: i + 1] for i in range(len(lags)))]
-        for before in averages:
+        itself = [self._moved(said, 1)]
+        for before in (itself, *(lags[: i + 1] for i in range(len(lags)))):
             parts = np.stack([expected, *before], axis=1)
             known = np.isfinite(parts).all(axis=1) & self.finite[:, j]
             if known.sum() < max(_ROWS_A_TAP * parts.shape[1], self.fewest):
                 return
             weights = np.linalg.lstsq(parts[known], said[known], rcond=None)[0]
             if self._makes_right(j, parts @ weights):
-                yield Relation(RelationKind.MIXED, factor=float(weights[0]), rows=len(before))
+                own = tuple(weights.tolist())
+                yield Relation(RelationKind.MIXED, weights=own, mixes_itself=before is itself)
                 return
 
     def unexplained(self, j: int) -> Relation:

@@ -49,14 +49,17 @@ class Relation:
         See `RelationKind`; ``unknown`` where there were too few rows.
     factor, offset
         ``said = factor * expected + offset``, for a scaled, shifted, affine or standardised one;
-        of a blank one the offset is the constant that it is; of a mixed one the factor is the part
-        of its own row.
+        of a blank one the offset is the constant that it is.
     column
         Place of the column that it is really, for a permuted one.
     rows
-        By how many it is late; negative if it is early. How many before its own are mixed in.
+        By how many it is late; negative if it is early.
     low, high
         Between which it was clipped.
+    weights
+        Of a mixed one: of its own row and of the rows before, the newest first.
+    mixes_itself
+        Whether those rows are of what came, as in an exponential average, and not of what should.
     """
 
     kind: RelationKind
@@ -66,6 +69,8 @@ class Relation:
     rows: int = 0
     low: float = -math.inf
     high: float = math.inf
+    weights: tuple[float, ...] = ()
+    mixes_itself: bool = False
 
     def equals(self, other: Relation) -> bool:
         """Whether this is the same mistake, up to the accuracy of its numbers."""
@@ -91,9 +96,8 @@ class Relation:
         return None
 
 
-_LINEAR = frozenset(
+LINES = frozenset(
     {
-        RelationKind.SAME,
         RelationKind.SCALED,
         RelationKind.UNIT,
         RelationKind.SIGN,
@@ -102,6 +106,9 @@ _LINEAR = frozenset(
         RelationKind.STANDARDISED,
     }
 )
+"""Kinds that are a factor and an offset."""
+
+_LINEAR = LINES | {RelationKind.SAME}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ SLOPE = 0.25  # how far beyond the reference's widest window a slope must be, at
 SHIFT = 0.75  # the same for a level
 OUTSIDE = 0.3  # the same for the share of rows outside the reference's range
 LARGER = 2.0  # times as far from the mean as a market under stress takes a column
+NO_LARGER = 1.5  # the same, to be known by sight
 SEVERAL = 3  # columns that far out are in no market
 FAR_OUTSIDE = 0.6  # of rows, in most columns at once: no market does that
 
@@ -174,7 +175,7 @@ def _known_by_sight(
             & (found.level <= np.maximum(hull.level_high, envelope.level) + SHIFT)
             & (found.level >= np.minimum(hull.level_low, -envelope.level) - SHIFT)
             & (found.outside <= np.maximum(hull.outside, envelope.outside) + OUTSIDE)
-            & (found.size <= LARGER * np.maximum(hull.size, 1.0))
+            & (found.size <= NO_LARGER * np.maximum(hull.size, 1.0))
         )[wrong].all()
     )
 

@@ -51,7 +51,7 @@ def noticed(incident: Incident) -> str:
 def spent(incident: Incident) -> str:
     """Say how long an incident took, where the time went, and what took longer than it may."""
     took = repair_time(incident)
-    parts = [f"{line.stage} {line.seconds:.1f} s" for line in took.lines if line.seconds >= _TOLD]
+    parts = [line.said for line in took.lines if line.seconds >= _TOLD]
     over = f". Over budget: {', '.join(took.over)}" if took.over else ""
     return f"It took {took.total:.1f} s: {', '.join(parts)}{over}."
 

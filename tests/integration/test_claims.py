@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from plumbline.bundle.finding import Verdict
@@ -197,6 +198,33 @@ def test_a_failure_is_known_everywhere(fleet):
     assert status.state is JobState.FAILED
     assert status.detail == "ended with exit code 1 and without a result; it said last: full"
     assert fleet.runs == ""
+
+
+@pytest.mark.slow  # beside the others
+def test_a_job_whose_monitor_is_gone_keeps_its_time_limit(fleet):
+    """Its keeper ends it, with all that it has started."""
+    first, second = fleet.machine("a"), fleet.machine("b")
+    spec = fleet.job("a", seconds=60).model_copy(update={"timeout_seconds": 2.0})
+    first.submit(spec)
+    status = follow(second, spec)
+
+    assert status == JobStatus(JobState.FAILED, detail="killed: it took longer than 2 s")
+    assert fleet.runs == "a"
+
+
+@pytest.mark.slow  # beside the others
+def test_a_job_whose_keeper_was_killed_is_ended(fleet):
+    """It has failed: nobody would take what it prints."""
+    first = begun(fleet, "a", seconds=60)
+    keeper = psutil.Process(fleet.process("a").pid)
+    (child,) = keeper.children()
+    keeper.kill()
+    status = follow(first, fleet.job("a", seconds=0))
+
+    assert status.state is JobState.FAILED
+    assert "ended with exit code -9" in status.detail
+    child.wait(10)
+    assert fleet.runs == "a"
 
 
 @pytest.mark.slow  # an outage longer than the silence

@@ -135,7 +135,7 @@ def test_the_breakdown_names_the_stages_over_their_budget(store: Objects) -> Non
     tardy = run(store, "show", "cccc").stdout
 
     assert "| shadowing | 7.0 | 14 |  |" in text
-    assert "| all but training | 14.0 | 60 |  |" in text
+    assert "| all with a budget | 14.0 | 60 |  |" in text
     assert "| shadowing | 30.0 | 14 | over |" in tardy
     assert data["repair_budget"]["shadowing"] == 14.0
     assert data["repair_budget"]["training"] is None

@@ -33,18 +33,7 @@ from tests.support.ray_cluster import TOKEN, RayCluster, ray_cluster
 NOISY = "import sys; sys.stderr.write('x' * 10**6 + 'the end\\n'); print('{}')"
 PYTHON = (sys.executable, "-c")
 WATCHED = {"until": lambda incident: incident.status is IncidentStatus.WATCHING, "seconds": 90.0}
-MONITOR = """
-import json, sys, time
-from pathlib import Path
-from plumbline.bundle.finding import Verdict
-from tests.support.control import Control
-
-control = Control(Path(sys.argv[1]), settings=json.loads(sys.argv[2]), made=True)
-controller = control.controller()
-while True:
-    controller.step(control.situation(Verdict.FLAT))
-    time.sleep(0.02)
-"""
+MONITOR = (sys.executable, "-m", "tests.support.lone_controller")
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools, pytest.mark.timeout(300)]
 
@@ -67,10 +56,12 @@ def asked(cluster: RayCluster, command: tuple[str, ...], **more: object) -> dict
     return {"launcher": "ray", "ray": {**ray, **more}, "ray_token": TOKEN}
 
 
-def made(cluster: RayCluster, state: Path, command: tuple[str, ...] = PYTHON) -> Launcher:
+def made(
+    cluster: RayCluster, state: Path, command: tuple[str, ...] = PYTHON, **more: object
+) -> Launcher:
     """Return a launcher of its own; a test's jobs are told apart by the folder's name."""
     settings = {"store": "memory://ray", "model": state.name.replace("_", "-"), "state": state}
-    given = {**settings, **asked(cluster, command)}
+    given = {**settings, **asked(cluster, command, **more)}
     return build_launcher(MonitoringSettings.load(None, **given))
 
 
@@ -145,9 +136,7 @@ def test_a_killed_monitor_leaves_its_job_to_the_next(cluster, tmp_path):
     control = Control(tmp_path, settings=settings)
     control.serve(0)
     control.plan(seed=4, seconds=6)
-    first = subprocess.Popen(
-        [sys.executable, "-c", MONITOR, str(tmp_path), json.dumps(settings)], cwd=ROOT
-    )
+    first = subprocess.Popen([*MONITOR, str(tmp_path), json.dumps(settings)], cwd=ROOT)
     wait_for(lambda: len(control.calls) == 1, seconds=60)
     first.send_signal(signal.SIGKILL)
     first.wait()
@@ -206,9 +195,7 @@ def test_a_silent_server_is_waited_for(cluster, tmp_path):
 
 def test_what_the_cluster_cannot_give_is_said(cluster, tmp_path):
     """More GPUs than there are: the job waits, and its limit ends it with Ray's reason."""
-    settings = {"store": "memory://ray", "model": "greedy", "state": tmp_path}
-    given = {**settings, **asked(cluster, PYTHON, num_gpus=4)}
-    with closing(build_launcher(MonitoringSettings.load(None, **given))) as launcher:
+    with closing(made(cluster, tmp_path, num_gpus=4)) as launcher:
         status = end(launcher, job("greedy-1", "pass", seconds=3))
 
     assert status.detail.startswith("killed: it took longer than 3 s; it did not start: ")
@@ -224,3 +211,26 @@ def test_a_wrong_token_is_a_failed_attempt(cluster, tmp_path):
         pytest.raises(PermanentError, match=r"Ray's job server refuses: HTTP 40[13]"),
     ):
         launcher.submit(job("token-1", "pass"))
+
+
+def test_a_lost_node_is_a_failed_attempt(cluster, tmp_path):
+    """With Ray's reason, and what the job had said is lost; a job before it had run there well."""
+    with closing(made(cluster, tmp_path / "far", resources={"far": 1})) as launcher:
+        assert end(launcher, job("far-1", "print('{\"passed\": true}')")).document == {
+            "passed": True
+        }
+        spec = job(
+            "far-2", "import time; print('epoch 1', flush=True); time.sleep(200)", seconds=240
+        )
+        handle = launcher.submit(spec)
+        wait_for(
+            lambda: [each["status"] for each in named(cluster, "far-far-2")] == ["RUNNING"],
+            seconds=60,
+        )
+        cluster.lose_node()
+        status = end(launcher, spec, 120)
+
+        assert status.state is JobState.FAILED
+        assert status.detail.startswith("Ray gave it up: Job supervisor actor died")
+        assert "node" in status.detail
+        assert launcher.logs(handle) == ""

@@ -136,9 +136,9 @@ def test_a_job_is_followed_to_its_result(server, launcher, tmp_path):
         (
             {"status": "FAILED", "message": "runtime_env setup failed: no\n  line 2\nErrno 111\n"},
             "",
-            "Ray could not run it: runtime_env setup failed: no; it said last: Errno 111",
+            "Ray gave it up: runtime_env setup failed: no … Errno 111",
         ),
-        ({"status": "FAILED"}, "", "Ray could not run it: Job has not started yet."),
+        ({"status": "FAILED"}, "", "Ray gave it up: Job has not started yet."),
         ({"status": "STOPPED"}, "x\n", "stopped by somebody, not by the monitor; it said last: x"),
     ],
 )
@@ -308,6 +308,18 @@ def test_a_log_that_cannot_be_read_is_waited_for(server, launcher, monkeypatch):
         launcher.poll(handle)
     server.instead = {}
     assert launcher.poll(handle).state is JobState.FINISHED
+
+
+def test_a_log_that_went_with_its_machine_is_not_waited_for(server, launcher):
+    """Ray has given the job up and says why; nobody can answer for that machine."""
+    handle = launcher.submit(SPEC)
+    said = "Job supervisor actor died: …\n\tthe actor's node was terminated unexpectedly"
+    server.show(NAME, "FAILED", message=said)
+    server.instead = {"/logs": (500, "Cannot connect to host")}
+    status = launcher.poll(handle)
+
+    assert status.state is JobState.FAILED
+    assert status.detail.endswith("… the actor's node was terminated unexpectedly")
 
 
 def test_an_endless_log_is_a_failed_attempt(server, launcher):

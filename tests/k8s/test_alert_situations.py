@@ -213,6 +213,19 @@ def test_a_slow_model_raises_the_alerts_about_its_answers(  # noqa: PLR0917  # a
     ).check(tmp_path)
 
 
+@pytest.mark.slow
+def test_a_market_that_closes_is_judged_over_the_window_that_its_bars_need(tmp_path):
+    """An hourly share has seven bars a day: sixty in a month, and a week never has fifty."""
+    rows = ([1] * 7 + [0] * 17) * 9
+    count = len(rows) + 1
+    series = {
+        **scraped(count),
+        **watched(count, step=HOUR),
+        **served(rows, interval=HOUR, window=30 * DAY, **STILL),
+    }
+    Story(series, {"7d20h": [], "8d2h": ["Flat model=m"]}, interval="1h").check(tmp_path)
+
+
 def test_a_replay_of_an_hourly_model_is_judged_by_its_bars(tmp_path):
     """Twenty bars of an hour in a minute: an hour holds enough of them."""
     count = 12

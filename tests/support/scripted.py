@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import log
 
+import numpy as np
+
+from plumbline.bundle.figure_window import fitting_seconds
 from tests.support.promtool import counter
 
 Series = dict[str, list[float | None]]
@@ -69,6 +72,7 @@ def served(
     service: str = "",
     instance: str = "s",
     interval: float | None = None,
+    window: float | None = None,
     since: float = 0.0,
     champion: Sequence[float | None] | None = None,
 ) -> Series:
@@ -84,6 +88,8 @@ def served(
         Mean and standard deviation of u, in reference standard deviations.
     repeated
         Share of windows that equal the one before.
+    interval, window
+        Of the bars, and in which sixty of them come; if not given, that of a market without pauses.
     since
         What every counter stood at before.
     champion
@@ -118,6 +124,9 @@ def served(
     series[labelled("plumbline_service_model_info", info)] = serving
     if interval is not None:
         series[labelled("plumbline_service_bar_interval_seconds", names)] = [interval] * count
+        around_the_clock = fitting_seconds(np.zeros(1, np.int64), int(interval))
+        back = float(window or around_the_clock)
+        series[labelled("plumbline_service_window_seconds", names)] = [back] * count
     return series
 
 

@@ -29,7 +29,7 @@ from plumbline.monitoring.repair.launchers.subprocess import SubprocessLauncher
 from plumbline.monitoring.repair.leadership import owner_name
 from plumbline.monitoring.settings import MonitoringSettings
 from plumbline.store.claim import Claim, ClaimState, claim_of
-from plumbline.store.errors import ConflictError
+from plumbline.store.errors import ConflictError, StoreError
 from plumbline.store.keeper import keeper_command
 from plumbline.store.objects import Objects
 from plumbline.store.pointer import Generation, Pointer
@@ -96,13 +96,21 @@ class ClaimedLauncher(SubprocessLauncher):
             return JobStatus(JobState.FINISHED, document=head.value.document)
         if head.value.state is ClaimState.ENDED:
             return JobStatus(JobState.FAILED, detail=head.value.detail)
-        return status if self._is_ours(handle, head) else JobStatus(JobState.RUNNING)
+        if not self._is_ours(handle, head):
+            return JobStatus(JobState.RUNNING)
+        self._end_orphans(handle)
+        return status
 
     @override
     def cancel(self, handle: JobHandle) -> None:
         """End the job where it runs: here at once, elsewhere with its next sign of life."""
         super().cancel(handle)
-        claim = self._claim(handle.key)
+        try:
+            self._release(self._claim(handle.key))
+        except StoreError as error:
+            log.warning("claim_not_released", job=handle.key, reason=str(error))
+
+    def _release(self, claim: Pointer[Claim]) -> None:
         while (head := claim.newest()) and head.value.state is ClaimState.HELD:
             released = head.value.model_copy(update={"state": ClaimState.RELEASED})
             try:
@@ -120,6 +128,7 @@ class ClaimedLauncher(SubprocessLauncher):
             head = self._claim(spec.key).advance(Claim(holder=holder), after=after)
         except ConflictError:
             return
+        self._end_orphans(JobHandle(spec.key))
         self._holders[spec.key] = holder, head.number
         self._launch(spec)
         (self._folder(JobHandle(spec.key)) / _HOLDER).write_text(holder)

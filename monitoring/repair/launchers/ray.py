@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from plumbline.monitoring.repair.launchers.base import (
     JobStatus,
     Launcher,
 )
-from plumbline.monitoring.repair.launchers.job_folder import read_document
+from plumbline.monitoring.repair.launchers.job_folder import keep_log, read_document
 from plumbline.monitoring.repair.launchers.ray_job import (
     RayJob,
     RayStatus,
@@ -38,7 +38,7 @@ from plumbline.monitoring.repair.launchers.ray_job import (
     why_failed,
     why_late,
 )
-from plumbline.monitoring.repair.launchers.remote import ANSWER_SECONDS, RemoteLauncher
+from plumbline.monitoring.repair.launchers.remote import ANSWER_SECONDS, AwayError, RemoteLauncher
 from plumbline.monitoring.settings import MonitoringSettings, RaySettings
 from plumbline.store.job_log import last_words
 
@@ -110,7 +110,7 @@ class RayLauncher(RemoteLauncher):
         job, now = found
         if not job.status.ended:
             return self._follow(handle, job, now)
-        self._keep_log(handle, lambda: self._said(handle, job))
+        self._keep_words(handle, job)
         if document := read_document(self._folder(handle)):
             return JobStatus(JobState.FINISHED, document=document)
         return JobStatus(JobState.FAILED, detail=why_failed(job, now=now, said=self.logs(handle)))
@@ -118,6 +118,14 @@ class RayLauncher(RemoteLauncher):
     @override
     def _end(self, handle: JobHandle) -> None:
         self._ask("POST", f"{self._path(handle)}/stop")
+
+    def _keep_words(self, handle: JobHandle, job: RayJob) -> None:
+        """Keep the log of a job that has ended; that of a lost machine is lost with it."""
+        if not job.given_up:
+            self._keep_log(handle, lambda: self._said(handle, job))
+            return
+        with suppress(AwayError):
+            keep_log(self._state, handle.key, self._said(handle, job))
 
     def _follow(self, handle: JobHandle, job: RayJob, now: datetime) -> JobStatus:
         """Return where a job stands that has not ended; one past its limit is stopped."""

@@ -21,6 +21,7 @@ from plumbline.monitoring.settings import RaySettings
 from plumbline.store.job_log import last_words
 
 _WAITING_SECONDS = 15.0  # a job starts within a few
+_LINE_LENGTH = 500
 _KILLED = {-9, 137}  # by SIGKILL, itself or the shell that Ray runs it in
 
 
@@ -65,6 +66,11 @@ class RayJob(BaseModel):
     def limit(self) -> float:
         """How long it may take, in seconds; endless if it was not we who submitted it."""
         return math.inf if self.metadata is None else self.metadata.timeout_seconds
+
+    @property
+    def given_up(self) -> bool:
+        """Whether Ray says that it failed, and its command has not ended by itself."""
+        return self.status is RayStatus.FAILED and self.driver_exit_code is None
 
     def seconds(self, now: datetime) -> float:
         """How long it takes, or took, counted from its submission."""
@@ -126,17 +132,17 @@ def why_failed(job: RayJob, *, now: datetime, said: str = "") -> str:
     """
     if job.status is RayStatus.STOPPED:
         what = why_late(job) if job.late(now) else "stopped by somebody, not by the monitor"
+    elif job.given_up:
+        what = f"Ray gave it up: {_brief(job.message)}"
     elif job.driver_exit_code in _KILLED:
         what = f"killed (exit code {job.driver_exit_code}), as by a machine short of memory"
-    elif job.driver_exit_code is not None:
-        what = f"ended with exit code {job.driver_exit_code} and without a result"
     else:
-        return f"Ray could not run it: {_brief(job.message)}"
+        what = f"ended with exit code {job.driver_exit_code} and without a result"
     return what + last_words(said)
 
 
 def _brief(message: str | None) -> str:
     """Return the first and the last line of what Ray says, often a traceback."""
     lines = (message or "").strip().splitlines() or ["no reason given"]
-    first = lines[0][:500]
-    return first if len(lines) == 1 else first + last_words(lines[-1])
+    ends = [lines[0]] if len(lines) == 1 else [lines[0], lines[-1]]
+    return " … ".join(each.strip()[:_LINE_LENGTH] for each in ends)

@@ -184,6 +184,12 @@ class SubprocessLauncher(Launcher):
         child = self._children.get(handle.key)
         return child.poll() is None if child else _alive(process)
 
+    def _end_orphans(self, handle: JobHandle) -> None:
+        """End what a job's process has started, where it has died and they have not."""
+        process = self._process(handle)
+        if process is not None and not _started(process.pid):  # else the id may be another's by now
+            _signal_group(process.pid, signal.SIGKILL)
+
     def _reason(self, handle: JobHandle) -> str:
         child = self._children.get(handle.key)
         code = f"with exit code {child.returncode}" if child else "while no monitor was looking"

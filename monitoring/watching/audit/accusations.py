@@ -146,12 +146,24 @@ class Accusations(Faults):
             made.disagree()
 
     def go_back(self, seen: Look, row: int) -> bool:
-        """Take note of a window; tell if it says of the bars before a change what was said then."""
-        back = [(scope, made) for scope, made in self._made_of(seen.symbol) if made.go_back(seen)]
-        for scope, made in back:
-            if made.over:
-                self._end(scope, row, until=seen.bar)
-        return bool(back)
+        """Take note of a window; tell if it says of the bars before a change what was said then.
+
+        One whose steps since, put through the change, are what was sent ends it by itself.
+        """
+        found = False
+        for scope, made in self._made_of(seen.symbol):
+            back = made.go_back(seen)
+            found |= back
+            if (back and made.over) or self._shows_the_end(made, seen):
+                self._end(scope, row, until=seen.bar if back else seen.newest_off)
+        return found
+
+    def _shows_the_end(self, made: Accusation, seen: Look) -> bool:
+        """Whether one window, with steps enough, is the way back from a change."""
+        first = made.fault.difference
+        if made.fault.kind != "change" or first is None or seen.off.sum() < FEWEST:
+            return False
+        return leads_back(first, [seen], self._scale)
 
     def follow(self, symbol: str, bar: int, row: int) -> None:
         """Take note of a row that goes on from its symbol's last whole window."""
@@ -163,7 +175,7 @@ class Accusations(Faults):
     @property
     def listening(self) -> bool:
         """Whether `hear` can end anything."""
-        return any(made.constants for made in self._made.values())
+        return bool(self._made) and any(made.constants for made in self._made.values())
 
     def hear(self, rows: Heard) -> None:
         """Take note of last steps, in which columns that stood still may move again."""
@@ -222,8 +234,9 @@ class Accusations(Faults):
             rows = _rows("change", wrong)
             found = self._compare(rows, fewest=TRACE)
             make_room(self._known)
-            certain = no_revision(found, rows.said, rows.expected, self._scale) or another_time(
-                rows.said[rows.sure], rows.expected[rows.sure], self._scale, self._timed
+            said, expected = rows.said, rows.expected
+            certain = no_revision(found, said, expected, self._scale) or another_time(
+                said[rows.sure], expected[rows.sure], self._scale, self._timed
             )
             self._known[key] = certain or self._leads_back(found, wrong)
         return self._known[key]

@@ -99,7 +99,7 @@ def _late(relations: list[Relation]) -> bool:
 
 def _mixed(relation: Relation) -> bool:
     """Whether a column is an average of its own rows, and not nearly its own."""
-    return relation.kind is RelationKind.MIXED and abs(relation.factor - 1) >= _PART
+    return relation.kind is RelationKind.MIXED and abs(relation.weights[0] - 1) >= _PART
 
 
 def _far(difference: Difference, said: FloatArray, expected: FloatArray, scale: Scale) -> bool:

@@ -128,12 +128,11 @@ class History:
             ask |= np.isin(placed.slot, list(self._suspicions))
         todo: deque[int] = deque(np.flatnonzero(ask).tolist())
         heard = 0
-        every = At.each(self._rings, placed)
         is_due, is_whole = due.tolist(), whole.tolist()
         while todo:
             i = todo.popleft()
             heard = self._hear(batch, start, heard, i, placed)
-            at = every[i]
+            at = At.of(self._rings, placed, i)
             doubted, curious = self._doubted(at), self._curious_until
             self._row = self._rows + i
             asked = doubted or is_whole[i] or self._row < curious
@@ -192,6 +191,8 @@ class History:
         return at.number % (SELDOM // EVERY * self._every) != 0
 
     def _doubted(self, at: At) -> bool:
+        if not self._suspicions:
+            return False
         suspicion = self._suspicions.get(at.slot)
         return suspicion is not None and at.number - suspicion.since < CLOSE_ROWS
 

@@ -35,12 +35,11 @@ class At(NamedTuple):
     symbol: str
 
     @classmethod
-    def each(cls, rings: Rings, placed: Placed) -> list[Self]:
-        """Return where each of some rows lies."""
-        slots = placed.slot.tolist()
-        columns = (slots, placed.place.tolist(), placed.own.tolist(), placed.number.tolist())
-        names = [rings.names[slot] for slot in slots]
-        return [cls(*each) for each in zip(*columns, names, strict=True)]
+    def of(cls, rings: Rings, placed: Placed, i: int) -> Self:
+        """Return where one of some rows lies."""
+        slot = int(placed.slot[i])
+        place, own, number = placed.place[i], placed.own[i], placed.number[i]
+        return cls(slot, int(place), bool(own), int(number), rings.names[slot])
 
 
 @dataclass

@@ -13,19 +13,9 @@ import numpy as np
 
 from plumbline.bundle.array import FloatArray
 from plumbline.diagnosis.exact.comparison import MOST, Scale
-from plumbline.diagnosis.exact.relation import Difference, Relation, RelationKind
+from plumbline.diagnosis.exact.relation import LINES, Difference, Relation, RelationKind
 from plumbline.monitoring.watching.audit.look import TRACE, Look
 
-_LINES = frozenset(
-    {
-        RelationKind.SCALED,
-        RelationKind.UNIT,
-        RelationKind.SIGN,
-        RelationKind.SHIFTED,
-        RelationKind.STANDARDISED,
-        RelationKind.AFFINE,
-    }
-)
 _NEAR = 0.1
 _HALF = 0.5
 
@@ -45,7 +35,7 @@ def leads_back(first: Difference, wrong: Sequence[Look], scale: Scale) -> bool:
     right = tested = 0
     for j in first.places:
         relation = first.relations[j]
-        guesses = [_through(relation, each.said, j) for each in wrong]
+        guesses = [_through(relation, each.said[:, j], each, j) for each in wrong]
         if any(guess is None for guess in guesses):
             continue
         off = np.concatenate([each.off for each in wrong])
@@ -60,19 +50,28 @@ def leads_back(first: Difference, wrong: Sequence[Look], scale: Scale) -> bool:
     return tested >= _HALF * len(first.places) and tested > 0 and right >= MOST * tested
 
 
-def _through(relation: Relation, said: FloatArray, j: int) -> FloatArray | None:
+def _through(relation: Relation, said: FloatArray, seen: Look, j: int) -> FloatArray | None:
     """Return what a column becomes by a change, None where that cannot be told from what it is."""
-    if relation.kind in _LINES:
-        line: FloatArray = relation.factor * said[:, j].astype(np.float64) + relation.offset
+    if relation.kind in LINES:
+        line: FloatArray = relation.factor * said.astype(np.float64) + relation.offset
         return line
     if relation.kind is RelationKind.PERMUTED:
-        return said[:, relation.column]
-    if relation.kind is not RelationKind.LATE:
-        return None
+        return seen.said[:, relation.column]
+    if relation.kind is RelationKind.LATE:
+        return _late(said, relation.rows)
+    if relation.kind is RelationKind.MIXED:
+        before = seen.expected[:, j] if relation.mixes_itself else said
+        rows = [said, *(_late(before, lag) for lag in range(1, len(relation.weights)))]
+        mixed: FloatArray = np.stack(rows, axis=1) @ np.array(relation.weights)
+        return mixed
+    return None
+
+
+def _late(said: FloatArray, rows: int) -> FloatArray:
+    """Return steps so many rows late, or early where there are fewer than none."""
     moved = np.full(len(said), np.nan)
-    n = abs(relation.rows)
-    if relation.rows > 0:
-        moved[n:] = said[:-n, j]
+    if rows > 0:
+        moved[rows:] = said[:-rows]
     else:
-        moved[:-n] = said[n:, j]
+        moved[:rows] = said[-rows:]
     return moved

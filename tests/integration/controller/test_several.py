@@ -17,18 +17,7 @@ from plumbline.monitoring.repair.controller import Controller
 from plumbline.store.incident import EventKind, IncidentStatus
 from tests.support.control import alert, kinds, wait_for
 
-MONITOR = """
-import sys, time
-from pathlib import Path
-from plumbline.bundle.finding import Verdict
-from tests.support.control import Control
-
-control = Control(Path(sys.argv[1]), made=True)
-controller = control.controller()
-while True:
-    controller.step(control.situation(Verdict.FLAT))
-    time.sleep(0.02)
-"""
+MONITOR = (sys.executable, "-m", "tests.support.lone_controller")
 
 
 @pytest.mark.parametrize("job_survives", [True, False])
@@ -36,7 +25,7 @@ def test_the_next_monitor_goes_on_where_a_killed_one_stopped(control, metrics, j
     """It waits for the job it finds, or launches it again: one attempt, one start, either way."""
     control.serve(0)
     control.plan(seed=4, seconds=3)
-    first = subprocess.Popen([sys.executable, "-c", MONITOR, str(control.folder)])
+    first = subprocess.Popen([*MONITOR, str(control.folder)])
     wait_for(lambda: len(control.calls) == 1)
     first.kill()
     first.wait()

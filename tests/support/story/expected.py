@@ -85,7 +85,7 @@ FLEET: dict[str, Expected] = {
     "Models not well / A": counted(0, 1, 0, 1),
     "Open incidents / A": counted(0, 1, 0, 1),
     "Alerts firing / A": counted(0, 1, 0, 1),
-    "People called / A": counted(0, 0, 0, 1),
+    "Awaiting a person / A": counted(0, 0, 0, 1),
     "Replicas up / A": always({"": 1}),
     "Answers per second / A": always({"": ALL}),
     "Models / A": VERDICTS,

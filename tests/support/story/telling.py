@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from plumbline.bundle.figure_window import fitting_seconds
 from plumbline.bundle.finding import Verdict
 from tests.support.story import script
 from tests.support.story.samples import NAMESPACE, Samples
@@ -73,6 +74,8 @@ def _expose_replica(samples: Samples, model: Model, instance: str) -> None:
             "plumbline_service_newest_prediction_timestamp_seconds", of, START + TICKS, serving
         )
         samples.gauge("plumbline_service_bar_interval_seconds", of, model.interval, exposed)
+        back = fitting_seconds(np.zeros(1, np.int64), model.interval)
+        samples.gauge("plumbline_service_window_seconds", of, back, exposed)
     _count_requests(samples, model, at)
     _count_log(samples, model, at)
     swapped = TICKS == script.PROMOTION + TICK
@@ -311,6 +314,8 @@ def _repair(samples: Samples, model: Model, of: dict[str, str]) -> None:
     called = np.concatenate([[False], frozen[1:] & ~frozen[:-1]])
     if model is BTCUSD:
         samples.counter(f"{name}calls_total", {**of, "reason": "frozen_feed"}, called, frozen)
+        awaited = {**of, "version": OLD, "reason": "frozen_feed"}
+        samples.gauge(f"{name}person_awaited", awaited, 1, frozen)
     _work(samples, of, ours=ours)
 
 

@@ -146,6 +146,20 @@ def test_columns_averaged_with_the_steps_before_are_a_change() -> None:
     assert all("feature_4, feature_6 arrive averaged with" in fault.cause for fault in told)
 
 
+@pytest.mark.parametrize("length", [16, 24, 80])
+def test_an_average_that_is_undone_is_over(length: int) -> None:
+    """One window with steps enough, put through the average, is what was sent meanwhile."""
+    found = over = 0
+    for seed in SEEDS:
+        sent = otherwise(on([4, 6], averaged), until=ONSET + length)
+        client = Client.hourly(2 * BARS, WIDTH, WINDOW, seed=seed, sent=sent)
+        told, ended = audited(client.rows(range(BEFORE, 2 * BARS), seed=seed + 100))
+        found, over = found + len(told), over + len(ended)
+
+    assert found >= 6
+    assert over >= found - 2
+
+
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_wrong_history_is_found_and_named(name: str) -> None:
     """Always, as a history, half of them within 20 rows; one of half a window needs three."""

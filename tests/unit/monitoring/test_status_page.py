@@ -143,6 +143,21 @@ def test_the_version_in_shadow_is_shown_while_there_is_one():
     assert "In shadow" not in alone
 
 
+def test_an_incident_that_has_ended_says_where_the_time_went_and_links_its_logs():
+    """Those of its own jobs alone."""
+    shown = status()
+    times = {"opened": NOW - timedelta(seconds=4), "closed": NOW + timedelta(seconds=30)}
+    ended = shown.incidents[0].model_copy(update=times)
+    holdings = shown.holdings.model_copy(update={"job_logs": ("abc-1", "abcd-1", "abc-2")})
+    page = render(shown.model_copy(update={"incidents": (ended,), "holdings": holdings}), Visit())
+
+    assert "It took 34.0 s: deciding 4.0 s of 2, awaiting 30.0 s. Over budget: deciding." in page
+    assert '<a href="logs/abc-1">The end of the log of attempt 1</a>' in page
+    assert '<a href="logs/abc-2">' in page
+    assert "abcd-1" not in page
+    assert "It took" not in render(shown, Visit())
+
+
 def test_the_page_loads_nothing_from_elsewhere():
     """No address but its own."""
     page = render(status(), Visit())

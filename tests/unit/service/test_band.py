@@ -6,38 +6,8 @@ import numpy as np
 import pytest
 
 from plumbline.bundle.archive import Bundle
-from plumbline.service.band import ReferenceBands, window_rows
+from plumbline.service.band import ReferenceBands
 from tests.support.bundles import small_bundle
-
-
-def moments(interval_seconds, days, *, symbols=1, weekends=True):
-    """Return the times of so many days of bars, ascending, in microseconds."""
-    times = np.arange(4 * 86_400, (4 + days) * 86_400, interval_seconds, dtype=np.int64)
-    open_days = times[weekends | ((times // 86_400 + 3) % 7 < 5)]
-    return np.repeat(open_days * 1_000_000, symbols)
-
-
-@pytest.mark.parametrize(
-    ("times", "seconds", "rows"),
-    [
-        (moments(60, 2), 60, 60),
-        (moments(300, 2), 300, 72),
-        (moments(900, 5), 900, 96),
-        (moments(3600, 60), 3600, 168),
-        (moments(3600, 60, weekends=False), 3600, 120),
-        (moments(3600, 60, symbols=3), 3600, 504),
-        (moments(14_400, 90), 14_400, 180),
-        (moments(86_400, 400, weekends=False), 86_400, 64),
-    ],
-)
-def test_stretches_are_as_long_as_the_window_of_the_rules(times, seconds, rows):
-    """As docs/alerts.md has it: the nights and weekends of the market, and all its symbols."""
-    assert window_rows(times, seconds) == rows
-
-
-def test_a_reference_shorter_than_the_window_is_one_stretch():
-    """Three days of hours, of which a week cannot be taken."""
-    assert window_rows(moments(3600, 3), 3600) == 72
 
 
 def bands():

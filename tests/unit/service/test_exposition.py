@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from plumbline.service.metrics import Metrics
+from tests.support.declared import ROOT
 from tests.support.served import MODEL, ask, body
 
 OPENMETRICS = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
@@ -152,3 +154,23 @@ def test_a_generation_that_is_loaded_no_more_is_not_shown():
 def test_others_get_the_plain_format(accept):
     """Browsers and curl read the same text as ever."""
     assert Metrics().expose(accept)[1].startswith("text/plain")
+
+
+def test_a_replica_has_as_many_series_as_the_sizing_says(settings):
+    """Within a tenth, for a model of three choices; docs/kubernetes.md multiplies them."""
+
+    async def scenario(client, worker):
+        version = (await client.post("/predict", json=body(1))).json()["version"]
+        return version, (await client.get("/metrics")).text
+
+    version, text = ask(settings, scenario)
+    series = [x for x in text.splitlines() if x and x[0] != "#" and "_created" not in x]
+    of_version = [line for line in series if f'version="{version}"' in line]
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    said = re.search(r"(\d+) per replica with one version, (\d+) of them the version's", page)
+
+    assert said
+    assert len(series) == pytest.approx(int(said[1]), rel=0.1)
+    assert len(of_version) == pytest.approx(int(said[2]), rel=0.1)
+    replicas = 233
+    assert f"{round(int(said[1]) * replicas, -3):,} for {replicas} replicas" in page

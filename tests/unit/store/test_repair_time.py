@@ -74,6 +74,7 @@ def test_every_stage_is_charged_from_what_begins_it() -> None:
         Stage.SHADOWING: 9.0,
         Stage.SWAPPING: 1.5,
         Stage.WATCHING: 6.5,
+        Stage.AWAITING: 0.0,
     }
     assert spent.total == 55.0
     assert spent.budgeted == 35.0
@@ -88,10 +89,27 @@ def test_a_stage_that_takes_longer_than_it_may_is_named() -> None:
 
 
 def test_the_budgets_are_a_minute() -> None:
-    """Of all but learning."""
+    """Of all but learning, and what a person takes."""
     assert MINUTE == 60.0
-    assert [stage for stage, seconds in BUDGETS.items() if seconds is None] == [Stage.TRAINING]
+    assert [stage for stage, seconds in BUDGETS.items() if seconds is None] == [
+        Stage.TRAINING,
+        Stage.AWAITING,
+    ]
     assert set(BUDGETS) == set(Stage)
+
+
+def test_what_a_person_takes_is_nobodys_budget() -> None:
+    """The feed was broken for an hour: the loop decided at once."""
+    spent = repair_time(
+        incident(
+            ((0.0, EventKind.ALARMED), (0.1, EventKind.CALLED), (3_600.0, EventKind.RECOVERED)),
+            REACHED[:2],
+        )
+    )
+
+    assert (spent.deciding, spent.awaiting) == (0.1, 3_599.9)
+    assert spent.over == ()
+    assert spent.budgeted == pytest.approx(7.1)
 
 
 @pytest.mark.parametrize("skew", [-30.0, 30.0])
