@@ -6,8 +6,8 @@ STAMP := $(VENV)/installed
 STORE ?= .state/store
 STATE ?= .state
 ONCE ?=
-# Tests run in two processes, a file in one of them: most of them wait.
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile
+# Tests run in two processes of one thread each, a file in one of them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # A folder that starts a Kubernetes on this machine, where one lies beside the checkout.
 export PLUMBLINE_CLUSTER_TOOL ?= $(abspath $(wildcard ../shared/tools/kubernetes))

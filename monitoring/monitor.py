@@ -348,12 +348,16 @@ def _with_canary(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
 
 
 def _with_recomputed(judgement: Judgement, fault: Diagnosis | None) -> Judgement:
-    """Return what the bars say of the client, unless the stream has named a fault already.
+    """Return what the bars say of the client, unless the stream has named another fault already.
 
-    One of the input says the same, and one of the artefact holds whatever the client sends.
+    The same fault is told in the words of the bars: they know what every column should be, where
+    the stream may have found only some of those that are wrong. Another one of the input came
+    first, and one of the artefact holds whatever the client sends.
     """
+    if fault is None:
+        return judgement
     named = judgement.verdict.facts.of_input or judgement.verdict is Verdict.ARTEFACT_FAULT
-    if fault is None or named:
+    if named and judgement.verdict is not fault.verdict:
         return judgement
     return judgement.replaced(fault)
 
