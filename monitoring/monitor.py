@@ -105,6 +105,7 @@ class Monitor:
         self._said: Judgement | None = None
         self._in_shadow: ShadowState | None = None
         self._said_of = 0
+        self._by_bars = False
         self._builder = StatusBuilder(settings, clock=clock)
         self.chronicle = self._builder.chronicle
         self.status = self._builder.empty()
@@ -169,7 +170,7 @@ class Monitor:
         for judgement in observation.judgements:
             said = _with_canary(_with_recomputed(judgement, client), fault)
             said = _with_skill(said, self._skill.judgement)
-            self._say(observation, said)
+            self._say(observation, said, by_bars=said.diagnosis == client)
             situation = Situation(
                 model,
                 champion,
@@ -235,7 +236,7 @@ class Monitor:
             self.metrics.show_shadow(model, state.version, state.rows, state.agreement)
         return state
 
-    def _say(self, observation: Observation, judgement: Judgement) -> None:
+    def _say(self, observation: Observation, judgement: Judgement, *, by_bars: bool) -> None:
         """Publish a verdict: as metrics at once, on the board if it differs from what is there."""
         version, diagnosis = observation.champion.value.version, judgement.diagnosis
         before = self._said.diagnosis.verdict if self._said else None
@@ -249,22 +250,23 @@ class Monitor:
         self.metrics.show_evidence(self.settings.model, version, judgement.evidence)
         self.metrics.show_skill(self.settings.model, self._skill.report)
         if self._leads:
-            self._publish(version, diagnosis, judgement.rows)
+            self._publish(version, diagnosis, judgement.rows, by_bars=by_bars)
 
-    def _publish(self, version: str, diagnosis: Diagnosis, rows: int) -> None:
+    def _publish(self, version: str, diagnosis: Diagnosis, rows: int, *, by_bars: bool) -> None:
         last = self._board.newest()
         open_ones = self.controller.docket.open
         incident = open_ones[-1].value.id if open_ones else None
         if last is not None:
             said = last.value
             same = (said.version, said.diagnosis.verdict) == (version, diagnosis.verdict)
-            if same and said.incident == incident:
+            if same and said.incident == incident and by_bars == self._by_bars:
                 return
         bulletin = Bulletin(
             version=version, diagnosis=diagnosis, time=self._clock(), incident=incident, rows=rows
         )
         try:
             self._board.advance(bulletin, after=last.number if last else 0)
+            self._by_bars = by_bars
         except ConflictError:
             log.info("bulletin_conflicted", version=version)
 

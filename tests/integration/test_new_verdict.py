@@ -110,12 +110,15 @@ def test_a_service_that_was_told_of_it_repeats_it_and_holds_back_sizes(
         word = Bulletin(version=bundle.version, diagnosis=said, time=START, rows=1)
         verdict_board(Objects(store), MODEL).advance(word, after=0)
 
-        def answer() -> dict[str, Any]:
-            found: dict[str, Any] = httpx.post(f"{served.url}/predict", json=body(1)).json()
-            return found
+        answers: list[dict[str, Any]] = []
 
-        served.wait_until(lambda: answer()["verdict"] == "timid")
-        sizes = [each["size"] for each in answer()["predictions"]]
+        def told() -> bool:
+            """Of two workers one is told before the other: the sizes are those of one answer."""
+            answers.append(httpx.post(f"{served.url}/predict", json=body(1)).json())
+            return bool(answers[-1]["verdict"] == "timid")
+
+        served.wait_until(told)
+        sizes = [each["size"] for each in answers[-1]["predictions"]]
 
     assert sizes == [0.0]
 
