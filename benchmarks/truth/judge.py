@@ -94,7 +94,7 @@ def judged(market: Market, kind: Kind, place: int, *, bars: bool = False) -> Cas
     batch, order = written(scene, bundle)
     position = {name: i for i, name in enumerate(batch.prediction_id.tolist())}
     faulty = scene.hit[order]
-    onset = int(np.flatnonzero(order >= scene.onset)[0]) if scene.onset else 0
+    onset = next(iter(np.flatnonzero(order >= scene.onset).tolist()), len(order))
     if not kind.harmless and faulty.any():
         onset = int(faulty.argmax())
     began = time.process_time()
