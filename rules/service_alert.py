@@ -7,6 +7,7 @@ from plumbline.rules.rule import AlertingRule
 
 _S = "(namespace, service)"
 _UP = 'up{job="plumbline-service"}'
+_MONITOR_UP = 'up{job="plumbline-monitor"}'
 
 
 def service_alerts() -> tuple[AlertingRule, ...]:
@@ -24,14 +25,19 @@ or
 group by (namespace, service, job) (last_over_time({_UP}[1h]))
 unless on {_S} {_UP}
 or
-absent(last_over_time({_UP}[1h]))""",
+group by (namespace) ({_MONITOR_UP})
+unless on (namespace) last_over_time({_UP}[1h])
+or
+(absent(last_over_time({_UP}[1h])) unless on () {_MONITOR_UP})""",
             severity="critical",
             wait="2m",
-            summary="{{ $labels.namespace }}/{{ $labels.service }}: no replica can be scraped",
+            summary="""{{ $labels.namespace }}/{{ or $labels.service "plumbline-service" }}: no
+            replica can be scraped""",
             description="""Clients get no predictions, or Prometheus cannot reach the pods that give
             them.""",
             dashboard="service",
-            why="All replicas down, none left of those of the last hour, or none ever seen.",
+            why="""All replicas down, none left of those of the last hour, or none ever seen: in a
+            namespace that has a monitor, or, where there is not even that, anywhere.""",
         ),
         AlertingRule(
             name="NoModelServed",

@@ -287,6 +287,16 @@ def no_service_at_all() -> Story:
     return Story({'up{job="something-else"}': [1.0] * 10}, {"1m": [], "2m": ["ServiceDown"]})
 
 
+def no_service_beside_a_monitor() -> Story:
+    """A monitor was scraped in two namespaces, a service in one; routes go by namespace."""
+    count = 10
+    series: Series = scraped(count, service="a", instance="x", namespace="n")
+    for namespace in "nm":
+        monitor = {"job": "plumbline-monitor", "instance": "y", "namespace": namespace}
+        series[labelled("up", monitor)] = [1.0] * count
+    return Story(series, {"1m": [], "2m": ["ServiceDown namespace=m"]})
+
+
 def no_model_served() -> Story:
     """The service waits for *new*, of which nothing was promoted."""
     swaps = labelled("plumbline_service_swaps_total", {"model": "new", "result": "accepted"})
@@ -432,6 +442,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "MessagesUndelivered": messages_undelivered,
     "ServiceDown": service_down,
     "ServiceDown, never seen": no_service_at_all,
+    "ServiceDown, never seen beside a monitor": no_service_beside_a_monitor,
     "NoModelServed": no_model_served,
     "SwapRefused": swap_refused,
     "PredictionsRefused": predictions_refused,
